@@ -1,0 +1,175 @@
+"""Effects, host side: what a script can cause, and who performs it.
+
+A performer is a function with `@effect(name, kind=…)` in a module of this package. Modules
+are imported when the first effect of their family (`file` in `file.open`) is looked up.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
+
+from respell.errors import EffectFailed, UsageError
+
+if TYPE_CHECKING:
+    from respell.security import Permissions
+    from respell.sessions.record import SessionRecord
+    from respell.store import Store
+    from respell.tools import ToolRegistry
+
+
+class Kind(Enum):
+    """What has to be on disk before and after an effect is performed."""
+
+    READ = "read"  # nothing changes: recorded in the next batch
+    STORED = "stored"  # changes the store: one transaction with its outcome
+    EXTERNAL = "external"  # the world outside can see it: intent before, outcome after
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How one call of an effect is performed.
+
+    Attributes:
+        kind: What has to be committed when.
+        idempotent: Performing it twice is the same as once, so it is never in doubt.
+    """
+
+    kind: Kind
+    idempotent: bool = False
+
+
+@dataclass(slots=True)
+class EffectContext:
+    """What a performer may use. The host makes one for each effect.
+
+    Attributes:
+        session: The running program's session.
+        store: The store the session lives in.
+        permissions: What the script may do outside the store.
+        script_dir: Folder of the script; modules are looked for there.
+        cwd: Relative paths start here.
+        tools: The tools the script can call.
+        number: The effect's event number.
+        cancel: Set when the effect should end early; performers that wait must watch it.
+        stdin: What `io.read` reads; None where there is nothing to read.
+    """
+
+    session: SessionRecord
+    store: Store
+    permissions: Permissions
+    script_dir: Path
+    cwd: Path
+    tools: ToolRegistry
+    number: int = 0
+    cancel: threading.Event = field(default_factory=threading.Event)
+    stdin: BinaryIO | None = None
+
+
+Performer = Callable[[EffectContext, dict[str, Any]], Any]
+Decider = Callable[[EffectContext, dict[str, Any]], Manner]
+_P = TypeVar("_P", bound=Performer)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A registered effect.
+
+    Attributes:
+        name: e.g. `file.open`.
+        perform: Takes (context, named arguments); returns the outcome's value, or raises a
+            `RespellError` whose text the script sees.
+        decide: Returns how a call with these arguments is performed.
+    """
+
+    name: str
+    perform: Performer
+    decide: Decider
+
+    def manner(self, ctx: EffectContext, args: dict[str, Any]) -> Manner:
+        """Return how a call with these arguments is performed; performs nothing."""
+        return self.decide(ctx, args)
+
+
+_effects: dict[str, Effect] = {}
+
+# Modules that are not called like their family.
+_MODULES = {
+    "agent": "agents",
+    "artifact": "artifacts",
+    "env": "environment",
+    "event": "events",
+    "file": "files",
+    "hook": "hooks",
+    "input": "environment",
+    "module": "modules",
+    "process": "processes",
+    "session": "sessions",
+    "timer": "timers",
+    "tool": "tools",
+    "workflow": "workflows",
+}
+
+
+def effect(name: str, *, kind: Kind | Decider, idempotent: bool = False) -> Callable[[_P], _P]:
+    """Register a performer.
+
+    Args:
+        name: The effect's name, `family.verb`.
+        kind: Its kind, or a function (context, args) -> Manner where that depends on the
+            arguments.
+        idempotent: Performing it twice is the same as once (for a fixed kind).
+
+    Raises:
+        UsageError: Another performer has that name.
+    """
+    decide = _always(Manner(kind, idempotent)) if isinstance(kind, Kind) else kind
+
+    def register(perform: _P) -> _P:
+        if name in _effects:
+            raise UsageError(f"the effect {name} is registered twice")
+        _effects[name] = Effect(name, perform, decide)
+        return perform
+
+    return register
+
+
+def lookup(name: str) -> Effect:
+    """Return the effect of this name.
+
+    Raises:
+        EffectFailed: There is none; names the nearest one.
+    """
+    found = _effects.get(name)
+    if found is None:
+        _load(name.partition(".")[0])
+        found = _effects.get(name)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name, _effects, n=1)
+    hint = f"; the nearest is {near[0]}" if near else ""
+    raise EffectFailed(f"there is no effect {name!r}{hint}")
+
+
+def _always(manner: Manner) -> Decider:
+    def decide(ctx: EffectContext, args: dict[str, Any]) -> Manner:
+        return manner
+
+    return decide
+
+
+def _load(family: str) -> None:
+    """Import the module of a family, if there is one."""
+    # The name comes from the worker, which is not trusted.
+    if not (family.isascii() and family.isidentifier()) or family.startswith("_"):
+        return
+    module = f"{__name__}.{_MODULES.get(family, family)}"
+    if importlib.util.find_spec(module) is not None:
+        importlib.import_module(module)

@@ -1,0 +1,70 @@
+"""One Lua runtime with Respell's own base library, and nothing else in it.
+
+lupa's documented hazards are kept out by construction: Lua 5.4 only (its 5.5 hands out
+wrong objects), only bytes and numbers cross to Python, Python keeps no table, function or
+coroutine of a script, and the `python` bridge table is taken away before a script is read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import lupa.lua54
+
+LUA_VERSION = (5, 4)
+LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
+
+# Later files use what earlier ones provide.
+LIBRARY = (
+    "codec", "order", "gc", "base", "coroutines", "strings", "tables", "effects",
+    "modules", "io", "os", "json",
+)  # fmt: skip
+GLOBALS = ("logger", "utils", "state", "session", "artifact", "hook", "tool", "workflow")
+
+Port = dict[str, Callable[..., Any]]
+
+
+def load_library() -> list[tuple[str, bytes]]:
+    """Return name and source of every Lua file of ours, boot first."""
+    files = []
+    for name in ("boot", *LIBRARY, *GLOBALS):
+        with open(os.path.join(LUA_FOLDER, name + ".lua"), "rb") as file:
+            files.append((name, file.read()))
+    return files
+
+
+def new_runtime(
+    port: Port, *, memory_bytes: int | None = None, library: list[tuple[str, bytes]] | None = None
+) -> Callable[[], None]:
+    """Return the function that runs a script in a new runtime; it never returns.
+
+    Args:
+        port: The functions through which the Lua side reaches the host: `send(frame)`,
+            `receive() -> frame`, `finish(frame)`, `die(kind, message)`, `trace(bytes)`,
+            `entropy(n) -> bytes`.
+        memory_bytes: Most that Lua may allocate, or None for no limit.
+        library: What `load_library` returned, where files can't be read any more.
+    """
+    lua = lupa.lua54.LuaRuntime(
+        encoding=None,
+        register_eval=False,
+        register_builtins=False,
+        unpack_returned_tuples=True,
+        attribute_filter=_refuse_attributes,
+        max_memory=memory_bytes or 0,
+    )
+    if lua.lua_version != LUA_VERSION:
+        raise RuntimeError(f"Lua {LUA_VERSION} is needed, lupa brought {lua.lua_version}")
+    files = library if library is not None else load_library()
+    boot = lua.compile(files[0][1], name=b"=respell/boot")
+    install, seal, start = boot(lua.table_from({k.encode(): f for k, f in port.items()}))
+    for name, source in files[1:]:
+        install(name.encode(), source)
+    seal()
+    return start  # type: ignore[no-any-return]
+
+
+def _refuse_attributes(_obj: object, _name: object, _setting: bool) -> object:
+    raise AttributeError("Lua may not look into Python objects")

@@ -1,0 +1,620 @@
+-- Effects: the one way out of the Lua runtime, and the one place where the history comes in.
+--
+-- While records are left, an effect is compared with the next one and its recorded outcome
+-- is the answer. At the frontier it goes live: the host is asked. Nothing here ever raises
+-- to stop the script: a stop reports to the host and ends the process, so no pcall,
+-- coroutine or __close of the script can notice it.
+--
+-- Frames: 4-byte length, 1-byte kind, payload (respell/engine/wire.py has the same list).
+
+return function(engine, env)
+  local raw, port = engine.raw, engine.port
+  local error, type, pcall, tostring, setmetatable, next =
+    raw.error, raw.type, raw.pcall, raw.tostring, raw.setmetatable, raw.next
+  local pack, unpack, sub, byte, format = raw.string.pack, raw.string.unpack, raw.string.sub,
+    raw.string.byte, raw.string.format
+  local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
+  local isyieldable = raw.coroutine.isyieldable
+  local concat, move = raw.table.concat, raw.table.move
+  local table_unpack, table_pack = raw.table.unpack, raw.table.pack
+  local encode, decode, encode_string = engine.encode, engine.decode, engine.encode_string
+  local send, receive = port.send, port.receive
+
+  -- worker -> host
+  local RECORD, CALL, WINDOW, BLOB, FINISH, STOPPED = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+  -- host -> worker
+  local HISTORY, END, ANSWER, DATA = 0x82, 0x83, 0x84, 0x85
+  -- parts of an event and their status (respell/history/record.py)
+  local EFFECT, BEGIN, INTENT, OUTCOME, FINAL, NOTE = 1, 2, 3, 4, 5, 6
+  local NONE, OK, FAILED = 0, 1, 2
+  local FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
+  local FRAME = "<BBI8I8Bs1s1I4I4s4s4"
+  local LIVE = 1
+
+  -- Those that the host performs outside the store: they are posted, and in a parallel
+  -- branch the others go on meanwhile. All the rest is answered at once.
+  local posted = {
+    ["tool.invoke"] = true, ["agent.request"] = true,
+    ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
+    ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
+    ["input.read"] = true, ["timer.sleep"] = true, ["session.suspend"] = true,
+  }
+
+  local ordinal = 0          -- of the last event the script caused
+  local current = 0          -- ordinal of the event we are inside of
+  local numbers = {}         -- ordinal -> event number, while known and open
+  local tracing, trace, traced = false, {}, 0
+
+  -- The history -------------------------------------------------------------------------
+
+  local window, at, stop = "", 1, 0
+  local waiting, first, last = {}, 1, 0   -- windows received and not yet read
+  local ended, live = false, false
+  local have = false
+  local r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
+    r_at, r_args, r_outcome, r_meta
+
+  local completed = {}       -- ordinal -> {status, outcome}
+  local arrivals, arrived = {}, 0   -- ordinals in the order of their answers, not yet taken
+
+  local function keep_frame(frame)
+    local kind = byte(frame)
+    if kind == HISTORY then
+      last = last + 1
+      waiting[last] = sub(frame, 2)
+    elseif kind == END then
+      ended = true
+      live = byte(frame, 2) == LIVE
+    else
+      return kind
+    end
+  end
+
+  local function put_frame(payload)
+    send(pack("<s4", payload))
+  end
+
+  local function arrive(o, status, outcome)
+    completed[o] = { status, outcome }
+    arrived = arrived + 1
+    arrivals[arrived] = o
+  end
+
+  -- Reads one record: true if there was one. An answer is put in line, what the host added
+  -- of itself is passed over, what the script caused becomes the current record.
+  local function read_one()
+    if at > stop then
+      while first > last do
+        if ended then return false end
+        keep_frame(receive())
+      end
+      window, at, stop = waiting[first], 1, #waiting[first]
+      waiting[first] = nil
+      first = first + 1
+      put_frame(pack("<B", WINDOW))
+    end
+    r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
+      r_at, r_args, r_outcome, r_meta, at = unpack(FORMAT, window, at)
+    if r_part == OUTCOME then
+      arrive(r_ordinal, r_status, r_outcome)
+    else
+      have = r_part ~= NOTE
+    end
+    return true
+  end
+
+  -- Makes the next record of the script the current one; false when there is none left.
+  local function look()
+    while not have do
+      if not read_one() then return false end
+    end
+    return true
+  end
+
+  -- Where the script stands -------------------------------------------------------------
+
+  local sources = setmetatable({}, { __mode = "k" })
+
+  local function source_of(f)
+    local info = getinfo(f, "S")
+    local source = false
+    if info.what ~= "C" then
+      source = info.source
+      if sub(source, 1, 9) == "=respell/" then
+        source = false
+      elseif byte(source) == 64 or byte(source) == 61 then
+        source = sub(source, 2)
+      else
+        source = info.short_src
+      end
+    end
+    sources[f] = source
+    return source
+  end
+
+  local function locate(level)
+    local info = getinfo(level, "fl")
+    while info do
+      local f = info.func
+      local source = sources[f]
+      if source == nil then source = source_of(f) end
+      if source then return source, info.currentline end
+      level = level + 1
+      info = getinfo(level, "fl")
+    end
+    return "", 0
+  end
+
+  function engine.where()
+    local source, line = locate(3)
+    if line <= 0 then return "" end
+    return format("%s:%d: ", source, line)
+  end
+
+  -- 0 for the main thread, so that a script without coroutines records none.
+  local function coroutine_number()
+    local co, main = running()
+    if main then return 0 end
+    return engine.branch_of(co) or engine.identify(co)
+  end
+
+  local branches = setmetatable({}, { __mode = "k" })
+  function engine.branch_of(co) return branches[co] end
+
+  -- Stops -------------------------------------------------------------------------------
+
+  -- Reports and ends the process; the script never learns of it.
+  local function stop_here(kind, report)
+    report.kind, report.lines = kind, engine.lines
+    if tracing then port.trace(concat(trace, "", 1, traced)) end
+    port.finish(pack("<B", STOPPED) .. encode(report))
+  end
+
+  function engine.die(kind, message)
+    -- Nothing may be allocated on this side once memory is out.
+    port.die(kind, message)
+  end
+
+  local function diverge(what, name, args, source, line)
+    local report = { what = what, ordinal = ordinal }
+    if name then
+      report.found = { name = name, args = args, source = source, line = line }
+    end
+    if have then
+      report.expected = {
+        number = r_number, name = r_name, args = r_args, source = r_source, line = r_line,
+        part = r_part,
+      }
+    end
+    stop_here("divergence", report)
+  end
+
+  local function frontier(name, args, source, line)
+    stop_here("frontier", {
+      ordinal = ordinal, found = { name = name, args = args, source = source, line = line },
+    })
+  end
+
+  -- Re-execution ------------------------------------------------------------------------
+
+  local function note_trace(name, args, source, line)
+    traced = traced + 1
+    trace[traced] = pack("<s4s4s4I4", name, args, source, line < 0 and 0 or line)
+    if traced == 256 then
+      port.trace(concat(trace, "", 1, traced))
+      traced = 0
+    end
+  end
+
+  local script_changed = false
+
+  local function compare(part, name, args, source, line)
+    if r_name ~= name or r_part ~= part then
+      return diverge("another effect", name, args, source, line)
+    elseif r_args ~= args then
+      return diverge("other arguments", name, args, source, line)
+    elseif not script_changed and (r_line ~= line or r_source ~= source) then
+      return diverge("another line", name, args, source, line)
+    end
+    have = false
+  end
+
+  -- Live --------------------------------------------------------------------------------
+
+  local function frame(kind, part, o, status, name, args, outcome, source, line)
+    send(pack("<s4", pack(FRAME, kind, part, o, current, status, name, source,
+      line < 0 and 0 or line, coroutine_number(), args, outcome)))
+  end
+
+  -- Blocks until one more answer is in line.
+  local function pump()
+    local before = arrived
+    while arrived == before do
+      if have then
+        return diverge("more was recorded while the script waits")
+      elseif not read_one() then
+        if not live then return frontier("", "", "", 0) end
+        arrive(unpack("<I8Bs4", receive(), 2))
+      end
+    end
+  end
+
+  local function fail(outcome, source, line)
+    local message = decode(outcome)
+    if line > 0 then message = format("%s:%d: %s", source, line, tostring(message)) end
+    return error(message, 0)
+  end
+
+  local function deliver(status, outcome, source, line)
+    if status == FAILED then return fail(outcome, source, line) end
+    return decode(outcome)
+  end
+
+  -- Takes the first answer in line that `wanted` (ordinal -> anything) has a place for.
+  local function take_arrival(wanted)
+    for i = 1, arrived do
+      local o = arrivals[i]
+      if wanted[o] then
+        move(arrivals, i + 1, arrived + 1, i)
+        arrived = arrived - 1
+        return o
+      end
+    end
+  end
+
+  -- Waits until effect `o` is answered, whatever else is answered before it.
+  local function wait_sync(o)
+    while not completed[o] do pump() end
+    take_arrival({ [o] = true })
+    local c = completed[o]
+    completed[o] = nil
+    return c[1], c[2]
+  end
+
+  -- In a parallel branch the others may go on; `engine.WAIT` is what the scheduler knows.
+  local WAIT = {}
+  engine.WAIT = WAIT
+  local scheduling = 0
+
+  -- Where a coroutine of the script can't be left, the whole branch waits.
+  function engine.wait_here(_, o)
+    if type(o) ~= "table" then return wait_sync(o) end
+    while true do
+      local one = take_arrival(o)
+      if one then return one end
+      pump()
+    end
+  end
+
+  local function wait(o)
+    if scheduling > 0 and isyieldable() then
+      return yield(WAIT, o)
+    end
+    return wait_sync(o)
+  end
+
+  local function perform(part, o, name, args, source, line)
+    if look() then
+      compare(part, name, args, source, line)
+      if r_part == EFFECT then
+        return deliver(r_status, r_outcome, source, line)
+      end
+      numbers[o] = r_number
+    elseif live then
+      frame(CALL, part, o, NONE, name, args, "", source, line)
+      if part == EFFECT then
+        local status, outcome = wait_sync(o)
+        return deliver(status, outcome, source, line)
+      end
+    else
+      return frontier(name, args, source, line)
+    end
+    local status, outcome = wait(o)
+    return deliver(status, outcome, source, line)
+  end
+
+  -- Performs an effect and returns its value; raises "source:line: message" if it failed.
+  -- `args` is a table of named arguments, or its canonical bytes.
+  function engine.call(name, args)
+    if type(args) ~= "string" then args = encode(args, name) end
+    local source, line = locate(3)
+    ordinal = ordinal + 1
+    local o = ordinal
+    if tracing then note_trace(name, args, source, line) end
+    return perform(posted[name] and INTENT or EFFECT, o, name, args, source, line)
+  end
+
+  -- Records what needs no answer: `produce` makes the value live; re-execution gets the
+  -- recorded one. In a simulation everything is asked for, this too.
+  local ask_all = false
+  function engine.record(name, args, produce)
+    if type(args) ~= "string" then args = encode(args, name) end
+    local source, line = locate(3)
+    ordinal = ordinal + 1
+    if tracing then note_trace(name, args, source, line) end
+    if look() then
+      compare(EFFECT, name, args, source, line)
+      return deliver(r_status, r_outcome, source, line)
+    elseif not live then
+      return frontier(name, args, source, line)
+    elseif ask_all and produce then
+      return perform(EFFECT, ordinal, name, args, source, line)
+    end
+    local value = produce and produce()
+    frame(RECORD, EFFECT, ordinal, OK, name, args, produce and encode(value, name) or "",
+      source, line)
+    return value
+  end
+
+  -- An output event: `text` goes to where `name` says, once it is committed.
+  function engine.output(name, text)
+    return engine.record(name, "\x81\xa4text" .. encode_string(text))
+  end
+
+  -- Spans: events with others inside -----------------------------------------------------
+
+  local function begin(name, args, source, line, produce)
+    ordinal = ordinal + 1
+    local o = ordinal
+    if tracing then note_trace(name, args, source, line) end
+    local value
+    if look() then
+      compare(BEGIN, name, args, source, line)
+      numbers[o] = r_number
+      value = decode(r_outcome)
+    elseif live then
+      value = produce and produce()
+      frame(RECORD, BEGIN, o, NONE, name, args, produce and encode(value, name) or "", source, line)
+    else
+      return frontier(name, args, source, line)
+    end
+    return o, value
+  end
+
+  local function finish(o, name, status, outcome, source, line)
+    numbers[o] = nil
+    if look() then
+      if r_part ~= FINAL or r_ordinal ~= o then
+        return diverge("another effect", name, "", source, line)
+      elseif r_status ~= status or r_outcome ~= outcome then
+        return diverge("another result", name, outcome, source, line)
+      end
+      have = false
+    elseif live then
+      frame(RECORD, FINAL, o, status, name, "", outcome, source, line)
+    else
+      return frontier(name, "", source, line)
+    end
+  end
+
+  -- What `body` did: its value, or the text of its error, as an outcome.
+  local function closed(o, name, source, line, outer, ok, value)
+    current = outer
+    local encodable, outcome = true, ""
+    if ok then
+      encodable, outcome = pcall(encode, value, name)
+      if not encodable then ok, value = false, outcome end
+    end
+    if not ok then outcome = encode_string(tostring(value)) end
+    finish(o, name, ok and OK or FAILED, outcome, source, line)
+    if not ok then return error(value, 0) end
+    return value
+  end
+
+  -- Runs `body(o, produced)` as one event; the effects it causes are inside of it.
+  -- The body returns one value that can be encoded; its error is raised again after the end.
+  function engine.span(name, args, body, produce)
+    if type(args) ~= "string" then args = encode(args, name) end
+    local source, line = locate(3)
+    local outer = current
+    local o, produced = begin(name, args, source, line, produce)
+    current = o
+    return closed(o, name, source, line, outer, engine.guarded(body, o, produced))
+  end
+
+  -- The effect at the heart of a span: same event, its own intent and outcome.
+  function engine.perform_inside(o, name, args)
+    if type(args) ~= "string" then args = encode(args, name) end
+    local source, line = locate(3)
+    return perform(INTENT, o, name, args, source, line)
+  end
+
+  -- pcall that leaves out-of-memory to the host.
+  local function checked(ok, value, ...)
+    if not ok and value == "not enough memory" then
+      engine.die("memory_bytes", "out of memory")
+    end
+    return ok, value, ...
+  end
+
+  function engine.guarded(f, ...)
+    return checked(pcall(f, ...))
+  end
+
+  -- Parallel branches --------------------------------------------------------------------
+
+  -- Which of `blocked` (ordinal -> branch) is answered first? Answers that came while a
+  -- branch could not be left stay in line, so the order is that of the history.
+  local function next_arrival(blocked)
+    while true do
+      local o = take_arrival(blocked)
+      if o then return o end
+      if scheduling > 1 and isyieldable() then
+        local any = {}
+        for one in next, blocked do any[one] = true end
+        return yield(WAIT, any)
+      end
+      pump()
+    end
+  end
+
+  -- Runs functions as branches, `limit` at a time, and returns an array of {ok, value}.
+  -- A branch is left only where it waits for an effect that was posted.
+  function engine.parallel(functions, limit)
+    local n = #functions
+    local results, blocked, running_now, started = {}, {}, 0, 0
+    local outer = current
+    scheduling = scheduling + 1
+
+    local function advance(branch, ...)
+      current = branch.current
+      local result = table_pack(engine.resume_branch(branch.co, ...))
+      branch.current = current
+      current = outer
+      if not result[1] then
+        results[branch.index] = { ok = false, value = result[2] }
+      elseif raw.coroutine.status(branch.co) == "dead" then
+        results[branch.index] = { ok = true, value = result[2] }
+      elseif result[2] == WAIT then
+        local o = result[3]
+        branch.waits = o
+        if type(o) == "table" then
+          for one in next, o do blocked[one] = branch end
+        else
+          blocked[o] = branch
+        end
+        return
+      else
+        results[branch.index] = { ok = false, value = "attempt to yield from outside a coroutine" }
+        raw.coroutine.close(branch.co)
+      end
+      running_now = running_now - 1
+    end
+
+    local function start()
+      started = started + 1
+      running_now = running_now + 1
+      local co = raw.coroutine.create(functions[started])
+      branches[co] = engine.identify(co)
+      if engine.on_coroutine then engine.on_coroutine(co) end
+      advance({ co = co, index = started, current = outer })
+    end
+
+    while started < n or running_now > 0 do
+      while started < n and running_now < limit do start() end
+      if running_now > 0 then
+        local o = next_arrival(blocked)
+        local branch = blocked[o]
+        for one, b in next, blocked do
+          if b == branch then blocked[one] = nil end
+        end
+        if type(branch.waits) == "table" then
+          advance(branch, o)
+        else
+          local c = completed[o]
+          completed[o] = nil
+          advance(branch, c[1], c[2])
+        end
+      end
+    end
+    scheduling = scheduling - 1
+    return results
+  end
+
+  function engine.resume_branch(co, ...)
+    return checked(raw.coroutine.resume(co, ...))
+  end
+
+  -- Blobs -------------------------------------------------------------------------------
+
+  -- Content-addressed, so not an effect: the same hash is the same bytes for ever.
+  function engine.blob(hash, offset, size)
+    put_frame(pack("<Bs1I8I8", BLOB, hash, offset, size))
+    while true do
+      local answer = receive()
+      local kind = keep_frame(answer)
+      if kind == DATA then
+        return sub(answer, 2)
+      elseif kind == ANSWER then
+        arrive(unpack("<I8Bs4", answer, 2))
+      end
+    end
+  end
+
+  function engine.entropy()
+    return unpack("<i8i8", port.entropy(16))
+  end
+
+  -- Start and end -------------------------------------------------------------------------
+
+  local function report_end(status, payload)
+    if engine.flush_files then engine.flush_files() end
+    if look() then
+      return diverge("the script ended where more was recorded")
+    end
+    -- An effect that was posted and never waited for would otherwise be cut off.
+    if tracing then port.trace(concat(trace, "", 1, traced)) end
+    payload.lines = engine.lines
+    payload.events = ordinal
+    port.finish(pack("<BB", FINISH, status) .. encode(payload))
+  end
+
+  -- os.exit: ends the script as completed (true, 0) or failed (anything else).
+  function engine.exit(code)
+    if code == nil or code == true or code == 0 then
+      return report_end(OK, {})
+    end
+    if code == false then code = 1 end
+    return report_end(FAILED, {
+      message = format("%sos.exit(%s)", engine.where(), tostring(code)), traceback = "", exit_code = code,
+    })
+  end
+
+  local function describe(failure)
+    return { message = engine.error_text(failure), traceback = engine.traceback("", 2) }
+  end
+
+  -- The text of an error value, as the stand-alone interpreter shows it.
+  function engine.error_text(failure)
+    if type(failure) == "string" then return failure end
+    local ok, text = pcall(env.tostring, failure)
+    if type(failure) == "table" then
+      local meta = raw.getmetatable(failure)
+      if not (meta and raw.rawget(meta, "__tostring")) then
+        local encodable, bytes = pcall(engine.to_json_text or env.tostring, failure)
+        return "(error object is a table value) " .. (encodable and bytes or "")
+      end
+    end
+    if ok and type(text) == "string" then return text end
+    return format("(error object is a %s value)", type(failure))
+  end
+
+  local function result_of(ok, value)
+    if ok then
+      local encodable, bytes = pcall(encode, value, "the script's result")
+      return report_end(OK, { result = encodable and bytes or nil })
+    elseif value == "not enough memory" then
+      return engine.die("memory_bytes", "out of memory")
+    elseif type(value) ~= "table" then
+      -- The stack was too deep even for the handler.
+      value = { message = tostring(value), traceback = "" }
+    end
+    return report_end(FAILED, value)
+  end
+
+  -- Counts the script's lines, in the main thread and in every coroutine.
+  local function count_lines()
+    local function hook()
+      local f = getinfo(2, "f").func
+      local source = sources[f]
+      if source == nil then source = source_of(f) end
+      if source then engine.lines = engine.lines + 1 end
+    end
+    raw.debug.sethook(hook, "l")
+    function engine.on_coroutine(co) raw.debug.sethook(co, hook, "l") end
+  end
+
+  function engine.start()
+    local init = decode(sub(receive(), 2))
+    tracing, ask_all, script_changed = init.trace, init.ask_all, init.script_changed
+    engine.init, engine.lines = init, 0
+    engine.seed_random(init.seed[1], init.seed[2])
+    env.args, env.ARGS, env.input = init.args, init.args, init.input
+    local chunk, message = raw.load(init.source, "@" .. init.name, "t", env)
+    if not chunk then
+      return report_end(FAILED, { message = message, traceback = "" })
+    end
+    if init.count_lines then count_lines() end
+    return result_of(raw.xpcall(chunk, describe, table_unpack(init.args)))
+  end
+end

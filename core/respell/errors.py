@@ -20,6 +20,7 @@
         ├── LeaseLost                     this host was replaced; it may not append
         ├── StoreBusy                     the store's writer lock was not free in time
         ├── StoreFull(OSError)            no space left
+        ├── StoreMissing                  no store where one was looked for
         ├── StoreCorrupt                  a hash, a row or a file is not what was written
         └── StoreTooNew                   written by a newer Respell
 
@@ -187,6 +188,12 @@ class StoreBusy(StoreError):
 
 class StoreFull(StoreError, OSError):
     """There is no space left where the store lives."""
+
+
+class StoreMissing(StoreError):
+    """There is no store where one was looked for."""
+
+    exit_code = 2
 
 
 class StoreCorrupt(StoreError):

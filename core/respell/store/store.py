@@ -1,0 +1,109 @@
+"""The store itself: one folder, one connection, and the tables as attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, Self
+
+from respell.store.artifacts import Artifacts
+from respell.store.blobs import Blobs
+from respell.store.history import History
+from respell.store.inbox import Inbox
+from respell.store.leases import Leases
+from respell.store.sessions import Sessions
+from respell.store.state import State
+from respell.times import now_us
+
+Durability = Literal["full", "process"]
+
+
+class Store:
+    """An open store.
+
+    Any number of processes may have one store open, and any number of threads may share
+    one `Store`. A process made by `fork()` has to open the store for itself.
+
+    Attributes:
+        path: The folder.
+        durability: `full`: what `sync()` returned from survives power loss; `process`: it
+            survives the death of this process.
+        read_only: The folder or the database can't be written to.
+        sessions, history, state, blobs, artifacts, leases, inbox: What it holds.
+    """
+
+    path: Path
+    durability: Durability
+    read_only: bool
+    sessions: Sessions
+    history: History
+    state: State
+    blobs: Blobs
+    artifacts: Artifacts
+    leases: Leases
+    inbox: Inbox
+
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        durability: Durability = "full",
+        create: bool = True,
+        clock: Callable[[], int] = now_us,
+    ) -> None:
+        """Open the store in this folder.
+
+        Args:
+            path: The folder; `~` is expanded.
+            durability: See the class.
+            create: Make folder and database where there are none.
+            clock: Gives the time for rows, leases and queries, in µs since 1970 UTC.
+
+        Raises:
+            StoreMissing: There is no store here and `create` is False.
+            StoreTooNew: Written by a newer Respell; nothing was touched.
+            StoreCorrupt: The database is not one of Respell's, or is damaged.
+            StoreError: The folder can't be made, read or opened; says why.
+        """
+        raise NotImplementedError
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """Return a context in which all writes are committed together, or none.
+
+        Holds the store's writer lock; keep it short. It nests within a thread: an inner
+        one that fails undoes its own writes only. Other threads wait.
+
+        Raises:
+            StoreBusy: The writer lock was not free within 30 seconds.
+            StoreFull: There is no space left; nothing of the transaction was kept.
+        """
+        raise NotImplementedError
+
+    def sync(self) -> None:
+        """Return once all that was committed here is durable.
+
+        Waits for the disk with durability `full`, and only if something was committed
+        since the last call. Other threads and processes go on writing meanwhile.
+        """
+        raise NotImplementedError
+
+    def data_version(self) -> int:
+        """Return a number that changes whenever another process or `Store` committed."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Close the store; what was committed stays. A second time does nothing."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()

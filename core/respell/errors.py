@@ -83,7 +83,15 @@ class InvalidTransition(RespellError, ValueError):
 
 
 class PermissionDenied(RespellError, PermissionError):
-    """The session may not do this; the message names the flag that allows it."""
+    """The session may not do this; the message names the flag that allows it.
+
+    Attributes:
+        flag: What `--allow` takes to allow it, e.g. `read=/etc`; empty where nothing does.
+    """
+
+    def __init__(self, message: str, *, flag: str = "") -> None:
+        super().__init__(message)
+        self.flag = flag
 
 
 class ScriptError(RespellError):

@@ -1,0 +1,297 @@
+"""A worker process and the conversation with it.
+
+`Channel` starts the process, feeds it the history in windows (ahead of need, so that
+re-execution makes no round trip per effect), serves blobs, and hands everything else the
+worker says to its caller. Nothing in here blocks for longer than `poll` was told to.
+"""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from respell.engine.wire import Kind, Splitter, frame
+from respell.errors import WorkerFailed
+
+WINDOW_BYTES = 256 * 1024
+WINDOWS_AHEAD = 2
+READY_WITHIN_S = 20.0
+MAX_BLOB_READ = 8 * 1024 * 1024
+
+Frame = tuple[int, bytes]
+
+
+def windows(records: Iterator[bytes], size: int = WINDOW_BYTES) -> Iterator[bytes]:
+    """Join records to windows of about `size` bytes; a larger record is one of its own."""
+    parts: list[bytes] = []
+    held = 0
+    for record in records:
+        parts.append(record)
+        held += len(record)
+        if held >= size:
+            yield b"".join(parts)
+            parts, held = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+class Channel:
+    """One worker process.
+
+    Args:
+        memory_bytes: Most that Lua may allocate, in bytes; None for no limit.
+        read_blob: Called with (hash, offset, size) for what the worker wants to read.
+    """
+
+    def __init__(
+        self,
+        *,
+        memory_bytes: int | None,
+        read_blob: Callable[[bytes, int, int], bytes],
+    ) -> None:
+        self._read_blob = read_blob
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self.socket = ours
+        self._splitter = Splitter()
+        self._outgoing = bytearray()
+        self._windows: Iterator[bytes] = iter(())
+        self._end_of_history: bytes | None = None
+        self._after_history: list[bytes] = []
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(ours, selectors.EVENT_READ)
+        self._listening = True
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self.layers: list[str] = []
+        self.closed = False  # the worker's end of the socket is
+        self._process = _start(theirs, memory_bytes)
+        theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def begin(self, init: bytes, records: Iterator[bytes], *, live: bool) -> None:
+        """Send what to run and let the history follow.
+
+        Args:
+            init: Canonical bytes of the INIT map.
+            records: The records to re-execute, in order.
+            live: Whether the worker goes on at their end, or stops there.
+        """
+        self._windows = windows(records)
+        self._end_of_history = frame(Kind.END, b"\x01" if live else b"\x00")
+        self.send(frame(Kind.INIT, init))
+        for _ in range(WINDOWS_AHEAD):
+            self._send_window()
+
+    def answer(self, data: bytes) -> None:
+        """Send an ANSWER frame; behind the history, if some of that is still to come."""
+        if self._end_of_history is None:
+            self.send(data)
+        else:
+            self._after_history.append(data)
+
+    def listen(self, on: bool) -> None:
+        """Stop reading what the worker says, or go on with it."""
+        if self._listening == on or self.closed:
+            return
+        self._listening = on
+        if on:
+            self._selector.register(self.socket, self._wanted())
+        else:
+            self._selector.unregister(self.socket)
+
+    def _wanted(self) -> int:
+        return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)
+
+    def _watch(self) -> None:
+        if self._listening and not self.closed:
+            self._selector.modify(self.socket, self._wanted())
+
+    def send(self, data: bytes) -> None:
+        """Send a frame as soon as the worker takes it."""
+        if self.closed:
+            return
+        if not self._outgoing:
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                sent = 0
+            except (BrokenPipeError, ConnectionResetError):
+                self.closed = True
+                return
+            if sent == len(data):
+                return
+            data = data[sent:]
+        self._outgoing += data
+        self._watch()
+
+    def wake(self) -> None:
+        """Make a `poll` in progress return; callable from any thread and signal handler."""
+        try:
+            os.write(self._wake_write, b"!")
+        except BlockingIOError:
+            return  # it is full of wake-ups already
+        except OSError:
+            return  # closed meanwhile: nobody is waiting any more
+
+    def poll(self, timeout_s: float | None) -> list[Frame]:
+        """Return the frames that came, none when the time passed or `wake` was called.
+
+        `closed` is True once the worker is gone and all it said was returned.
+        """
+        frames: list[Frame] = []
+        for key, events in self._selector.select(timeout_s):
+            if key.fileobj is not self.socket:
+                os.read(self._wake_read, 4096)
+                continue
+            if events & selectors.EVENT_WRITE:
+                self._flush()
+            if events & selectors.EVENT_READ:
+                frames += self._receive()
+        return frames
+
+    def wait_ready(self) -> None:
+        """Wait until the worker has confined itself.
+
+        Raises:
+            WorkerFailed: It ended, or was not ready within 20 s.
+        """
+        until = time.monotonic() + READY_WITHIN_S
+        while not self.layers:
+            left = until - time.monotonic()
+            if self.closed or left <= 0:
+                self.kill()
+                raise WorkerFailed(
+                    "the Lua process did not start "
+                    f"({self.describe_end()}). `respell info` shows what it needs."
+                )
+            for kind, payload in self.poll(left):
+                if kind == Kind.READY:
+                    self.layers = payload.decode().split(",")
+
+    def kill(self) -> None:
+        """End the process now. It had no effect outside, so nothing is lost."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self.closed = True
+
+    def close(self) -> None:
+        """Kill the process and free everything."""
+        self.kill()
+        self._selector.close()
+        self.socket.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def describe_end(self) -> str:
+        """Return how the process ended, for people."""
+        code = self._process.poll()
+        if code is None:
+            try:
+                code = self._process.wait(1.0)
+            except subprocess.TimeoutExpired:
+                return "still running"
+        if code < 0:
+            return f"killed by {signal.Signals(-code).name}"
+        return f"exit code {code}"
+
+    def _receive(self) -> list[Frame]:
+        try:
+            data = self.socket.recv(1 << 18)
+        except (BlockingIOError, InterruptedError):
+            return []
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            self.closed = True
+            self._selector.unregister(self.socket)
+            self._listening = False
+            return []
+        frames = self._splitter.feed(data)
+        if all(kind not in (Kind.WINDOW, Kind.BLOB) for kind, _ in frames):
+            return frames
+        return [one for one in frames if not self._serve(one)]
+
+    def _serve(self, one: Frame) -> bool:
+        kind, payload = one
+        if kind == Kind.WINDOW:
+            self._send_window()
+        elif kind == Kind.BLOB:
+            size = payload[0]
+            hash_ = payload[1 : 1 + size]
+            offset = int.from_bytes(payload[1 + size : 9 + size], "little")
+            length = int.from_bytes(payload[9 + size : 17 + size], "little")
+            data = self._read_blob(hash_, offset, min(length, MAX_BLOB_READ))
+            self.send(frame(Kind.DATA, data))
+        else:
+            return False
+        return True
+
+    def _send_window(self) -> None:
+        if self._end_of_history is None:
+            return
+        window = next(self._windows, None)
+        if window is not None:
+            self.send(frame(Kind.HISTORY, window))
+        else:
+            self.send(self._end_of_history)
+            self._end_of_history = None
+            for one in self._after_history:
+                self.send(one)
+            self._after_history.clear()
+
+    def _flush(self) -> None:
+        try:
+            sent = self.socket.send(self._outgoing)
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError):
+            self._outgoing.clear()
+            return
+        del self._outgoing[:sent]
+        if not self._outgoing:
+            self._watch()
+
+
+def _start(theirs: socket.socket, memory_bytes: int | None) -> subprocess.Popen[bytes]:
+    # -I -S: no user site, no .pth files; the few folders that are needed are given by hand.
+    code = (
+        f"import sys; sys.path[:0] = {_import_path()!r}; "
+        "from respell.engine.worker import main; "
+        f"main({theirs.fileno()}, {memory_bytes or 0})"
+    )
+    environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
+    if "TZ" in os.environ:
+        environment["TZ"] = os.environ["TZ"]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
+        pass_fds=(theirs.fileno(),),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=None if os.environ.get("RESPELL_WORKER_STDERR") else subprocess.DEVNULL,
+        env=environment,
+        cwd="/",
+    )
+
+
+def _import_path() -> list[str]:
+    import blake3
+    import lupa
+
+    import respell
+
+    folders = {os.path.dirname(os.path.dirname(m.__file__ or "")) for m in (respell, lupa, blake3)}
+    return sorted(folders)

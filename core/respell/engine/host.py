@@ -1,0 +1,531 @@
+"""The host: the loop that runs one session live.
+
+It owns the session's lease, performs the effects its worker asks for, numbers and appends
+every record, enforces limits and ends the run. The worker is a pure function of the
+history, so the host may kill it whenever it likes; what the worker said after the last
+record that was appended is simply said again at the next re-execution.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from respell import values
+from respell.engine import effects
+from respell.engine.channel import Channel
+from respell.engine.effects import EffectContext, Kind
+from respell.engine.ledger import Ledger, OnOutput
+from respell.engine.open_events import OpenEvents
+from respell.engine.performing import Performing, attempt
+from respell.engine.program import Program
+from respell.engine.suspension import suspension_of
+from respell.engine.wire import Caused, answer, parse_caused
+from respell.engine.wire import Kind as Frame
+from respell.errors import LeaseLost, RespellError
+from respell.history.record import Part, Record, Status
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.times import SECOND, now_us
+from respell.tools import ToolRegistry
+
+INBOX_S = 0.1
+HEARTBEAT_S = 2.0
+NEXT_EFFECT_WITHIN_S = 2.0  # of a suspend: then the computing worker is killed
+CALL_ENDS_WITHIN_S = 10.0  # of a suspend: then the external call in flight is in doubt
+
+DEFAULT_MEMORY_BYTES = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        status: completed, failed or suspended.
+        reason: Why, where suspended: `asked`, `script`, `limit`, `doubt` or `worker`.
+        limit: Name of the limit that stopped it, if one did.
+        message: One sentence for people; empty where there is nothing to say.
+    """
+
+    status: str
+    reason: str = ""
+    limit: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class _Stopping:
+    """A suspend that was asked for and waits for the next effect."""
+
+    why: Ended
+    worker_until: float
+    calls_until: float
+
+
+@dataclass(slots=True)
+class Services:
+    """What a host performs effects with.
+
+    Attributes:
+        tools: The tools scripts can call.
+        on_output: Called with an output event's name and bytes, once committed.
+        stdin: What `io.read` reads, a binary file, or None.
+        aliases: Ids of sessions that mean others here (see `respell.engine.fork`).
+    """
+
+    tools: ToolRegistry
+    on_output: OnOutput | None = None
+    stdin: Any = None
+    aliases: dict[str, str] = field(default_factory=dict)
+
+
+class Host:
+    """Runs one session until it completes, fails or is suspended.
+
+    Args:
+        store: The store.
+        session: The session, whose lease the caller holds.
+        lease: The lease's fencing token.
+        program: What it runs.
+        services: What effects are performed with.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        session: SessionRecord,
+        lease: int,
+        program: Program,
+        services: Services,
+    ) -> None:
+        self._store = store
+        self._session = session
+        self._lease = lease
+        self._program = program
+        self._services = services
+        self._ledger = Ledger(store, store.history.writer(session.key, lease), services.on_output)
+        self._events = OpenEvents()
+        limits = session.limits
+        self._channel = Channel(
+            memory_bytes=int(limits.get("memory_bytes", DEFAULT_MEMORY_BYTES)),
+            read_blob=store.blobs.read,
+        )
+        self._performing = Performing(self._channel.wake)
+        self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
+        self._stopping: _Stopping | None = None
+        self._paused = False
+        self._withheld: list[tuple[int, Status, bytes]] = []
+        self._deaf = False  # the worker was killed; whatever it still said is void
+        self._ended: Ended | None = None
+        self._asked: list[Ended] = []  # from other threads and signal handlers
+        self._operations = int(session.usage.get("operations", 0))
+        self._active_before_s = float(session.usage.get("active_s", 0.0))
+        self._started = time.monotonic()
+        self._last_heard = self._started
+        self._error: dict[str, Any] | None = None
+        self._waiting_for: dict[str, Any] | None = None
+        self._inbox_due = self._heartbeat_due = 0.0
+
+    # Asking from outside -----------------------------------------------------------------
+
+    def suspend(self, message: str = "") -> None:
+        """Ask the run to end at the next effect; callable from any thread or signal handler."""
+        self._asked.append(Ended("suspended", "asked", message=message))
+        self._channel.wake()
+
+    def kill(self) -> None:
+        """End the run now, leaving a call in flight in doubt; callable from anywhere."""
+        self._asked.append(Ended("suspended", "asked", message="killed"))
+        self._asked.append(Ended("suspended", "now"))
+        self._channel.wake()
+
+    # The loop ----------------------------------------------------------------------------
+
+    def run(self) -> Ended:
+        """Run to the end.
+
+        Returns:
+            How it ended; the session's row says the same.
+
+        Raises:
+            WorkerFailed: The worker could not start.
+            Divergence: The history does not fit what the script does.
+            LeaseLost: Another host took the session over.
+            StoreError: The store refused a write.
+        """
+        try:
+            self._begin()
+            while self._ended is None:
+                self._turn()
+            self._close(self._ended)
+        finally:
+            self._performing.cancel()
+            self._performing.close()
+            self._channel.close()
+        return self._ended
+
+    def _begin(self) -> None:
+        ledger, store = self._ledger, self._store
+        ledger.commit()
+        open_effects = store.history.open_effects(self._session.key)
+        history = (body for _, body in store.history.records(self._session.key, 1, ledger.seq))
+        self._channel.wait_ready()
+        self._channel.begin(
+            self._program.init(session_id=self._session.id),
+            self._events.watch(history),
+            live=True,
+        )
+        for one in open_effects:
+            self._take_up(one.record)
+
+    def _take_up(self, record: Record) -> None:
+        """Go on with an effect that an earlier host had begun."""
+        self._events.begun(record)
+        if record.name == "timer.sleep":
+            heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
+            return
+        self._perform(record, resumed=True)
+
+    def _turn(self) -> None:
+        now = time.monotonic()
+        if self._asked:
+            self._take_request(self._asked.pop(0))
+        if now >= self._inbox_due:
+            self._inbox_due = now + INBOX_S
+            self._read_inbox()
+        if now >= self._heartbeat_due:
+            self._heartbeat_due = now + HEARTBEAT_S
+            self._store.leases.renew(self._session.key, self._lease)
+        self._check_time(now)
+        self._ring()
+        if self._ended is not None:
+            return
+        for kind, payload in self._channel.poll(self._patience(now)):
+            self._hear(kind, payload)
+            if self._ended is not None:
+                return
+        for one in self._performing.done():
+            self._settle(one.ordinal, one.status, one.outcome)
+        if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
+            self._ledger.commit()
+        if self._channel.closed and self._stopping is None and self._ended is None:
+            self._worker_gone()
+
+    def _patience(self, now: float) -> float:
+        """How long the next poll may wait, in seconds."""
+        until = min(self._inbox_due, self._heartbeat_due)
+        if self._ledger.due is not None:
+            until = min(until, self._ledger.due)
+        if self._stopping is not None:
+            until = min(until, self._stopping.worker_until, self._stopping.calls_until)
+        if self._timers:
+            until = min(until, now + (self._timers[0][0] - now_us()) / SECOND)
+        if self._asked:
+            return 0.0
+        return max(0.0, until - now)
+
+    # What the worker says ----------------------------------------------------------------
+
+    def _hear(self, kind: int, payload: bytes) -> None:
+        if self._deaf:
+            return
+        self._last_heard = time.monotonic()
+        if kind == Frame.RECORD:
+            self._record(parse_caused(payload))
+            if self._stopping is not None:
+                self._stop_worker()
+        elif kind == Frame.CALL:
+            self._call(parse_caused(payload))
+        elif kind == Frame.FINISH:
+            self._finish(payload)
+        elif kind == Frame.STOPPED:
+            self._stopped(values.decode(payload))
+
+    def _record(self, caused: Caused) -> None:
+        self._ledger.add(self._numbered(caused, caused.outcome, caused.status))
+
+    def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
+        number, parent = self._events.place(caused, self._ledger.next_number)
+        record = Record(
+            caused.part, number, caused.ordinal, parent, status, caused.name,
+            caused.source, caused.line, caused.coroutine, now_us(), caused.args, outcome,
+        )  # fmt: skip
+        if caused.part is Part.INTENT:
+            self._events.begun(record)
+        return record
+
+    def _call(self, caused: Caused) -> None:
+        if self._stopping is not None:
+            # Not recorded: the script asks again when it is re-executed.
+            self._stop_worker()
+            return
+        if self._over_operations():
+            return
+        self._operations += 1
+        if caused.part is Part.EFFECT:
+            self._answer_at_once(caused)
+        elif caused.name == "session.suspend":
+            self._suspended_by_script(caused)
+        elif caused.name == "timer.sleep":
+            self._sleep(caused)
+        else:
+            record = self._numbered(caused, b"", Status.NONE)
+            self._ledger.add(record)
+            self._perform(record)
+
+    def _context(self, number: int) -> EffectContext:
+        return EffectContext(
+            session=self._session,
+            store=self._store,
+            permissions=self._program.permissions,
+            script_dir=self._program.script_dir,
+            cwd=self._program.cwd,
+            tools=self._services.tools,
+            number=number,
+            stdin=self._services.stdin,
+        )
+
+    def _answer_at_once(self, caused: Caused) -> None:
+        """Perform an effect inside the store (or one that only reads) and answer it."""
+        record = self._numbered(caused, b"", Status.OK)
+        try:
+            effect = effects.lookup(caused.name)
+            ctx = self._context(record.number)
+            args = record.arguments()
+            if effect.manner(ctx, args).kind is Kind.STORED:
+                with self._ledger.together() as records:
+                    record = record.with_outcome(
+                        Status.OK, values.encode(effect.perform(ctx, args))
+                    )
+                    records.append(record)
+                self._reload()
+            else:
+                record = record.with_outcome(*attempt(lambda: effect.perform(ctx, args)))
+                self._ledger.add(record)
+        except LeaseLost:
+            raise
+        except RespellError as error:
+            record = record.with_outcome(Status.ERROR, values.encode(str(error)))
+            self._ledger.add(record)
+        self._answer(caused.ordinal, record.status, record.outcome)
+
+    def _answer(self, ordinal: int, status: Status, outcome: bytes) -> None:
+        if self._paused:
+            self._withheld.append((ordinal, status, outcome))
+        else:
+            self._channel.answer(answer(ordinal, status, outcome))
+
+    def _reload(self) -> None:
+        self._session = self._store.sessions.get(self._session.key)
+
+    # Effects outside ---------------------------------------------------------------------
+
+    def _perform(self, record: Record, *, resumed: bool = False) -> None:
+        """Begin an effect outside the store; its intent is in the batch or on disk."""
+        try:
+            effect = effects.lookup(record.name)
+            ctx = self._context(record.number)
+            manner = effect.manner(ctx, record.arguments())
+        except RespellError as error:
+            self._settle(record.ordinal, Status.ERROR, values.encode(str(error)))
+            return
+        if manner.kind is Kind.EXTERNAL and not resumed:
+            self._ledger.commit()
+        self._performing.start(effect, ctx, record.ordinal, record.args)
+
+    def _settle(self, ordinal: int, status: Status, outcome: bytes) -> None:
+        """Record the outcome of an effect and answer it."""
+        record = self._events.settled(ordinal)
+        self._ledger.add(
+            replace(
+                record, part=Part.OUTCOME, status=status, outcome=outcome, args=b"", meta=b"",
+                at=now_us(),
+            )  # fmt: skip
+        )
+        # The worker may go on before the commit: it can touch nothing but through us.
+        if self._stopping is None:
+            self._answer(ordinal, status, outcome)
+        self._ledger.commit()
+
+    def _sleep(self, caused: Caused) -> None:
+        seconds = (values.decode(caused.args) or {}).get("seconds", 0)
+        due = now_us() + int(seconds * SECOND)
+        record = self._numbered(caused, b"", Status.NONE)
+        self._ledger.add(replace(record, meta=values.encode({"due": due})))
+        heapq.heappush(self._timers, (due, caused.ordinal))
+
+    def _ring(self) -> None:
+        while self._timers and self._timers[0][0] <= now_us():
+            _, ordinal = heapq.heappop(self._timers)
+            self._settle(ordinal, Status.OK, values.encode(None))
+
+    # Ends --------------------------------------------------------------------------------
+
+    def _suspended_by_script(self, caused: Caused) -> None:
+        record = self._numbered(caused, b"", Status.NONE)
+        try:
+            self._waiting_for = suspension_of(record.arguments())
+        except RespellError as error:
+            self._ledger.add(record)
+            self._settle(caused.ordinal, Status.ERROR, values.encode(str(error)))
+            return
+        self._ledger.add(record)
+        prompt = self._waiting_for.get("prompt") or ""
+        self._stop(Ended("suspended", "script", message=str(prompt)))
+        self._stop_worker()
+
+    def _finish(self, payload: bytes) -> None:
+        status = Status(payload[0])
+        report = values.decode(payload[1:])
+        if status is Status.OK:
+            self._ended = Ended("completed")
+            return
+        self._error = {
+            "message": _shown(report["message"]),
+            "traceback": _shown(report.get("traceback", "")),
+            "event": self._ledger.number,
+        }
+        self._ended = Ended("failed", message=self._error["message"])
+
+    def _stopped(self, report: dict[str, Any]) -> None:
+        if report["kind"] == "limit":
+            self._limit_reached(report["limit"], _shown(report["message"]))
+            return
+        from respell.engine.divergence import divergence
+
+        raise divergence(report, self._store, self._session)
+
+    def _worker_gone(self) -> None:
+        how = self._channel.describe_end()
+        message = (
+            f"the Lua process ended by itself ({how}) after event {self._ledger.number}; "
+            f"`respell resume {self._session.id[:8]}` runs it again from there"
+        )
+        self._error = {"message": message, "traceback": "", "event": self._ledger.number}
+        self._ended = Ended("suspended", "worker", message=message)
+
+    def _take_request(self, asked: Ended) -> None:
+        if asked.reason == "now":
+            self._silence()
+            self._ended = replace(asked, reason="asked")
+        else:
+            self._stop(asked)
+
+    def _stop(self, why: Ended) -> None:
+        if self._stopping is None:
+            now = time.monotonic()
+            self._stopping = _Stopping(
+                why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S
+            )
+            if self._timers and not self._performing.in_flight:
+                self._stop_worker()
+
+    def _stop_worker(self) -> None:
+        """The worker has reached an effect: it is no longer needed, a call may still be."""
+        if self._stopping is None:
+            return
+        self._silence()
+        if not self._performing.in_flight:
+            self._ended = self._stopping.why
+
+    def _silence(self) -> None:
+        """Kill the worker and hear nothing more: what comes after an unrecorded call is void."""
+        self._deaf = True
+        self._channel.kill()
+
+    def _check_time(self, now: float) -> None:
+        stopping = self._stopping
+        if stopping is not None:
+            busy = bool(self._performing.in_flight)
+            if (busy and now >= stopping.calls_until) or (
+                not busy and (self._channel.closed or now >= stopping.worker_until)
+            ):
+                self._silence()
+                self._ended = stopping.why
+            return
+        limits = self._session.limits
+        duration = limits.get("max_duration")
+        if duration is not None and self._active_s(now) >= duration:
+            self._limit_reached("max_duration", f"it was active for {duration} s")
+        idle = limits.get("max_idle_time")
+        if idle is not None and now - self._last_heard >= idle and not self._performing.in_flight:
+            self._limit_reached("max_idle_time", f"it did nothing for {idle} s")
+
+    def _over_operations(self) -> bool:
+        most = self._session.limits.get("operations")
+        if most is None or self._operations < most:
+            return False
+        self._limit_reached("operations", f"it performed {self._operations} effects")
+        return True
+
+    def _limit_reached(self, limit: str, what: str) -> None:
+        after = self._ledger.number
+        message = (
+            f"stopped by the limit {limit} after event {after}: {what}. "
+            f"`respell resume {self._session.id[:8]} --limit {limit}=N` goes on with a higher one."
+        )
+        self._ledger.note(
+            f"limit.{limit}",
+            {"limit": limit, "value": self._session.limits.get(limit), "after": after},
+        )
+        self._silence()
+        self._ended = Ended("suspended", "limit", limit, message)
+
+    def _active_s(self, now: float) -> float:
+        return self._active_before_s + (now - self._started)
+
+    # Requests left by others -------------------------------------------------------------
+
+    def _read_inbox(self) -> None:
+        for kind in [item.kind for item in self._store.inbox.drain(self._session.key)]:
+            if kind == "suspend":
+                self._stop(Ended("suspended", "asked"))
+            elif kind in ("pause", "unpause") and self._paused != (kind == "pause"):
+                self._paused = kind == "pause"
+                self._channel.listen(not self._paused)
+                self._ledger.note(f"lifecycle.{kind}", {})
+                if not self._paused:
+                    withheld, self._withheld = self._withheld, []
+                    for one in withheld:
+                        self._answer(*one)
+
+    # The last transaction ----------------------------------------------------------------
+
+    def _close(self, ended: Ended) -> None:
+        for one in self._performing.done():
+            self._settle(one.ordinal, one.status, one.outcome)
+        self._channel.kill()
+        args: dict[str, Any] = {"reason": ended.reason} if ended.reason else {}
+        if ended.limit:
+            args["limit"] = ended.limit
+        if self._error is not None:
+            args["error"] = self._error
+        self._ledger.note(f"lifecycle.{_VERB[ended.status]}", args)
+        now = now_us()
+        usage = {
+            **self._session.usage,
+            "operations": self._operations,
+            "active_s": round(self._active_s(time.monotonic()), 6),
+        }
+        with self._store.transaction():
+            self._ledger.write()
+            self._store.sessions.update(
+                self._session.key,
+                status=ended.status,
+                ended_at=None if ended.status == "suspended" else now,
+                waiting_for=self._waiting_for,
+                error=self._error,
+                usage=usage,
+            )
+            self._store.leases.release(self._session.key, self._lease)
+        self._ledger.commit()
+
+
+_VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}
+
+
+def _shown(text: object) -> str:
+    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)

@@ -1,0 +1,120 @@
+"""What a host writes: numbers events, gathers records in batches and commits them.
+
+Records that need no answer wait for the batch (50 ms at most); an effect the world can see
+forces the batch out first. Output is handed on only once it is committed, so nobody sees a
+line that a crash could take back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from respell import values
+from respell.history.record import Part, Record, Status
+from respell.store import HistoryWriter, Store
+from respell.times import now_us
+
+BATCH_S = 0.05
+BATCH_RECORDS = 2_000
+
+OnOutput = Callable[[str, bytes], None]
+
+
+class Ledger:
+    """The writing end of one session's history.
+
+    Args:
+        store: Where it is kept.
+        writer: The history's writer, under this host's lease.
+        on_output: Called with an output event's name and its bytes, once committed.
+    """
+
+    def __init__(self, store: Store, writer: HistoryWriter, on_output: OnOutput | None) -> None:
+        self._store = store
+        self._writer = writer
+        self._on_output = on_output
+        self._batch: list[Record] = []
+        self._outputs: list[tuple[str, bytes]] = []
+        self._number = writer.number
+        self.due: float | None = None  # when the batch must be out, by time.monotonic()
+
+    @property
+    def number(self) -> int:
+        """The number of the last event."""
+        return self._number
+
+    @property
+    def seq(self) -> int:
+        """How many records are written."""
+        return self._writer.seq
+
+    def next_number(self) -> int:
+        """Number one more event."""
+        self._number += 1
+        return self._number
+
+    def add(self, record: Record) -> None:
+        """Put a record into the batch."""
+        batch = self._batch
+        batch.append(record)
+        if self.due is None:
+            self.due = time.monotonic() + BATCH_S
+        elif len(batch) >= BATCH_RECORDS:
+            self.commit()
+        if record.name.startswith(("output.", "log.")) and record.part is Part.EFFECT:
+            self._outputs.append((record.name, _text(record.args)))
+
+    def note(self, name: str, args: dict[str, Any], **fields: Any) -> int:
+        """Put an event of the host's own into the batch; returns its number."""
+        number = self.next_number()
+        self.add(
+            Record(
+                Part.NOTE, number, name=name, at=now_us(), args=values.encode(args),
+                status=Status.OK, **fields,
+            )  # fmt: skip
+        )
+        return number
+
+    def commit(self) -> None:
+        """Write the batch, make it durable, and hand its output on."""
+        if self._batch:
+            with self._store.transaction():
+                self.write()
+        self._store.sync()
+        self._released()
+
+    def write(self) -> None:
+        """Write the batch inside the caller's transaction, which must not be rolled back."""
+        self._writer.append(self._batch)
+        self._batch = []
+
+    @contextmanager
+    def together(self) -> Iterator[list[Record]]:
+        """Write the batch and what the caller adds to the list in one transaction.
+
+        What the body does in the store is committed with it, or not at all; when the body
+        raises, the batch stays as it was.
+        """
+        more: list[Record] = []
+        with self._store.transaction():
+            yield more
+            self._writer.append([*self._batch, *more])
+        self._batch = []
+        # Power-loss durability may wait for the batch's time, or the next visible effect.
+        if self.due is None:
+            self.due = time.monotonic() + BATCH_S
+
+    def _released(self) -> None:
+        self.due = None
+        outputs, self._outputs = self._outputs, []
+        if self._on_output is not None:
+            for name, text in outputs:
+                self._on_output(name, text)
+
+
+def _text(args: bytes) -> bytes:
+    text = values.decode(args)["text"]
+    return text if isinstance(text, bytes) else text.encode(errors="surrogateescape")

@@ -1,0 +1,85 @@
+"""Which events are begun and not ended, and their numbers.
+
+The worker counts the events its script causes (ordinals); the host numbers all events of
+the session. Only open events need the translation: they are what others can be inside of.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+
+from respell.engine.wire import Caused
+from respell.errors import WorkerFailed
+from respell.history.record import Part, Record
+
+_HEAD = struct.Struct("<BQQQ")
+
+
+class OpenEvents:
+    """The open events of one running session."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[int, tuple[int, int]] = {}  # ordinal -> (number, parent)
+        self._spans: set[int] = set()  # ordinals between BEGIN and END
+        self._intents: dict[int, Record] = {}
+        self._reading = True  # the history is not yet all read
+        self._settled: set[int] = set()  # taken up and ended before it was
+
+    def watch(self, records: Iterator[bytes]) -> Iterator[bytes]:
+        """Pass the records of a history through, learning which events stay open."""
+        for body in records:
+            part, number, ordinal, parent = _HEAD.unpack_from(body)
+            if part == Part.BEGIN:
+                self._numbers[ordinal] = (number, parent)
+                self._spans.add(ordinal)
+            elif part == Part.INTENT:
+                if ordinal not in self._settled:
+                    self._numbers.setdefault(ordinal, (number, parent))
+            elif part == Part.OUTCOME:
+                self._forget(ordinal)
+            elif part == Part.END:
+                self._spans.discard(ordinal)
+                self._numbers.pop(ordinal, None)
+            yield body
+        self._reading = False
+        self._settled.clear()
+
+    def place(self, caused: Caused, next_number: Callable[[], int]) -> tuple[int, int]:
+        """Return number and parent's number of what the worker reports.
+
+        Raises:
+            WorkerFailed: It speaks of an event that is not open.
+        """
+        ordinal = caused.ordinal
+        if caused.part is Part.END or ordinal in self._spans:
+            known = self._numbers.get(ordinal)
+            if known is None:
+                raise WorkerFailed(f"the Lua process ended event {ordinal}, which is not open")
+            if caused.part is Part.END:
+                del self._numbers[ordinal]
+                self._spans.discard(ordinal)
+            return known
+        parent = self._numbers[caused.parent][0] if caused.parent in self._numbers else 0
+        place = (next_number(), parent)
+        if caused.part is Part.BEGIN:
+            self._spans.add(ordinal)
+        if caused.part is not Part.EFFECT:
+            self._numbers[ordinal] = place
+        return place
+
+    def begun(self, intent: Record) -> None:
+        """Remember an intent until it is settled."""
+        self._intents[intent.ordinal] = intent
+
+    def settled(self, ordinal: int) -> Record:
+        """Return the intent that has its outcome now."""
+        if self._reading:
+            self._settled.add(ordinal)
+        intent = self._intents.pop(ordinal)
+        self._forget(ordinal)
+        return intent
+
+    def _forget(self, ordinal: int) -> None:
+        if ordinal not in self._spans:
+            self._numbers.pop(ordinal, None)

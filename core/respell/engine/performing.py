@@ -1,0 +1,103 @@
+"""External effects in progress: helper threads that perform them while the host listens."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from respell import values
+from respell.engine.effects import Effect, EffectContext
+from respell.errors import RespellError
+from respell.history.record import Status
+
+IDLE_S = 2.0
+
+
+@dataclass(slots=True)
+class Performed:
+    """How an effect ended."""
+
+    ordinal: int
+    status: Status
+    outcome: bytes
+
+
+@dataclass(slots=True)
+class InFlight:
+    """An effect that a thread is performing."""
+
+    ordinal: int
+    number: int
+    name: str
+    cancel: threading.Event = field(default_factory=threading.Event)
+
+
+def attempt(perform: Callable[[], Any]) -> tuple[Status, bytes]:
+    """Return status and canonical outcome of a performer: its value, or its error's text.
+
+    An error that is not one of ours is a bug in a tool; the script and the history get its
+    type and text, and the session goes on.
+    """
+    try:
+        return Status.OK, values.encode(perform())
+    except RespellError as error:
+        return Status.ERROR, values.encode(str(error))
+    except Exception as error:  # noqa: BLE001 - a tool is somebody else's code
+        return Status.ERROR, values.encode(f"{type(error).__name__}: {error}")
+
+
+class Performing:
+    """Performs effects in threads; the results are taken with `done`.
+
+    Args:
+        wake: Called from a thread when a result is there.
+    """
+
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
+        self._results: queue.SimpleQueue[Performed] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._threads = 0
+        self.in_flight: dict[int, InFlight] = {}
+
+    def start(self, effect: Effect, ctx: EffectContext, ordinal: int, args: bytes) -> None:
+        """Begin to perform an effect."""
+        self.in_flight[ordinal] = InFlight(ordinal, ctx.number, effect.name, ctx.cancel)
+
+        def job() -> None:
+            status, outcome = attempt(
+                lambda: effect.perform(ctx, values.decode(args) or {})
+            )
+            self._results.put(Performed(ordinal, status, outcome))
+            self._wake()
+
+        self._jobs.put(job)
+        if self._threads < len(self.in_flight):
+            self._threads += 1
+            threading.Thread(target=self._work, name="respell-effect", daemon=True).start()
+
+    def done(self) -> list[Performed]:
+        """Return what has ended since the last call, in the order it ended."""
+        ended = []
+        while not self._results.empty():
+            one = self._results.get()
+            del self.in_flight[one.ordinal]
+            ended.append(one)
+        return ended
+
+    def cancel(self) -> None:
+        """Ask all that is in flight to end early."""
+        for one in self.in_flight.values():
+            one.cancel.set()
+
+    def close(self) -> None:
+        """Let the threads end once they are idle."""
+        for _ in range(self._threads):
+            self._jobs.put(None)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()

@@ -1,0 +1,174 @@
+"""What a session runs: one script, its arguments, and where it stands in the file system.
+
+The first event of every session with a program, `lifecycle.start`, records all of it, so a
+resume, a replay and a fork need nothing from outside the store.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import struct
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from respell import values
+from respell._version import __version__
+from respell.errors import StoreCorrupt, UsageError
+from respell.history.record import Record
+from respell.security import Permissions
+from respell.store import Store
+
+START = "lifecycle.start"
+MAX_SCRIPT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A script and what it is run with.
+
+    Attributes:
+        name: Chunk name, as events and error messages show it (the file's name).
+        source: The script's bytes.
+        args: The command line's arguments, `args` and `...` in the script.
+        input: The value of the global `input`.
+        seed: Two 64-bit integers that seed `math.random`.
+        script_dir: Folder that `require` looks in.
+        cwd: Folder that relative paths start from.
+        permissions: What effects may touch.
+    """
+
+    name: str
+    source: bytes
+    args: tuple[str, ...] = ()
+    input: Any = None
+    seed: tuple[int, int] = (0, 0)
+    script_dir: Path = field(default_factory=Path)
+    cwd: Path = field(default_factory=Path)
+    permissions: Permissions = field(default_factory=Permissions)
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        args: tuple[str, ...] = (),
+        input: Any = None,
+        allow: tuple[str, ...] = (),
+        deny: tuple[str, ...] = (),
+    ) -> Program:
+        """Return the program of a script file, with a new seed.
+
+        Args:
+            path: The script.
+            args: Its arguments.
+            input: A value for its global `input`.
+            allow: Permissions to add, `KIND` or `KIND=PATTERN`.
+            deny: Permissions to take away, by kind.
+
+        Raises:
+            UsageError: The file can't be read, or is not text.
+        """
+        file = Path(path)
+        source = read_script(file)
+        cwd = Path.cwd()
+        script_dir = file.resolve().parent
+        return cls(
+            name=file.name,
+            source=source,
+            args=args,
+            input=input,
+            seed=new_seed(),
+            script_dir=script_dir,
+            cwd=cwd,
+            permissions=Permissions.from_flags(allow, deny, script_dir=script_dir, cwd=cwd),
+        )
+
+    def with_source(self, source: bytes, name: str | None = None) -> Program:
+        """Return the same program with another script."""
+        return replace(self, source=source, name=name or self.name)
+
+    def save(self, store: Store) -> bytes:
+        """Store the script and return the canonical arguments of `lifecycle.start`."""
+        return values.encode(
+            {
+                "name": self.name,
+                "script": store.blobs.put(self.source),
+                "args": list(self.args),
+                "input": self.input,
+                "seed": list(self.seed),
+                "script_dir": os.fsencode(self.script_dir),
+                "cwd": os.fsencode(self.cwd),
+                "permissions": self.permissions.to_dict(),
+                "respell": __version__,
+            }
+        )
+
+    @classmethod
+    def load(cls, store: Store, start: Record) -> Program:
+        """Return the program that a session's first event recorded.
+
+        Raises:
+            StoreCorrupt: The first event is not `lifecycle.start`.
+        """
+        if start.name != START:
+            raise StoreCorrupt(
+                f"the history begins with {start.name!r} where {START!r} belongs. "
+                "Run `respell check`."
+            )
+        recorded = start.arguments()
+        script = recorded["script"]
+        return cls(
+            name=recorded["name"],
+            source=store.blobs.get(script if isinstance(script, bytes) else script.encode()),
+            args=tuple(recorded.get("args") or ()),
+            input=recorded.get("input"),
+            seed=tuple(recorded["seed"]),
+            script_dir=Path(os.fsdecode(recorded["script_dir"])),
+            cwd=Path(os.fsdecode(recorded["cwd"])),
+            permissions=Permissions.from_dict(recorded["permissions"]),
+        )
+
+    def init(self, *, session_id: str, **modes: bool) -> bytes:
+        """Return the INIT payload for a worker.
+
+        Args:
+            session_id: Id of the session that runs.
+            modes: trace, ask_all, script_changed, count_lines (see `respell/lua/effects.lua`).
+        """
+        return values.encode(
+            {
+                "name": self.name,
+                "source": self.source,
+                "args": list(self.args),
+                "input": self.input,
+                "seed": list(self.seed),
+                "session_id": session_id,
+                **modes,
+            }
+        )
+
+
+def read_script(file: Path) -> bytes:
+    """Return a script's bytes, with a first line that starts with `#` made a comment.
+
+    Raises:
+        UsageError: The file can't be read, is too large or is no Lua text.
+    """
+    try:
+        if file.stat().st_size > MAX_SCRIPT_BYTES:
+            raise UsageError(f"{file} is larger than {MAX_SCRIPT_BYTES >> 20} MiB: not a script")
+        source = file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"can't read the script {file}: {error.strerror}") from None
+    if source.startswith(b"\x1bLua"):
+        raise UsageError(f"{file} is compiled Lua; Respell runs Lua source only")
+    # As the stand-alone interpreter does with `#!/usr/bin/env …`; the line count stays.
+    return b"--" + source if source.startswith(b"#") else source
+
+
+def new_seed() -> tuple[int, int]:
+    """Return two random 64-bit integers, as Lua's `math.randomseed` takes them."""
+    first, second = struct.unpack("<qq", secrets.token_bytes(16))
+    return first, second

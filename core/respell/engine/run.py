@@ -1,0 +1,411 @@
+"""Run and resume: from a script or a session to a host that runs it, and to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from blake3 import blake3
+
+from respell import values
+from respell.engine import effects
+from respell.engine.effects import EffectContext, Kind
+from respell.engine.host import Ended, Host, Services
+from respell.engine.ledger import OnOutput
+from respell.engine.program import START, Program
+from respell.engine.suspension import check_value
+from respell.errors import (
+    Divergence,
+    InDoubt,
+    InvalidTransition,
+    LeaseLost,
+    RespellError,
+    UsageError,
+)
+from respell.history.record import Part, Record, Status
+from respell.sessions.lifecycle import ENDED
+from respell.sessions.record import SessionRecord, new_id
+from respell.store import OpenEffect, Store
+from respell.times import now_us
+from respell.tools import ToolRegistry
+
+LIMITS: Mapping[str, type] = {
+    "operations": int,
+    "memory_bytes": int,
+    "max_duration": float,
+    "max_idle_time": float,
+    "tokens": int,
+    "cost_usd": float,
+    "artifacts": int,
+    "artifact_bytes": int,
+}
+"""The limits a session can have, and the type of each."""
+
+_EXIT = {"completed": 0, "failed": 1, "suspended": 3}
+_LIMIT_EXIT = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """How a run ended.
+
+    Attributes:
+        session: The session as it is now.
+        ended: Status and reason.
+    """
+
+    session: SessionRecord
+    ended: Ended
+
+    @property
+    def exit_code(self) -> int:
+        """What the command line ends with."""
+        if self.ended.reason == "limit":
+            return _LIMIT_EXIT
+        return _EXIT[self.ended.status]
+
+
+@dataclass(frozen=True, slots=True)
+class Settlements:
+    """What to do with effects in doubt, by event number.
+
+    Attributes:
+        retry: Perform these again.
+        outcome: These ended with this value.
+        fail: These failed for this reason.
+    """
+
+    retry: frozenset[int] = frozenset()
+    outcome: Mapping[int, Any] = field(default_factory=dict)
+    fail: Mapping[int, str] = field(default_factory=dict)
+
+    def numbers(self) -> set[int]:
+        """Return the numbers of all effects that are settled."""
+        return {*self.retry, *self.outcome, *self.fail}
+
+
+class Run:
+    """A session that this process holds and is about to run.
+
+    Attributes:
+        session: The session.
+    """
+
+    def __init__(
+        self, store: Store, session: SessionRecord, lease: int, program: Program, services: Services
+    ) -> None:
+        self._store = store
+        self._lease = lease
+        self.session = session
+        try:
+            self._host = Host(store, session, lease, program, services)
+        except BaseException:
+            store.leases.release(session.key, lease)
+            raise
+
+    def go(self) -> RunResult:
+        """Run to the end; see `Host.run` for what it raises."""
+        key = self.session.key
+        try:
+            ended = self._host.run()
+        except LeaseLost:
+            raise
+        except Divergence as error:
+            self._store.sessions.update(
+                key, status="suspended", error={"message": str(error), "traceback": ""}
+            )
+            self._store.leases.release(key, self._lease)
+            raise
+        except BaseException:
+            self._store.leases.release(key, self._lease)
+            raise
+        self.session = self._store.sessions.get(key)
+        return RunResult(self.session, ended)
+
+    def suspend(self) -> None:
+        """Ask it to end at the next effect; from any thread or signal handler."""
+        self._host.suspend()
+
+    def kill(self) -> None:
+        """End it now; a call in flight is left in doubt."""
+        self._host.kill()
+
+
+def check_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the limits as numbers.
+
+    Raises:
+        UsageError: A name is unknown or a value is no positive number.
+    """
+    checked = {}
+    for name, value in limits.items():
+        if name not in LIMITS:
+            raise UsageError(f"{name!r} is not a limit; there are {', '.join(LIMITS)}")
+        try:
+            number = LIMITS[name](value)
+        except (TypeError, ValueError):
+            number = -1
+        if not number > 0:
+            raise UsageError(f"the limit {name} must be a number above 0, not {value!r}")
+        checked[name] = number
+    return checked
+
+
+def start(
+    store: Store,
+    program: Program,
+    *,
+    script: str,
+    name: str = "",
+    description: str = "",
+    tags: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    created_by: str | None = None,
+    on_output: OnOutput | None = None,
+    tools: ToolRegistry | None = None,
+    stdin: Any = None,
+) -> Run:
+    """Create a session for a program and hold it.
+
+    Args:
+        store: Where it lives.
+        program: What it runs.
+        script: The script's path, as shown to people.
+        name: Its name; empty for the script's own name without suffix.
+        description: Free text.
+        tags: Its tags.
+        metadata: The user's own fields.
+        limits: See `LIMITS`; sizes in bytes, times in seconds.
+        created_by: Who creates it, as shown to people.
+        on_output: Called with an output event's name and bytes once it is committed.
+        tools: The tools the script can call; None for all that are registered.
+        stdin: What `io.read` reads: a binary file, or None.
+
+    Raises:
+        UsageError: A limit is unknown or no positive number.
+    """
+    session = SessionRecord(
+        id=new_id(),
+        name=name or program.name.removesuffix(".lua"),
+        description=description,
+        script=script,
+        script_hash=blake3(program.source).hexdigest(),
+        args=list(program.args),
+        input=program.input,
+        tags=list(dict.fromkeys(tags)),
+        metadata=dict(metadata or {}),
+        limits=check_limits(limits or {}),
+        created_by=created_by,
+    )
+    with store.transaction():
+        session = store.sessions.insert(session)
+        lease = store.leases.acquire(session.key)
+        _append(
+            store, session, lease, [_note(1, START, program.save(store))]
+        )
+    session = store.sessions.get(session.key)
+    return Run(store, session, lease, program, _services(on_output, tools, stdin))
+
+
+def resume(
+    store: Store,
+    session: SessionRecord,
+    *,
+    value: Any = None,
+    settlements: Settlements | None = None,
+    limits: Mapping[str, Any] | None = None,
+    on_output: OnOutput | None = None,
+    tools: ToolRegistry | None = None,
+    stdin: Any = None,
+) -> Run:
+    """Hold a suspended or interrupted session, and get it ready to go on where it stood.
+
+    Args:
+        store: Where it lives.
+        session: The session; it must have a program.
+        value: What `Session.suspend()` returns in the script.
+        settlements: What to do with effects in doubt.
+        limits: Limits to set anew; the others stay.
+        on_output: Called with each new output.
+        tools: The tools the script can call; None for all that are registered.
+        stdin: What `io.read` reads.
+
+    Raises:
+        InvalidTransition: It has ended, or has no program.
+        SessionBusy: Another host holds it; says who.
+        InDoubt: Effects are in doubt and `settlements` does not cover them.
+        UsageError: The value does not fit the schema, or a settlement fits no effect.
+    """
+    new_limits = check_limits(limits or {})
+    check_resumable(session)
+    lease = store.leases.acquire(session.key)
+    try:
+        session = store.sessions.get(session.key)  # as it is now that nobody else holds it
+        check_resumable(session)
+        program = program_of(store, session)
+        services = _services(on_output, tools, stdin)
+        _take_up(store, session, lease, program, services, value, settlements or Settlements())
+        store.sessions.update(
+            session.key,
+            status="active",
+            waiting_for=None,
+            error=None,
+            limits={**session.limits, **new_limits},
+        )
+    except BaseException:
+        store.leases.release(session.key, lease)
+        raise
+    return Run(store, store.sessions.get(session.key), lease, program, services)
+
+
+def check_resumable(session: SessionRecord) -> None:
+    """Do nothing when a session can go on.
+
+    Raises:
+        InvalidTransition: It can't; says why.
+    """
+    if not session.has_program:
+        raise InvalidTransition(
+            f"session {session.id[:8]} has no program of its own: the script that created it "
+            "resumes it with Session.resume",
+            current=session.status, wanted="active",
+        )  # fmt: skip
+    if session.status in ENDED:
+        raise InvalidTransition(
+            f"session {session.id[:8]} is {session.status} and can't be resumed; "
+            f"`respell fork {session.id[:8]} --at N` goes on from one of its events",
+            current=session.status, wanted="active",
+        )  # fmt: skip
+
+
+def program_of(store: Store, session: SessionRecord) -> Program:
+    """Return what a session runs."""
+    _, body = next(iter(store.history.records(session.key, 1, 1)))
+    return Program.load(store, Record.unpack(body))
+
+
+def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
+    """Return the effects of which nobody knows whether they were performed.
+
+    Those of a running session are not in doubt: its host waits for them.
+    """
+    if not session.has_program or store.leases.holder(session.key) is not None:
+        return []
+    opened = store.history.open_effects(session.key)
+    if not opened:
+        return []
+    ctx = _context(store, session, program_of(store, session), ToolRegistry.default())
+    return [one for one in opened if not _safe_to_repeat(one, ctx)]
+
+
+def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
+    if one.name in ("session.suspend", "timer.sleep"):
+        return True
+    try:
+        manner = effects.lookup(one.name).manner(ctx, one.record.arguments())
+    except RespellError:
+        return False  # e.g. its tool is not installed here: a person has to decide
+    return manner.idempotent or manner.kind is Kind.READ
+
+
+def _context(
+    store: Store, session: SessionRecord, program: Program, tools: ToolRegistry
+) -> EffectContext:
+    return EffectContext(
+        session=session, store=store, permissions=program.permissions,
+        script_dir=program.script_dir, cwd=program.cwd, tools=tools,
+    )  # fmt: skip
+
+
+def _take_up(
+    store: Store,
+    session: SessionRecord,
+    lease: int,
+    program: Program,
+    services: Services,
+    value: Any,
+    settlements: Settlements,
+) -> None:
+    """Record what the value and the settlements decide, or refuse with `InDoubt`."""
+    ctx = _context(store, session, program, services.tools)
+    opened = store.history.open_effects(session.key)
+    doubtful = [one for one in opened if not _safe_to_repeat(one, ctx)]
+    unknown = settlements.numbers() - {one.number for one in doubtful}
+    if unknown:
+        raise UsageError(
+            f"event {min(unknown)} is not in doubt; "
+            + (f"in doubt: {_numbers(doubtful)}" if doubtful else "nothing is in doubt")
+        )
+    unsettled = [one for one in doubtful if one.number not in settlements.numbers()]
+    if unsettled:
+        if session.status != "suspended":
+            store.sessions.update(session.key, status="suspended")
+        raise _doubt(session, unsettled)
+    writer_number = session.events
+    records: list[Record] = []
+
+    def note(name: str, args: dict[str, Any]) -> None:
+        nonlocal writer_number
+        writer_number += 1
+        records.append(_note(writer_number, name, values.encode(args)))
+
+    for one in opened:
+        if one.name == "session.suspend":
+            check_value(session.waiting_for or {}, value)
+            records.append(_outcome(one.record, Status.OK, value))
+        elif one.number in settlements.outcome:
+            records.append(_outcome(one.record, Status.OK, settlements.outcome[one.number]))
+        elif one.number in settlements.fail:
+            records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number]))
+        elif one.name != "timer.sleep":
+            note("note.attempt", {"number": one.number})
+    note("lifecycle.resume", {"was": session.status})
+    _append(store, session, lease, records)
+
+
+def _doubt(session: SessionRecord, unsettled: Sequence[OpenEffect]) -> InDoubt:
+    one = unsettled[0].number
+    short = session.id[:8]
+    lines = [
+        f"  event {it.number}: {it.name} {values.json_line(it.record.arguments())}"
+        for it in unsettled
+    ]
+    return InDoubt(
+        f"session {short} stopped while these effects were under way; nobody knows whether "
+        "they were performed:\n" + "\n".join(lines) + "\n"
+        f"Settle each: `respell resume {short} --retry {one}` performs it again, "
+        f"`--outcome {one}=JSON` gives its outcome, `--fail {one}=REASON` makes it fail.",
+        effects=[
+            {"number": it.number, "name": it.name, "args": it.record.arguments()}
+            for it in unsettled
+        ],
+    )
+
+
+def _numbers(opened: Sequence[OpenEffect]) -> str:
+    return ", ".join(str(one.number) for one in opened)
+
+
+def _outcome(intent: Record, status: Status, value: Any) -> Record:
+    return replace(
+        intent, part=Part.OUTCOME, status=status, outcome=values.encode(value), args=b"", meta=b"",
+        at=now_us(),
+    )  # fmt: skip
+
+
+def _note(number: int, name: str, args: bytes) -> Record:
+    return Record(Part.NOTE, number, status=Status.OK, name=name, at=now_us(), args=args)
+
+
+def _append(
+    store: Store, session: SessionRecord, lease: int, records: Sequence[Record]
+) -> None:
+    store.history.writer(session.key, lease).append(records)
+
+
+def _services(on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any) -> Services:
+    return Services(tools=tools or ToolRegistry.default(), on_output=on_output, stdin=stdin)
+
+

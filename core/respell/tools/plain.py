@@ -1,0 +1,55 @@
+"""What a Python tool returned, as a value that Lua can have."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Set
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+from respell.values import BooleanKey
+
+INT_LIMIT = 2**63
+
+
+def plain(value: Any) -> Any:
+    """Return a value made of None, bool, int, float, str, bytes, list and dict.
+
+    Dataclasses become tables, enums their value, sets sorted arrays, times RFC 3339 text,
+    paths and UUIDs text, and integers beyond 64 bits floats. What has no such form is left
+    for `values.encode` to refuse.
+    """
+    match value:
+        case None | bool() | float() | str() | bytes() | BooleanKey():
+            return value
+        case Enum():
+            return plain(value.value)
+        case int():
+            return int(value) if -INT_LIMIT <= value < INT_LIMIT else float(value)
+        case Mapping():
+            return {_key(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+        case Set():
+            return sorted((plain(item) for item in value), key=lambda item: (str(type(item)), item))
+        case bytearray() | memoryview():
+            return bytes(value)
+        case datetime():
+            moment = value if value.tzinfo else value.astimezone()
+            return moment.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+        case date():
+            return value.isoformat()
+        case PurePath() | UUID():
+            return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    return value
+
+
+def _key(key: Any) -> Any:
+    return plain(key) if isinstance(key, Enum | PurePath | UUID) else key

@@ -19,12 +19,12 @@ from respell.engine.channel import Channel
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.open_events import OpenEvents
-from respell.engine.performing import Performing, attempt
+from respell.engine.performing import Outcome, Performing, attempt
 from respell.engine.program import Program
 from respell.engine.suspension import suspension_of
 from respell.engine.wire import Caused, answer, parse_caused
 from respell.engine.wire import Kind as Frame
-from respell.errors import LeaseLost, RespellError
+from respell.errors import RespellError, StoreError
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -74,12 +74,14 @@ class Services:
         on_output: Called with an output event's name and bytes, once committed.
         stdin: What `io.read` reads, a binary file, or None.
         aliases: Ids of sessions that mean others here (see `respell.engine.fork`).
+        edits: Variables that a fork sets at positions (likewise).
     """
 
     tools: ToolRegistry
     on_output: OnOutput | None = None
     stdin: Any = None
     aliases: dict[str, str] = field(default_factory=dict)
+    edits: list[dict[str, Any]] = field(default_factory=list)
 
 
 class Host:
@@ -117,7 +119,8 @@ class Host:
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._stopping: _Stopping | None = None
         self._paused = False
-        self._withheld: list[tuple[int, Status, bytes]] = []
+        self._withheld: list[tuple[int, Outcome]] = []
+        self._attempts: dict[int, int] = {}  # of effects performed again, by ordinal
         self._deaf = False  # the worker was killed; whatever it still said is void
         self._ended: Ended | None = None
         self._asked: list[Ended] = []  # from other threads and signal handlers
@@ -174,7 +177,7 @@ class Host:
         history = (body for _, body in store.history.records(self._session.key, 1, ledger.seq))
         self._channel.wait_ready()
         self._channel.begin(
-            self._program.init(session_id=self._session.id),
+            self._program.init(session_id=self._session.id, edits=self._services.edits or None),
             self._events.watch(history),
             live=True,
         )
@@ -187,6 +190,9 @@ class Host:
         if record.name == "timer.sleep":
             heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
             return
+        self._attempts[record.ordinal] = 1 + attempts_again(
+            self._store, self._session.key, record.number
+        )
         self._perform(record, resumed=True)
 
     def _turn(self) -> None:
@@ -207,8 +213,8 @@ class Host:
             self._hear(kind, payload)
             if self._ended is not None:
                 return
-        for one in self._performing.done():
-            self._settle(one.ordinal, one.status, one.outcome)
+        for ordinal, outcome in self._performing.done():
+            self._settle(ordinal, outcome)
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
             self._ledger.commit()
         if self._channel.closed and self._stopping is None and self._ended is None:
@@ -286,6 +292,7 @@ class Host:
             tools=self._services.tools,
             number=number,
             stdin=self._services.stdin,
+            aliases=self._services.aliases,
         )
 
     def _answer_at_once(self, caused: Caused) -> None:
@@ -297,26 +304,25 @@ class Host:
             args = record.arguments()
             if effect.manner(ctx, args).kind is Kind.STORED:
                 with self._ledger.together() as records:
-                    record = record.with_outcome(
-                        Status.OK, values.encode(effect.perform(ctx, args))
-                    )
-                    records.append(record)
+                    outcome = Outcome.of(effect.perform(ctx, args))
+                    records.append(_ended(record, outcome))
                 self._reload()
             else:
-                record = record.with_outcome(*attempt(lambda: effect.perform(ctx, args)))
-                self._ledger.add(record)
-        except LeaseLost:
+                outcome = attempt(lambda: effect.perform(ctx, args))
+                self._ledger.add(_ended(record, outcome))
+        except StoreError:
             raise
         except RespellError as error:
-            record = record.with_outcome(Status.ERROR, values.encode(str(error)))
-            self._ledger.add(record)
-        self._answer(caused.ordinal, record.status, record.outcome)
+            # What it did in the store was rolled back with its record; the error is recorded.
+            outcome = Outcome.error(error)
+            self._ledger.add(_ended(record, outcome))
+        self._answer(caused.ordinal, outcome)
 
-    def _answer(self, ordinal: int, status: Status, outcome: bytes) -> None:
+    def _answer(self, ordinal: int, outcome: Outcome) -> None:
         if self._paused:
-            self._withheld.append((ordinal, status, outcome))
+            self._withheld.append((ordinal, outcome))
         else:
-            self._channel.answer(answer(ordinal, status, outcome))
+            self._channel.answer(answer(ordinal, outcome.status, outcome.value))
 
     def _reload(self) -> None:
         self._session = self._store.sessions.get(self._session.key)
@@ -330,24 +336,23 @@ class Host:
             ctx = self._context(record.number)
             manner = effect.manner(ctx, record.arguments())
         except RespellError as error:
-            self._settle(record.ordinal, Status.ERROR, values.encode(str(error)))
+            self._settle(record.ordinal, Outcome.error(error))
             return
         if manner.kind is Kind.EXTERNAL and not resumed:
             self._ledger.commit()
         self._performing.start(effect, ctx, record.ordinal, record.args)
 
-    def _settle(self, ordinal: int, status: Status, outcome: bytes) -> None:
+    def _settle(self, ordinal: int, outcome: Outcome) -> None:
         """Record the outcome of an effect and answer it."""
-        record = self._events.settled(ordinal)
+        intent = self._events.settled(ordinal)
+        attempts = self._attempts.pop(ordinal, 1)
+        meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(
-            replace(
-                record, part=Part.OUTCOME, status=status, outcome=outcome, args=b"", meta=b"",
-                at=now_us(),
-            )  # fmt: skip
+            replace(_ended(intent, outcome), part=Part.OUTCOME, args=b"", meta=meta, at=now_us())
         )
         # The worker may go on before the commit: it can touch nothing but through us.
         if self._stopping is None:
-            self._answer(ordinal, status, outcome)
+            self._answer(ordinal, outcome)
         self._ledger.commit()
 
     def _sleep(self, caused: Caused) -> None:
@@ -360,7 +365,7 @@ class Host:
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= now_us():
             _, ordinal = heapq.heappop(self._timers)
-            self._settle(ordinal, Status.OK, values.encode(None))
+            self._settle(ordinal, Outcome.of(None))
 
     # Ends --------------------------------------------------------------------------------
 
@@ -370,7 +375,7 @@ class Host:
             self._waiting_for = suspension_of(record.arguments())
         except RespellError as error:
             self._ledger.add(record)
-            self._settle(caused.ordinal, Status.ERROR, values.encode(str(error)))
+            self._settle(caused.ordinal, Outcome.error(error))
             return
         self._ledger.add(record)
         prompt = self._waiting_for.get("prompt") or ""
@@ -495,8 +500,8 @@ class Host:
     # The last transaction ----------------------------------------------------------------
 
     def _close(self, ended: Ended) -> None:
-        for one in self._performing.done():
-            self._settle(one.ordinal, one.status, one.outcome)
+        for ordinal, outcome in self._performing.done():
+            self._settle(ordinal, outcome)
         self._channel.kill()
         args: dict[str, Any] = {"reason": ended.reason} if ended.reason else {}
         if ended.limit:
@@ -522,6 +527,21 @@ class Host:
             )
             self._store.leases.release(self._session.key, self._lease)
         self._ledger.commit()
+
+
+def _ended(record: Record, outcome: Outcome) -> Record:
+    return replace(
+        record, status=outcome.status, outcome=outcome.value, meta=outcome.meta() or record.meta
+    )
+
+
+def attempts_again(store: Store, session: int, number: int) -> int:
+    """Return how often an effect was begun again after its first attempt."""
+    first = store.history.first_record_of(session, number)
+    records = (Record.unpack(body) for _, body in store.history.records(session, first))
+    return sum(
+        one.name == "note.attempt" and one.arguments().get("number") == number for one in records
+    )
 
 
 _VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}

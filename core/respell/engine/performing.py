@@ -13,16 +13,38 @@ from respell.engine.effects import Effect, EffectContext
 from respell.errors import RespellError
 from respell.history.record import Status
 
-IDLE_S = 2.0
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an effect ended.
 
-@dataclass(slots=True)
-class Performed:
-    """How an effect ended."""
+    Attributes:
+        status: OK or ERROR.
+        value: Canonical bytes of the value, or of the error's text.
+        error_class: Name of the error's class; empty for OK.
+    """
 
-    ordinal: int
     status: Status
-    outcome: bytes
+    value: bytes
+    error_class: str = ""
+
+    @classmethod
+    def of(cls, value: Any) -> Outcome:
+        """Return the outcome of an effect that went well."""
+        return cls(Status.OK, values.encode(value))
+
+    @classmethod
+    def error(cls, error: BaseException) -> Outcome:
+        """Return the outcome of an effect that failed."""
+        name = type(error).__name__
+        text = str(error) if isinstance(error, RespellError) else f"{name}: {error}"
+        return cls(Status.ERROR, values.encode(text), name)
+
+    def meta(self, **more: Any) -> bytes:
+        """Return canonical metadata: the error's class and what else is given."""
+        if self.error_class:
+            more["error"] = self.error_class
+        return values.encode(more) if more else b""
 
 
 @dataclass(slots=True)
@@ -35,18 +57,16 @@ class InFlight:
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
-def attempt(perform: Callable[[], Any]) -> tuple[Status, bytes]:
-    """Return status and canonical outcome of a performer: its value, or its error's text.
+def attempt(perform: Callable[[], Any]) -> Outcome:
+    """Return the outcome of a performer: its value, or its error's text.
 
     An error that is not one of ours is a bug in a tool; the script and the history get its
     type and text, and the session goes on.
     """
     try:
-        return Status.OK, values.encode(perform())
-    except RespellError as error:
-        return Status.ERROR, values.encode(str(error))
+        return Outcome.of(perform())
     except Exception as error:  # noqa: BLE001 - a tool is somebody else's code
-        return Status.ERROR, values.encode(f"{type(error).__name__}: {error}")
+        return Outcome.error(error)
 
 
 class Performing:
@@ -58,7 +78,7 @@ class Performing:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._results: queue.SimpleQueue[Performed] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[int, Outcome]] = queue.SimpleQueue()
         self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._threads = 0
         self.in_flight: dict[int, InFlight] = {}
@@ -68,10 +88,8 @@ class Performing:
         self.in_flight[ordinal] = InFlight(ordinal, ctx.number, effect.name, ctx.cancel)
 
         def job() -> None:
-            status, outcome = attempt(
-                lambda: effect.perform(ctx, values.decode(args) or {})
-            )
-            self._results.put(Performed(ordinal, status, outcome))
+            outcome = attempt(lambda: effect.perform(ctx, values.decode(args) or {}))
+            self._results.put((ordinal, outcome))
             self._wake()
 
         self._jobs.put(job)
@@ -79,13 +97,13 @@ class Performing:
             self._threads += 1
             threading.Thread(target=self._work, name="respell-effect", daemon=True).start()
 
-    def done(self) -> list[Performed]:
-        """Return what has ended since the last call, in the order it ended."""
+    def done(self) -> list[tuple[int, Outcome]]:
+        """Return (ordinal, outcome) of what has ended since the last call, in that order."""
         ended = []
         while not self._results.empty():
-            one = self._results.get()
-            del self.in_flight[one.ordinal]
-            ended.append(one)
+            ordinal, outcome = self._results.get()
+            del self.in_flight[ordinal]
+            ended.append((ordinal, outcome))
         return ended
 
     def cancel(self) -> None:

@@ -37,6 +37,7 @@ class Program:
         script_dir: Folder that `require` looks in.
         cwd: Folder that relative paths start from.
         permissions: What effects may touch.
+        script_changed: The history was begun with another script, so lines differ.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Program:
     script_dir: Path = field(default_factory=Path)
     cwd: Path = field(default_factory=Path)
     permissions: Permissions = field(default_factory=Permissions)
+    script_changed: bool = False
 
     @classmethod
     def from_file(
@@ -130,12 +132,13 @@ class Program:
             permissions=Permissions.from_dict(recorded["permissions"]),
         )
 
-    def init(self, *, session_id: str, **modes: bool) -> bytes:
+    def init(self, *, session_id: str, **modes: Any) -> bytes:
         """Return the INIT payload for a worker.
 
         Args:
             session_id: Id of the session that runs.
-            modes: trace, ask_all, script_changed, count_lines (see `respell/lua/effects.lua`).
+            modes: trace, trace_from, ask_all, script_changed, count_lines, edits (see
+                `respell/lua/effects.lua`).
         """
         return values.encode(
             {
@@ -145,6 +148,7 @@ class Program:
                 "input": self.input,
                 "seed": list(self.seed),
                 "session_id": session_id,
+                "script_changed": self.script_changed,
                 **modes,
             }
         )

@@ -13,6 +13,7 @@ from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.host import Ended, Host, Services
 from respell.engine.ledger import OnOutput
+from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.program import START, Program
 from respell.engine.suspension import check_value
 from respell.errors import (
@@ -246,6 +247,8 @@ def resume(
         check_resumable(session)
         program = program_of(store, session)
         services = _services(on_output, tools, stdin)
+        services.aliases = aliases_of(store, session)
+        services.edits = edits_of(store, session)
         _take_up(store, session, lease, program, services, value, settlements or Settlements())
         store.sessions.update(
             session.key,
@@ -281,9 +284,13 @@ def check_resumable(session: SessionRecord) -> None:
 
 
 def program_of(store: Store, session: SessionRecord) -> Program:
-    """Return what a session runs."""
+    """Return what a session runs; a fork may run another script than its original did."""
     _, body = next(iter(store.history.records(session.key, 1, 1)))
-    return Program.load(store, Record.unpack(body))
+    program = Program.load(store, Record.unpack(body))
+    if session.script_hash and blake3(program.source).hexdigest() != session.script_hash:
+        program = program.with_source(store.blobs.get(bytes.fromhex(session.script_hash)))
+        program = replace(program, script_changed=True)
+    return program
 
 
 def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:

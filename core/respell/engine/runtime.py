@@ -18,7 +18,7 @@ LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
 
 # Later files use what earlier ones provide.
 LIBRARY = (
-    "codec", "order", "gc", "base", "coroutines", "strings", "tables", "effects",
+    "codec", "order", "gc", "base", "coroutines", "strings", "tables", "effects", "edits",
     "modules", "io", "os", "json",
 )  # fmt: skip
 GLOBALS = ("logger", "utils", "state", "session", "artifact", "hook", "tool", "workflow")
@@ -43,7 +43,7 @@ def new_runtime(
     Args:
         port: The functions through which the Lua side reaches the host: `send(frame)`,
             `receive() -> frame`, `finish(frame)`, `die(kind, message)`, `trace(bytes)`,
-            `entropy(n) -> bytes`.
+            `entropy(n) -> bytes`, `now() -> microseconds since 1970 UTC`.
         memory_bytes: Most that Lua may allocate, or None for no limit.
         library: What `load_library` returned, where files can't be read any more.
     """

@@ -57,6 +57,7 @@ def main(fd: int, memory_bytes: int) -> None:
         "die": die,
         "trace": trace,
         "entropy": os.urandom,
+        "now": lambda: time.time_ns() // 1000,
     }
     start = runtime.new_runtime(port, memory_bytes=memory_bytes or None)
     layers = sandbox.confine(memory_bytes=memory_bytes or None)

@@ -197,7 +197,10 @@ return function(engine, env)
 
   -- Re-execution ------------------------------------------------------------------------
 
+  local trace_from = 1
+
   local function note_trace(name, args, source, line)
+    if ordinal < trace_from then return end
     traced = traced + 1
     trace[traced] = pack("<s4s4s4I4", name, args, source, line < 0 and 0 or line)
     if traced == 256 then
@@ -245,7 +248,11 @@ return function(engine, env)
     return error(message, 0)
   end
 
-  local function deliver(status, outcome, source, line)
+  -- Variables that a fork sets at a position: ordinal -> list (respell/lua/edits.lua).
+  local edits
+
+  local function deliver(o, status, outcome, source, line)
+    if edits and edits[o] then engine.apply_edits(edits[o]) end
     if status == FAILED then return fail(outcome, source, line) end
     return decode(outcome)
   end
@@ -297,20 +304,20 @@ return function(engine, env)
     if look() then
       compare(part, name, args, source, line)
       if r_part == EFFECT then
-        return deliver(r_status, r_outcome, source, line)
+        return deliver(o, r_status, r_outcome, source, line)
       end
       numbers[o] = r_number
     elseif live then
       frame(CALL, part, o, NONE, name, args, "", source, line)
       if part == EFFECT then
         local status, outcome = wait_sync(o)
-        return deliver(status, outcome, source, line)
+        return deliver(o, status, outcome, source, line)
       end
     else
       return frontier(name, args, source, line)
     end
     local status, outcome = wait(o)
-    return deliver(status, outcome, source, line)
+    return deliver(o, status, outcome, source, line)
   end
 
   -- Performs an effect and returns its value; raises "source:line: message" if it failed.
@@ -334,7 +341,7 @@ return function(engine, env)
     if tracing then note_trace(name, args, source, line) end
     if look() then
       compare(EFFECT, name, args, source, line)
-      return deliver(r_status, r_outcome, source, line)
+      return deliver(ordinal, r_status, r_outcome, source, line)
     elseif not live then
       return frontier(name, args, source, line)
     elseif ask_all and produce then
@@ -535,6 +542,11 @@ return function(engine, env)
     return unpack("<i8i8", port.entropy(16))
   end
 
+  -- RFC 3339 in UTC, of microseconds since 1970.
+  function engine.rfc3339(us)
+    return format("%s.%06dZ", raw.os.date("!%Y-%m-%dT%H:%M:%S", us // 1000000), us % 1000000)
+  end
+
   -- Start and end -------------------------------------------------------------------------
 
   local function report_end(status, payload)
@@ -607,6 +619,7 @@ return function(engine, env)
   function engine.start()
     local init = decode(sub(receive(), 2))
     tracing, ask_all, script_changed = init.trace, init.ask_all, init.script_changed
+    trace_from = init.trace_from or 1
     engine.init, engine.lines = init, 0
     engine.seed_random(init.seed[1], init.seed[2])
     env.args, env.ARGS, env.input = init.args, init.args, init.input
@@ -615,6 +628,13 @@ return function(engine, env)
       return report_end(FAILED, { message = message, traceback = "" })
     end
     if init.count_lines then count_lines() end
+    if init.edits then
+      edits = {}
+      for _, edit in raw.ipairs(init.edits) do
+        edits[edit.ordinal] = edits[edit.ordinal] or {}
+        edits[edit.ordinal][#edits[edit.ordinal] + 1] = edit
+      end
+    end
     return result_of(raw.xpcall(chunk, describe, table_unpack(init.args)))
   end
 end

@@ -60,6 +60,8 @@ class EffectContext:
         number: The effect's event number.
         cancel: Set when the effect should end early; performers that wait must watch it.
         stdin: What `io.read` reads; None where there is nothing to read.
+        aliases: In a fork, which sessions the ids of its original and of the sessions that
+            one created mean here; empty elsewhere.
     """
 
     session: SessionRecord
@@ -71,6 +73,7 @@ class EffectContext:
     number: int = 0
     cancel: threading.Event = field(default_factory=threading.Event)
     stdin: BinaryIO | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
 
 
 Performer = Callable[[EffectContext, dict[str, Any]], Any]

@@ -1,0 +1,265 @@
+"""Fork: a new session that shares another's history up to a position.
+
+What the original did in the store (state, artifacts, sessions it created) up to there is
+done again on copies of the fork's own, so that the fork never writes to its original; ids
+that the script remembers mean the copies (`aliases`). The outside world is not rolled back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from blake3 import blake3
+
+from respell import values
+from respell.engine import effects
+from respell.engine.effects import EffectContext, Kind
+from respell.engine.lineage import aliases_of, save_aliases
+from respell.engine.program import Program
+from respell.engine.run import program_of
+from respell.errors import EventNotFound, UsageError
+from respell.history.record import Part, Record, Status
+from respell.sessions.record import SessionRecord, new_id
+from respell.store import Store
+from respell.times import now_us
+from respell.tools import ToolRegistry
+
+_POSITION = re.compile(r"(\d+)(?:\+(\d+))?")
+_COPIED = ("state", "artifact", "session")
+
+
+class _Unset:
+    """No outcome was given; None is one."""
+
+
+UNSET = _Unset()
+
+
+def parse_position(text: str) -> tuple[int, int]:
+    """Return (event number, line steps) of a position such as `12` or `12+340`.
+
+    Raises:
+        UsageError: It is not a position.
+    """
+    match = _POSITION.fullmatch(text.strip())
+    if match is None or int(match[1]) < 1:
+        raise UsageError(
+            f"{text!r} is not a position: an event number (1, 2, …), or one and the line steps "
+            "after it, as in 12+340"
+        )
+    return int(match[1]), int(match[2] or 0)
+
+
+def fork(
+    store: Store,
+    session: SessionRecord,
+    *,
+    at: str,
+    outcome: Any = UNSET,
+    variables: Mapping[str, Any] | None = None,
+    source: bytes | None = None,
+    script: str | None = None,
+    name: str = "",
+    created_by: str | None = None,
+) -> SessionRecord:
+    """Return a new, suspended session that goes on from a position of another.
+
+    Args:
+        store: Where both live.
+        session: The original; it is left as it is, and may be running.
+        at: The position: an event number, with line steps after a `+` where variables are set.
+        outcome: Another outcome for that event.
+        variables: Values to set at the position, by variable name.
+        source: Another script to go on with; it must ask for the same up to the position.
+        script: That script's path, as shown to people.
+        name: The fork's name; empty for the original's with ` (fork)`.
+        created_by: Who forks, as shown to people.
+
+    Raises:
+        UsageError: The position is malformed, or the event has no outcome to replace.
+        EventNotFound: The history has no such event.
+    """
+    if not session.has_program:
+        raise UsageError(f"session {session.id[:8]} has no program of its own to fork")
+    number, steps = parse_position(at)
+    if steps and not variables:
+        raise UsageError("line steps after the + are where variables are set; give --var NAME=JSON")
+    point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
+    program = program_of(store, session)
+    records = _own_records(store, session, point, outcome, variables or {}, steps, source)
+    with store.transaction():
+        made = store.sessions.insert(
+            SessionRecord(
+                id=new_id(),
+                name=name or f"{session.name} (fork)",
+                description=session.description,
+                status="suspended",
+                script=script or session.script,
+                script_hash=(
+                    session.script_hash if source is None else blake3(source).hexdigest()
+                ),
+                args=session.args,
+                input=session.input,
+                tags=session.tags,
+                metadata=session.metadata,
+                parent_session_id=session.parent_session_id,
+                forked_from=session.id,
+                forked_at=f"{number}+{steps}",
+                fork_of=session.key,
+                fork_seq=point.seq,
+                created_by=created_by,
+                limits=session.limits,
+            )
+        )
+        if source is not None:
+            store.blobs.put(source)
+        _copy_what_was_stored(store, session, made, point.seq, program)
+        lease = store.leases.acquire(made.key)
+        writer = store.history.writer(made.key, lease)
+        head = writer.number
+        own = []
+        for record in records:
+            if record.part is Part.NOTE:
+                head += 1
+                record = replace(record, number=head)  # noqa: PLW2901 - numbered as it is appended
+            own.append(record)
+        writer.append(own)
+        opened = store.history.open_effects(made.key)
+        waiting = session.waiting_for if any(it.name == "session.suspend" for it in opened) else None
+        store.sessions.update(made.key, waiting_for=waiting)
+        store.leases.release(made.key, lease)
+    store.sync()
+    return store.sessions.get(made.key)
+
+
+class _Point:
+    """Where the shared records end."""
+
+    def __init__(self, number: int, seq: int, ordinal: int, replaced: Record | None) -> None:
+        self.number = number
+        self.seq = seq  # last shared record
+        self.ordinal = ordinal
+        self.replaced = replaced  # the record whose outcome is another in the fork
+
+    @classmethod
+    def find(cls, store: Store, session: SessionRecord, number: int, *, replacing: bool) -> _Point:
+        parts = list(store.history.events(session.key, number, number))
+        if not parts:
+            raise EventNotFound(
+                f"session {session.id[:8]} has no event {number}; its last is {session.events}"
+            )
+        ordinal = parts[0][1].ordinal
+        if not replacing:
+            return cls(number, parts[-1][0], ordinal, None)
+        for seq, record in parts:
+            if record.part in (Part.OUTCOME, Part.EFFECT) and record.ordinal:
+                return cls(number, seq - 1, ordinal, record)
+        raise UsageError(
+            f"event {number} ({parts[0][1].name}) has no outcome from outside that could be "
+            "replaced; choose an effect"
+        )
+
+
+def _own_records(
+    store: Store,
+    session: SessionRecord,
+    point: _Point,
+    outcome: Any,
+    variables: Mapping[str, Any],
+    steps: int,
+    source: bytes | None,
+) -> list[Record]:
+    """Return what the fork's own history begins with."""
+    records: list[Record] = []
+    if source is not None:
+        script = blake3(source).digest()
+        records.append(_note("edit.script", {"script": script, "was": session.script_hash}))
+    if point.replaced is not None:
+        records.append(_note("edit.outcome", {"number": point.number, "outcome": outcome}))
+        records.append(
+            replace(
+                point.replaced.with_outcome(Status.OK, values.encode(outcome)),
+                at=now_us(),
+                meta=values.encode({"edited": True}),
+            )
+        )
+    records.extend(
+        _note(
+            "edit.variable",
+            {"name": name, "value": value, "ordinal": point.ordinal, "steps": steps},
+        )
+        for name, value in variables.items()
+    )
+    records.extend(_known_outcomes(store, session, point))
+    return records
+
+
+def _note(name: str, args: dict[str, Any]) -> Record:
+    return Record(
+        Part.NOTE, 0, name=name, status=Status.OK, at=now_us(), args=values.encode(args)
+    )
+
+
+def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iterator[Record]:
+    """Yield the outcomes of effects that were in flight at the position: they are known."""
+    opened: dict[int, str] = {}
+    for _, body in store.history.records(session.key, 1, point.seq):
+        record = Record.unpack(body)
+        if record.part is Part.INTENT:
+            opened[record.ordinal] = record.name
+        elif record.part is Part.OUTCOME:
+            opened.pop(record.ordinal, None)
+    if point.replaced is not None:
+        opened.pop(point.replaced.ordinal, None)
+    waiting = {ordinal for ordinal, name in opened.items() if name != "session.suspend"}
+    if not waiting:
+        return
+    for _, body in store.history.records(session.key, point.seq + 1):
+        record = Record.unpack(body)
+        if record.part is Part.OUTCOME and record.ordinal in waiting:
+            waiting.discard(record.ordinal)
+            yield record
+            if not waiting:
+                return
+
+
+def _copy_what_was_stored(
+    store: Store, original: SessionRecord, made: SessionRecord, last: int, program: Program
+) -> None:
+    """Do again, on the fork's copies, what the original did in the store up to the position."""
+    aliases = {**aliases_of(store, original), original.id: made.id}
+    aliases = {old: made.id if new == original.id else new for old, new in aliases.items()}
+    ctx = EffectContext(
+        session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
+        cwd=program.cwd, tools=ToolRegistry.default(), aliases=aliases,
+    )  # fmt: skip
+    for _, body in store.history.records(original.key, 1, last):
+        record = Record.unpack(body)
+        if record.part is not Part.EFFECT or record.status is not Status.OK:
+            continue
+        if record.name.partition(".")[0] not in _COPIED or not _concerns_a_session(record):
+            continue
+        args = record.arguments()
+        ctx.number = record.number
+        effect = effects.lookup(record.name)
+        if effect.manner(ctx, args).kind is not Kind.STORED:
+            continue
+        outcome = effect.perform(ctx, args)
+        if record.name == "session.create":
+            aliases[_id_of(record.value())] = _id_of(outcome)
+    save_aliases(store, made, aliases)
+
+
+def _concerns_a_session(record: Record) -> bool:
+    """Whether what it changed belongs to a session; other scopes are shared by all."""
+    if not record.name.startswith("state."):
+        return True
+    scope = record.arguments().get("scope")
+    return scope is None or str(scope).startswith("session:")
+
+
+def _id_of(created: Any) -> str:
+    return str(created["id"] if isinstance(created, dict) else created)

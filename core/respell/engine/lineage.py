@@ -1,0 +1,44 @@
+"""What a fork inherits besides records: which ids mean what, and which variables it sets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from respell import values
+from respell.history.record import Record
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+_ALIASES = "respell:aliases:"  # a scope of the state that no script can name
+
+
+def save_aliases(store: Store, session: SessionRecord, aliases: Mapping[str, str]) -> None:
+    """Keep what ids mean in a fork."""
+    for old, new in aliases.items():
+        store.state.set(_ALIASES + session.id, old, values.encode(new))
+
+
+def aliases_of(store: Store, session: SessionRecord) -> dict[str, str]:
+    """Return what ids mean in a session: empty unless it is a fork."""
+    if session.forked_from is None:
+        return {}
+    scope = _ALIASES + session.id
+    return {old: values.decode(store.state.get(scope, old) or b"") for old in store.state.list(scope)}
+
+
+def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
+    """Return the variables that a fork sets, its ancestors' included, oldest first."""
+    edits: list[dict[str, Any]] = []
+    one: SessionRecord | None = session
+    while one is not None and one.fork_of is not None:
+        own = []
+        for _, body in store.history.records(one.key, one.fork_seq + 1):
+            record = Record.unpack(body)
+            if record.name.startswith("lifecycle."):
+                break
+            if record.name == "edit.variable":
+                own.append(record.arguments())
+        edits = own + edits
+        one = store.sessions.get(one.fork_of)
+    return edits

@@ -1,0 +1,386 @@
+"""Replay: re-execute a session from its history, with nothing outside touched.
+
+- exact: everything is compared with what was recorded, to the end of the history;
+- modified: some outcomes are edited; runs to the first effect that the edits changed;
+- simulate: the history is no order but a stock of answers: the n-th call with equal name and
+  arguments gets the n-th recorded outcome, and what a script does to sessions, artifacts and
+  state happens in a throw-away store. Runs to the first call that was never recorded.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from respell import values
+from respell.engine import effects
+from respell.engine.channel import Channel
+from respell.engine.divergence import divergence
+from respell.engine.effects import EffectContext
+from respell.engine.host import DEFAULT_MEMORY_BYTES
+from respell.engine.lineage import edits_of
+from respell.engine.performing import Outcome, attempt
+from respell.engine.program import Program
+from respell.engine.run import program_of
+from respell.engine.wire import Caused, answer, parse_caused
+from respell.engine.wire import Kind as Frame
+from respell.errors import Divergence, EventNotFound, UsageError, WorkerFailed
+from respell.history.record import Part, Record, Status
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.tools import ToolRegistry
+
+Mode = Literal["exact", "modified", "simulate"]
+MODES: tuple[Mode, ...] = ("exact", "modified", "simulate")
+
+_NAME_AT = 26  # of a packed record: where its name begins (length byte, then the name)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayResult:
+    """What a replay found.
+
+    Attributes:
+        identical: Re-execution asked for just what was recorded, to its end.
+        events_replayed: How many events of the script were re-executed.
+        hooks_replayed: How many hook calls among them.
+        external_effects: How many effects were really performed outside; none ever is.
+        divergence: event, source, line, expected, found, diff; None where there is none.
+        output_identical: All recorded output was produced again, in order.
+        trace_hash: Digest of every name, argument, place and output that was re-executed.
+        total_duration_s: How long it took, in seconds.
+        lines: Lines of the script that ran, when they were counted; else 0.
+    """
+
+    identical: bool
+    events_replayed: int
+    hooks_replayed: int
+    external_effects: int
+    divergence: dict[str, Any] | None
+    output_identical: bool
+    trace_hash: str
+    total_duration_s: float
+    lines: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell replay --json` shows it."""
+        shown = None
+        if self.divergence is not None:
+            keys = ("event", "source", "line", "expected", "found", "diff")
+            shown = {key: self.divergence.get(key) for key in keys}
+        return {
+            "identical": self.identical,
+            "events_replayed": self.events_replayed,
+            "hooks_replayed": self.hooks_replayed,
+            "external_effects": self.external_effects,
+            "divergence": shown,
+            "output_identical": self.output_identical,
+            "trace_hash": self.trace_hash,
+            "total_duration_s": self.total_duration_s,
+        }
+
+
+def replay(
+    store: Store,
+    session: SessionRecord,
+    *,
+    mode: Mode = "exact",
+    edits: Mapping[int, Any] | None = None,
+    source: bytes | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    count_lines: bool = False,
+) -> ReplayResult:
+    """Re-execute a session; no effect outside is performed.
+
+    Args:
+        store: Where it is.
+        session: A session with a program, in any status, running ones included.
+        mode: exact, modified or simulate.
+        edits: For `modified`: outcomes by event number.
+        source: Another script to re-execute with; lines are not compared then.
+        first: Event number from which on the trace is taken; None for the beginning.
+        last: Event number to stop after; None for the end.
+        count_lines: Run with a line hook that counts the script's lines.
+
+    Raises:
+        UsageError: The session has no program, or an edit fits no event or mode.
+        EventNotFound: `first` or `last` is no event of it.
+        WorkerFailed: The worker broke off.
+    """
+    if mode not in MODES:
+        raise UsageError(f"{mode!r} is not a mode of replay; choose one of {', '.join(MODES)}")
+    if edits and mode != "modified":
+        raise UsageError(f"outcomes can be edited with the mode modified, not with {mode}")
+    if not session.has_program:
+        raise UsageError(f"session {session.id[:8]} has no program of its own to re-execute")
+    program = program_of(store, session)
+    if source is not None:
+        program = program.with_source(source)
+    stop = session.records if last is None else store.history.last_record_of(session.key, last)
+    trace_from = 1 if first is None else _ordinal_of(store, session, first)
+    replayer = _Replayer(store, session, stop)
+    init = program.init(
+        session_id=session.id,
+        trace=True,
+        trace_from=trace_from,
+        script_changed=program.script_changed or source is not None,
+        edits=edits_of(store, session) or None,
+        count_lines=count_lines,
+        ask_all=mode == "simulate",
+    )
+    if mode == "simulate":
+        with tempfile.TemporaryDirectory(prefix="respell-simulate-") as folder:
+            return replayer.simulate(init, program, folder)
+    return replayer.compare(init, _edited(store, session, edits or {}, stop))
+
+
+def _ordinal_of(store: Store, session: SessionRecord, number: int) -> int:
+    for _, record in store.history.events(session.key, number):
+        if record.ordinal:
+            return record.ordinal
+    raise EventNotFound(f"no event of the script comes at or after event {number}")
+
+
+def _edited(
+    store: Store, session: SessionRecord, edits: Mapping[int, Any], stop: int
+) -> Iterator[bytes]:
+    outcomes = {number: values.encode(value) for number, value in edits.items()}
+    for number in outcomes:
+        ends = [r for _, r in store.history.events(session.key, number, number) if _answers(r)]
+        if not ends:
+            raise UsageError(f"event {number} has no outcome that could be edited")
+    for _, body in store.history.records(session.key, 1, stop):
+        if outcomes:
+            record = Record.unpack(body)
+            if record.number in outcomes and _answers(record):
+                yield record.with_outcome(Status.OK, outcomes[record.number]).pack()
+                continue
+        yield body
+
+
+def _answers(record: Record) -> bool:
+    return record.part in (Part.OUTCOME, Part.EFFECT, Part.END) and record.ordinal > 0
+
+
+class _Replayer:
+    """One re-execution."""
+
+    def __init__(self, store: Store, session: SessionRecord, stop: int) -> None:
+        self._store = store
+        self._session = session
+        self._stop = stop
+        self._hooks = 0
+        self._started = time.perf_counter()
+        self._trace = ""
+        self._channel = Channel(
+            memory_bytes=int(session.limits.get("memory_bytes", DEFAULT_MEMORY_BYTES)),
+            read_blob=store.blobs.read,
+        )
+
+    def compare(self, init: bytes, records: Iterator[bytes]) -> ReplayResult:
+        """Re-execute against the records in their order."""
+        channel = self._channel
+        try:
+            channel.wait_ready()
+            channel.begin(init, self._count_hooks(records), live=False)
+            kind, payload = self._listen(None)
+        finally:
+            channel.close()
+        if kind == Frame.FINISH:
+            return self._finished(Status(payload[0]), values.decode(payload[1:]))
+        report = values.decode(payload)
+        if report["kind"] == "frontier":
+            return self._result(report, None)
+        if report["kind"] == "limit":
+            raise WorkerFailed(f"the replay needs more memory than the session had: {report}")
+        found = divergence(report, self._store, self._session)
+        return self._result(report, found)
+
+    def _finished(self, status: Status, report: dict[str, Any]) -> ReplayResult:
+        recorded = self._session
+        whole = self._stop >= recorded.records
+        if whole and recorded.status in ("completed", "failed"):
+            same = (status is Status.OK) == (recorded.status == "completed")
+            if same and status is Status.ERROR:
+                message = report["message"]
+                text = message.decode(errors="replace") if isinstance(message, bytes) else message
+                same = text == (recorded.error or {}).get("message")
+            if not same:
+                end = {"name": f"lifecycle.{recorded.status}", "args": b"", "source": "", "line": 0}
+                found = {
+                    "name": "lifecycle.completed" if status is Status.OK else "lifecycle.failed",
+                    "args": values.encode({"message": report.get("message")}),
+                    "source": "", "line": 0,
+                }  # fmt: skip
+                error = divergence(
+                    {
+                        "what": "another end",
+                        "expected": {**end, "number": recorded.events},
+                        "found": found,
+                    },
+                    self._store,
+                    recorded,
+                )
+                return self._result(report, error)
+        return self._result(report, None)
+
+    def _result(self, report: dict[str, Any], found: Divergence | None) -> ReplayResult:
+        done = report.get("events", report.get("ordinal", 0))
+        if found is not None:
+            done = max(0, done - 1)
+        return ReplayResult(
+            identical=found is None,
+            events_replayed=done,
+            hooks_replayed=self._hooks,
+            external_effects=0,
+            divergence=found.report if found else None,
+            output_identical=found is None,
+            trace_hash=self._trace,
+            total_duration_s=time.perf_counter() - self._started,
+            lines=report.get("lines") or 0,
+        )
+
+    def _listen(self, simulation: _Simulation | None) -> tuple[int, bytes]:
+        """Return the frame that ends the re-execution."""
+        channel = self._channel
+        while True:
+            for kind, payload in channel.poll(None):
+                if kind == Frame.TRACE:
+                    self._trace = payload.hex()
+                elif kind in (Frame.FINISH, Frame.STOPPED):
+                    return kind, payload
+                elif simulation is not None and kind in (Frame.CALL, Frame.RECORD):
+                    if not simulation.hear(kind, parse_caused(payload)):
+                        return Frame.STOPPED, b""
+                else:
+                    raise WorkerFailed(f"a replaying worker said {Frame(kind).name}")
+            if channel.closed:
+                raise WorkerFailed(f"the replaying worker broke off ({channel.describe_end()})")
+
+    def _count_hooks(self, records: Iterator[bytes]) -> Iterator[bytes]:
+        for body in records:
+            if body[0] == Part.BEGIN and body[_NAME_AT : _NAME_AT + 9] == b"hook.call":
+                self._hooks += 1
+            yield body
+
+    def simulate(self, init: bytes, program: Program, folder: str) -> ReplayResult:
+        """Run live, with recorded answers and a throw-away store."""
+        channel = self._channel
+        simulation = _Simulation(self._store, self._session, self._stop, program, folder, channel)
+        try:
+            channel.wait_ready()
+            channel.begin(init, iter(()), live=True)
+            kind, payload = self._listen(simulation)
+        finally:
+            channel.close()
+            simulation.close()
+        report: dict[str, Any] = {"events": simulation.heard}
+        if kind == Frame.STOPPED and simulation.unknown is not None:
+            found = divergence(
+                {"what": "never recorded", "found": simulation.unknown}, self._store, self._session
+            )
+            report["events"] += 1
+        elif kind == Frame.STOPPED:
+            raise WorkerFailed(f"the simulation stopped: {values.decode(payload)}")
+        else:
+            report |= {"lines": values.decode(payload[1:]).get("lines")}
+            found = None
+        self._hooks = simulation.hooks
+        result = self._result(report, found)
+        return replace(
+            result,
+            output_identical=simulation.outputs == simulation.recorded_outputs,
+            identical=result.identical and simulation.outputs == simulation.recorded_outputs,
+        )
+
+
+class _Simulation:
+    """Answers a live worker from a stock of recorded outcomes."""
+
+    _OVERLAID = ("state", "session", "artifact")
+
+    def __init__(
+        self, store: Store, session: SessionRecord, stop: int, program: Program, folder: str,
+        channel: Channel,
+    ) -> None:  # fmt: skip
+        self.heard = self.hooks = 0
+        self.unknown: dict[str, Any] | None = None
+        self.outputs: list[bytes] = []
+        self.recorded_outputs: list[bytes] = []
+        self._channel = channel
+        self._stock: dict[tuple[str, bytes], deque[Outcome]] = defaultdict(deque)
+        self._overlay = Store(folder, durability="process")
+        self._session = self._overlay.sessions.insert(
+            replace(session, key=0, fork_of=None, fork_seq=0, status="active")
+        )
+        self._program = program
+        self._touched = False
+        self._fill(store, session, stop)
+
+    def close(self) -> None:
+        self._overlay.close()
+
+    def _fill(self, store: Store, session: SessionRecord, stop: int) -> None:
+        opened: dict[int, Record] = {}
+        for _, body in store.history.records(session.key, 1, stop):
+            record = Record.unpack(body)
+            if record.part is Part.INTENT:
+                opened[record.ordinal] = record
+            elif record.part is Part.OUTCOME and record.ordinal in opened:
+                intent = opened.pop(record.ordinal)
+                self._put(intent.name, intent.args, record)
+            elif record.part is Part.EFFECT:
+                self._put(record.name, record.args, record)
+                if record.name.startswith("output."):
+                    self.recorded_outputs.append(record.args)
+
+    def _put(self, name: str, args: bytes, record: Record) -> None:
+        self._stock[name, args].append(Outcome(record.status, record.outcome))
+
+    def hear(self, kind: int, caused: Caused) -> bool:
+        """Answer one frame; False when the call was never recorded."""
+        self.heard += caused.part is not Part.END
+        if kind == Frame.RECORD:
+            self.hooks += caused.part is Part.BEGIN and caused.name == "hook.call"
+            if caused.name.startswith("output."):
+                self.outputs.append(caused.args)
+            return True
+        outcome = self._outcome(caused)
+        if outcome is None:
+            self.unknown = {
+                "name": caused.name, "args": caused.args, "source": caused.source,
+                "line": caused.line,
+            }  # fmt: skip
+            return False
+        self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
+        return True
+
+    def _outcome(self, caused: Caused) -> Outcome | None:
+        stock = self._stock.get((caused.name, caused.args))
+        recorded = stock.popleft() if stock else None
+        if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:
+            return self._overlaid(caused, recorded)
+        return recorded
+
+    def _overlaid(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
+        """Do it in the throw-away store; a read of what was there before is answered as recorded."""
+        effect = effects.lookup(caused.name)
+        ctx = EffectContext(
+            session=self._overlay.sessions.get(self._session.key), store=self._overlay,
+            permissions=self._program.permissions, script_dir=self._program.script_dir,
+            cwd=self._program.cwd, tools=ToolRegistry.default(), number=0,
+        )  # fmt: skip
+        args = values.decode(caused.args) or {}
+        changes = effect.manner(ctx, args).kind is effects.Kind.STORED
+        if not changes and not self._touched:
+            return recorded
+        self._touched = self._touched or changes
+        done = attempt(lambda: effect.perform(ctx, args))
+        if recorded is None or caused.name.startswith("state."):
+            return done
+        return recorded  # ids and times are the recorded ones, as long as the calls are

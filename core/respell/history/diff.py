@@ -1,0 +1,175 @@
+"""Diff: where two sessions part, and what they did differently from there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice, zip_longest
+from typing import Any, Literal
+
+from respell import values
+from respell.artifacts.record import ArtifactQuery
+from respell.history.events import Event, events
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+ALIGNED_EVENTS = 2_000
+"""How many events after the first divergence are aligned on each side."""
+
+Change = Literal["same", "changed", "only_a", "only_b"]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two aligned events, or one that the other session has no counterpart of."""
+
+    change: Change
+    a: Event | None
+    b: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What is different between two sessions.
+
+    Attributes:
+        identical: They caused the same events with the same outcomes, and hold the same
+            artifacts and state.
+        first: The first pair of events that differs, or None.
+        events: The events from there on, aligned (at most 2,000 of each side).
+        truncated: There are more events than were aligned.
+        output: Unified diff of their output; empty where it is the same.
+        artifacts: Names with the content hashes of both sides (None: it has none).
+        state: Keys of the session's scope with the values of both sides.
+    """
+
+    identical: bool
+    first: Pair | None
+    events: list[Pair] = field(default_factory=list)
+    truncated: bool = False
+    output: list[str] = field(default_factory=list)
+    artifacts: dict[str, tuple[str | None, str | None]] = field(default_factory=dict)
+    state: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+
+    def to_json(self, a: str, b: str) -> dict[str, Any]:
+        """Return it as `respell diff --json` shows it.
+
+        Args:
+            a: Id of the first session.
+            b: Id of the second.
+        """
+
+        def pair(one: Pair) -> dict[str, Any]:
+            return {
+                "change": one.change,
+                "a": one.a.to_json(a) if one.a else None,
+                "b": one.b.to_json(b) if one.b else None,
+            }
+
+        return {
+            "identical": self.identical,
+            "first_divergence": pair(self.first) if self.first else None,
+            "events": [pair(one) for one in self.events],
+            "truncated": self.truncated,
+            "output": self.output,
+            "artifacts": {name: list(both) for name, both in self.artifacts.items()},
+            "state": {key: values.to_json(list(both)) for key, both in self.state.items()},
+        }
+
+
+def diff(store: Store, a: SessionRecord, b: SessionRecord) -> Difference:
+    """Compare two sessions: their events by what the script caused, then what they hold.
+
+    Args:
+        store: Where both are.
+        a: The first, e.g. the original.
+        b: The second, e.g. its fork.
+    """
+    left, right = _caused(store, a), _caused(store, b)
+    first: Pair | None = None
+    rest: list[Pair] = []
+    truncated = False
+    for one, other in zip_longest(left, right):
+        if one is None or other is None or _whole(one) != _whole(other):
+            first = Pair(_change(one, other), one, other)
+            ahead_a = [one, *islice(left, ALIGNED_EVENTS)] if one else []
+            ahead_b = [other, *islice(right, ALIGNED_EVENTS)] if other else []
+            truncated = len(ahead_a) > ALIGNED_EVENTS or len(ahead_b) > ALIGNED_EVENTS
+            rest = list(_aligned(ahead_a, ahead_b))
+            break
+    output = list(
+        difflib.unified_diff(_output(store, a), _output(store, b), a.id[:8], b.id[:8], lineterm="")
+    ) if first else []  # fmt: skip
+    artifacts = _different(_artifacts(store, a), _artifacts(store, b))
+    state = _different(_state(store, a), _state(store, b))
+    return Difference(
+        identical=first is None and not artifacts and not state,
+        first=first,
+        events=rest,
+        truncated=truncated,
+        output=output,
+        artifacts=artifacts,
+        state=state,
+    )
+
+
+def _caused(store: Store, session: SessionRecord) -> Iterator[Event]:
+    return (one for one in events(store, session.key) if one.ordinal)
+
+
+def _asked(event: Event) -> tuple[str, bytes]:
+    return event.name, values.encode(event.args)
+
+
+def _whole(event: Event) -> tuple[str, bytes, bytes, str | None]:
+    return (*_asked(event), values.encode(event.outcome), event.error)
+
+
+def _change(a: Event | None, b: Event | None) -> Change:
+    if a is None:
+        return "only_b"
+    if b is None:
+        return "only_a"
+    return "same" if _whole(a) == _whole(b) else "changed"
+
+
+def _aligned(a: list[Event], b: list[Event]) -> Iterator[Pair]:
+    matcher = difflib.SequenceMatcher(
+        None, [_asked(one) for one in a], [_asked(one) for one in b], autojunk=False
+    )
+    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
+        if tag in ("equal", "replace"):
+            for one, other in zip_longest(a[a1:a2], b[b1:b2]):
+                yield Pair(_change(one, other), one, other)
+        else:
+            yield from (Pair("only_a", one, None) for one in a[a1:a2])
+            yield from (Pair("only_b", None, one) for one in b[b1:b2])
+
+
+def _output(store: Store, session: SessionRecord) -> list[str]:
+    lines: list[str] = []
+    for one in events(store, session.key):
+        if one.kind == "output" and "text" in one.args:
+            text = one.args["text"]
+            shown = text.decode(errors="replace") if isinstance(text, bytes) else text
+            lines += shown.split("\n")
+    return lines
+
+
+def _artifacts(store: Store, session: SessionRecord) -> dict[str, str]:
+    found = store.artifacts.list(ArtifactQuery(session=session.key))
+    return {f"{one.name} v{one.version}": one.content_hash for one in found}
+
+
+def _state(store: Store, session: SessionRecord) -> dict[str, Any]:
+    scope = f"session:{session.id}"
+    return {
+        key: values.decode(store.state.get(scope, key) or b"") for key in store.state.list(scope)
+    }
+
+
+def _different(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {
+        key: (a.get(key), b.get(key)) for key in sorted({*a, *b}) if a.get(key) != b.get(key)
+    }

@@ -1,0 +1,165 @@
+"""Events: what a history's records mean, put together per number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from blake3 import blake3
+
+from respell import values
+from respell.history.record import Part, Record, Status
+from respell.store import Store
+from respell.times import SECOND, rfc3339
+
+INLINE_BYTES = 4096
+"""Larger values are shown by their hash and size, unless they are asked for in full."""
+
+KINDS = ("effect", "output", "lifecycle", "hook", "limit", "edit", "note")
+_KIND_BY_FAMILY = {
+    "output": "output", "log": "output", "lifecycle": "lifecycle", "hook": "hook",
+    "limit": "limit", "edit": "edit", "note": "note",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a history.
+
+    Attributes:
+        number: 1-based, within the session.
+        name: e.g. `tool.invoke`.
+        args: The named arguments the script gave.
+        outcome: The value it ended with; None while it is open, or when it failed.
+        ended: Whether it has ended.
+        error: Text of the error it failed with, or None.
+        error_class: Name of that error's class, or None.
+        source: Chunk name of the line that caused it; empty for the host's own events.
+        line: That line, 1-based; 0 for none.
+        parent: Number of the event it happened inside; 0 for none.
+        coroutine: Number of the coroutine; 0 for the main one.
+        at: When it began, microseconds since 1970 UTC.
+        duration_s: How long it took, in seconds; None while it is open.
+        attempts: How often it was performed.
+        ordinal: The how-manieth event that the script caused; 0 for the host's own.
+    """
+
+    number: int
+    name: str
+    args: dict[Any, Any]
+    outcome: Any
+    ended: bool
+    error: str | None
+    error_class: str | None
+    source: str
+    line: int
+    parent: int
+    coroutine: int
+    at: int
+    duration_s: float | None
+    attempts: int
+    ordinal: int
+
+    @property
+    def kind(self) -> str:
+        """One of `KINDS`."""
+        return kind_of(self.name)
+
+    def to_json(self, session_id: str, *, full: bool = False) -> dict[str, Any]:
+        """Return the event as `respell events --json` shows it.
+
+        Args:
+            session_id: Id of the session it is of; all its events correlate by it.
+            full: Show values above 4 KiB in full.
+        """
+        show = values.to_json if full else _short
+        error = None
+        if self.error is not None:
+            error = {"class": self.error_class, "message": self.error}
+        return {
+            "number": self.number,
+            "kind": self.kind,
+            "name": self.name,
+            "args": {str(key): show(value) for key, value in self.args.items()},
+            "outcome": show(self.outcome),
+            "error": error,
+            "source": self.source or None,
+            "line": self.line or None,
+            "parent": self.parent or None,
+            "coroutine": self.coroutine,
+            "at": rfc3339(self.at),
+            "duration_s": self.duration_s,
+            "attempts": self.attempts,
+            "correlation_id": session_id,
+            "caused_by": self.parent or None,
+        }
+
+
+def kind_of(name: str) -> str:
+    """Return the kind of an event by its name."""
+    return _KIND_BY_FAMILY.get(name.partition(".")[0], "effect")
+
+
+def events(store: Store, session: int, first: int = 1, last: int | None = None) -> Iterator[Event]:
+    """Yield the events of a session, by number.
+
+    Args:
+        store: Where it is.
+        session: The session's key.
+        first: First event number.
+        last: Last event number; None for all there are.
+    """
+    records = (record for _, record in store.history.events(session, first, last))
+    for _, group in groupby(records, key=lambda record: record.number):
+        yield event_of(group)
+
+
+def event_of(records: Iterable[Record]) -> Event:
+    """Return the event whose records these are, in the order they were appended."""
+    parts = list(records)
+    first = parts[0]
+    ends = (Part.END,) if first.part is Part.BEGIN else _ENDS
+    end = next((it for it in reversed(parts) if it.part in ends), None)
+    failed = end is not None and end.status is Status.ERROR
+    performed = next((it for it in parts if it.part is Part.OUTCOME), end)
+    meta = performed.metadata() if performed is not None else {}
+    return Event(
+        number=first.number,
+        name=first.name,
+        args=first.arguments(),
+        outcome=None if end is None or failed else end.value(),
+        ended=end is not None,
+        error=_as_text(end.value()) if end is not None and failed else None,
+        error_class=meta.get("error", "LuaError") if failed else None,
+        source=first.source,
+        line=first.line,
+        parent=first.parent,
+        coroutine=first.coroutine,
+        at=first.at,
+        duration_s=None if end is None else (end.at - first.at) / SECOND,
+        attempts=meta.get("attempts", 1),
+        ordinal=first.ordinal,
+    )
+
+
+_ENDS = (Part.EFFECT, Part.NOTE, Part.OUTCOME)
+
+
+def _as_text(value: Any) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, (str, bytes)):
+        data = value.encode() if isinstance(value, str) else value
+        if len(data) <= INLINE_BYTES:
+            return values.to_json(value)
+    elif isinstance(value, (list, dict)):
+        data = values.encode(value)
+        if len(data) <= INLINE_BYTES:
+            return values.to_json(value)
+    else:
+        return values.to_json(value)
+    return {"$blob": blake3(data).hexdigest(), "size": len(data)}

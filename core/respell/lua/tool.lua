@@ -1,0 +1,181 @@
+-- Tool: calls to tools, with the hooks around them, and tools written in Lua.
+
+return function(engine, env)
+  local raw = engine.raw
+  local type, error, setmetatable = raw.type, raw.error, raw.setmetatable
+  local format = raw.string.format
+
+  local lua_tools = {}
+  local Tool = {}
+
+  local function bad_argument(position, name, expected, value)
+    error(format("%sbad argument #%d to '%s' (%s expected, got %s)", engine.where(), position, name,
+      expected, value == nil and "no value" or type(value)), 0)
+  end
+
+  -- Tools written in Lua --------------------------------------------------------------------
+
+  local function text_of(result)
+    if type(result) == "string" then return result end
+    return env.JSON.stringify(result)
+  end
+
+  local function run_lua_tool(tool, params)
+    if tool.parameters then
+      engine.call("tool.check", { name = tool.name, parameters = tool.parameters, params = params })
+    end
+    local result = tool.fn(params)
+    return { success = true, result = result, text = text_of(result), metadata = {} }
+  end
+
+  function Tool.register(name, definition, fn)
+    if type(name) ~= "string" or name == "" then bad_argument(1, "register", "name", name) end
+    if type(definition) ~= "table" then bad_argument(2, "register", "table", definition) end
+    if type(fn) ~= "function" then bad_argument(3, "register", "function", fn) end
+    if lua_tools[name] or engine.call("tool.exists", { name = name }) then
+      error(format("%sTool.register: there is a tool named %q already", engine.where(), name), 0)
+    end
+    lua_tools[name] = {
+      name = name, fn = fn, description = definition.description or "",
+      parameters = definition.parameters, category = definition.category or "custom",
+    }
+  end
+
+  -- Calls --------------------------------------------------------------------------------
+
+  -- One call with hooks around it: begin, before-hooks, the tool, after-hooks, end.
+  local function hooked(name, params)
+    local function body(o, now)
+      local result, done
+      engine.run_hooks("BeforeToolExecution", now, name, function() return params end, function(hook, r)
+        if r.type == "modified" then
+          params = r.data
+        elseif r.type == "replace" then
+          result, done = r.data, true
+          return true
+        elseif r.type == "redirect" then
+          name = r.target
+        elseif r.type == "cancel" then
+          error(format("%scancelled by %s: %s", engine.where(), hook.name, r.reason or "no reason given"), 0)
+        end
+      end)
+      if not done then
+        local tool = lua_tools[name]
+        if tool then
+          result = run_lua_tool(tool, params)
+        else
+          result = engine.perform_inside(o, "tool.invoke", { name = name, params = params })
+        end
+      end
+      engine.run_hooks("AfterToolExecution", now, name, function() return result end, function(hook, r)
+        if r.type == "modified" or r.type == "replace" then
+          result = r.data
+          return r.type == "replace"
+        elseif r.type == "cancel" then
+          error(format("%scancelled by %s: %s", engine.where(), hook.name, r.reason or "no reason given"), 0)
+        elseif r.type == "redirect" then
+          error(format("%s%s can't redirect what has been performed", engine.where(), hook.name), 0)
+        end
+      end)
+      return result
+    end
+    return engine.span("tool.invoke", { name = name, params = params }, body, engine.port.now)
+  end
+
+  local function invoke(name, params)
+    if engine.has_tool_hooks() then return hooked(name, params) end
+    local tool = lua_tools[name]
+    if tool then
+      return engine.span("tool.invoke", { name = name, params = params }, function()
+        return run_lua_tool(tool, params)
+      end)
+    end
+    return engine.call("tool.invoke", { name = name, params = params })
+  end
+
+  function Tool.invoke(name, params)
+    if type(name) ~= "string" then bad_argument(1, "invoke", "string", name) end
+    if params == nil then params = {} end
+    if type(params) ~= "table" then bad_argument(2, "invoke", "table", params) end
+    return invoke(name, params)
+  end
+
+  -- Discovery ----------------------------------------------------------------------------
+
+  local function object(description)
+    description.execute = function(self, params)
+      if self ~= description then
+        error(format("%s%s.execute must be called with a colon, as in tool:execute{…}", engine.where(),
+          description.name), 0)
+      end
+      return Tool.invoke(description.name, params)
+    end
+    description.getSchema = function() return description.schema end
+    description.get_schema = description.getSchema
+    return description
+  end
+
+  local function described(tool)
+    return {
+      name = tool.name, description = tool.description, category = tool.category, version = "0.1.0",
+      schema = { name = tool.name, description = tool.description, parameters = tool.parameters or {} },
+    }
+  end
+
+  function Tool.get(name)
+    if type(name) ~= "string" then bad_argument(1, "get", "string", name) end
+    if lua_tools[name] then return object(described(lua_tools[name])) end
+    local found = engine.call("tool.get", { name = name })
+    return found and object(found)
+  end
+
+  function Tool.exists(name)
+    if type(name) ~= "string" then bad_argument(1, "exists", "string", name) end
+    return lua_tools[name] ~= nil or engine.call("tool.exists", { name = name })
+  end
+
+  local function own_tools(list)
+    for _, name in raw.ipairs((engine.keys(lua_tools))) do
+      list[#list + 1] = described(lua_tools[name])
+      list[#list].schema = nil
+    end
+    return list
+  end
+
+  function Tool.list()
+    return own_tools(engine.call("tool.list", {}))
+  end
+
+  function Tool.categories()
+    local seen, found = {}, {}
+    for _, tool in raw.ipairs(Tool.list()) do
+      if not seen[tool.category] then
+        seen[tool.category] = true
+        found[#found + 1] = tool.category
+      end
+    end
+    raw.table.sort(found)
+    return found
+  end
+
+  function Tool.discover(filter)
+    filter = filter or {}
+    if type(filter) ~= "table" then bad_argument(1, "discover", "table", filter) end
+    local found = {}
+    for _, tool in raw.ipairs(Tool.list()) do
+      local tag = filter.tag and raw.string.lower(filter.tag)
+      if (not filter.category or tool.category == filter.category)
+        and (not tag or raw.string.find(raw.string.lower(tool.description), tag, 1, true)) then
+        found[#found + 1] = tool
+      end
+    end
+    return found
+  end
+
+  -- Tool.calculator: as Tool.get("calculator").
+  env.Tool = setmetatable(Tool, {
+    __index = function(_, name)
+      if type(name) == "string" then return Tool.get(name) end
+    end,
+  })
+end

@@ -142,8 +142,12 @@ class Permissions:
 
     # Files -------------------------------------------------------------------------------
 
-    def resolve(self, path: PathLike) -> Path:
+    def resolve(self, path: PathLike, *, follow: bool = True) -> Path:
         """Return the absolute path, symlinks resolved as far as it exists; checks nothing.
+
+        Args:
+            path: What the script wrote.
+            follow: If the last name is a symlink, mean what it leads to.
 
         Raises:
             UsageError: It has a NUL byte, which no path has.
@@ -151,27 +155,36 @@ class Permissions:
         text = _text(path)
         if "\0" in text:
             raise UsageError(f"a path can't have a NUL byte: {text!r}")
-        return Path(os.path.realpath(os.path.join(self.cwd, text)))
+        whole = os.path.join(self.cwd, text)
+        folder, name = os.path.split(whole.rstrip("/"))
+        if follow or name in ("", ".", ".."):
+            return Path(os.path.realpath(whole))
+        return Path(os.path.realpath(folder), name)
 
-    def check_read(self, path: PathLike) -> Path:
+    def check_read(self, path: PathLike, *, follow: bool = True) -> Path:
         """Return the resolved path, which is the one to open.
+
+        Args:
+            path: What the script wrote.
+            follow: If the last name is a symlink, mean what it leads to.
 
         Raises:
             PermissionDenied: The script may not read it; names the flag.
         """
-        return self._check_path("read", path, (self.cwd, self.script_dir))
+        return self._check_path("read", self.resolve(path, follow=follow))
 
     def check_write(self, path: PathLike, *, moves: bool = False) -> Path:
         """Return the resolved path, which is the one to write to.
 
         Args:
             path: What is to be written, created, removed or renamed.
-            moves: It goes away from there, with all that is below it.
+            moves: It goes away from there, or to there, with all that is below it. A symlink
+                then means itself, not what it leads to.
 
         Raises:
             PermissionDenied: The script may not write it; names the flag.
         """
-        resolved = self._check_path("write", path, (self.cwd,))
+        resolved = self._check_path("write", self.resolve(path, follow=not moves))
         shown = str(resolved)
         if resolved.name.casefold() == _CONFIG_NAME and Rule("write", shown) not in self.allow:
             raise _denied("writing", shown, "it decides what scripts may do", f"write={shown}")
@@ -179,10 +192,10 @@ class Permissions:
             raise _denied("moving or removing", shown, "the session store is below it", "")
         return resolved
 
-    def _check_path(self, kind: str, path: PathLike, defaults: tuple[str, ...]) -> Path:
-        resolved = self.resolve(path)
+    def _check_path(self, kind: str, resolved: Path) -> Path:
         text = str(resolved)
         doing = "reading" if kind == "read" else "writing"
+        defaults = (self.cwd, self.script_dir) if kind == "read" else (self.cwd,)
         if any(_below(text, folder) for folder in self.closed):
             raise _denied(doing, text, "it belongs to the session store", "")
         if any(_below(text, folder) for folder in self.own):

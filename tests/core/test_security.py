@@ -91,6 +91,13 @@ def test_a_symlink_within_the_folder_is_followed_to_what_is_opened(home: Path) -
     assert permissions(home).check_write("alias") == home / "work" / "real"
 
 
+def test_removing_a_symlink_means_the_symlink_itself(home: Path) -> None:
+    link = home / "work" / "link"
+    link.symlink_to(home / "secret" / "key")
+    assert permissions(home).check_write("link", moves=True) == link
+    assert permissions(home).resolve("sub/..", follow=False) == home / "work"
+
+
 def test_a_sibling_whose_name_begins_alike_is_outside(home: Path) -> None:
     (home / "work2").mkdir()
     with pytest.raises(PermissionDenied):

@@ -98,7 +98,7 @@ def make_tool(
     Raises:
         UsageError: The name is none, or a parameter has no JSON form.
     """
-    chosen: str = name or getattr(function, "__name__", "")
+    chosen = name if name is not None else str(getattr(function, "__name__", ""))
     if not _NAME.fullmatch(chosen):
         raise UsageError(
             f"{chosen!r} is no name for a tool: use a letter, then up to 63 letters, digits, "

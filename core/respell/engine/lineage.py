@@ -23,8 +23,9 @@ def aliases_of(store: Store, session: SessionRecord) -> dict[str, str]:
     """Return what ids mean in a session: empty unless it is a fork."""
     if session.forked_from is None:
         return {}
-    scope = _ALIASES + session.id
-    return {old: values.decode(store.state.get(scope, old) or b"") for old in store.state.list(scope)}
+    return {
+        old: values.decode(new) for old, new in store.state.items(_ALIASES + session.id)
+    }
 
 
 def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:

@@ -158,15 +158,13 @@ def _output(store: Store, session: SessionRecord) -> list[str]:
 
 
 def _artifacts(store: Store, session: SessionRecord) -> dict[str, str]:
-    found = store.artifacts.list(ArtifactQuery(session=session.key))
-    return {f"{one.name} v{one.version}": one.content_hash for one in found}
+    found = store.artifacts.list(ArtifactQuery(session_id=session.id))
+    return {f"{one.name} v{one.version}": one.content_hash.hex() for one in found}
 
 
 def _state(store: Store, session: SessionRecord) -> dict[str, Any]:
     scope = f"session:{session.id}"
-    return {
-        key: values.decode(store.state.get(scope, key) or b"") for key in store.state.list(scope)
-    }
+    return {key: values.decode(value) for key, value in store.state.items(scope)}
 
 
 def _different(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -6,6 +6,8 @@
 
 local port = ...
 
+local next = next
+
 local function copy(t)
   local c = {}
   for k, v in next, t do c[k] = v end
@@ -29,8 +31,9 @@ local function install(name, source)
 end
 
 -- Nothing of the original global table stays reachable from a script: chunks get `env`.
+local globals = _G
 local function seal()
-  for k in next, copy(_G) do _G[k] = nil end
+  for k in raw.next, copy(globals) do globals[k] = nil end
 end
 
 local function start()

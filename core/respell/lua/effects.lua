@@ -593,8 +593,7 @@ return function(engine, env)
 
   local function result_of(ok, value)
     if ok then
-      local encodable, bytes = pcall(encode, value, "the script's result")
-      return report_end(OK, { result = encodable and bytes or nil })
+      return report_end(OK, { result = pcall(encode, value) and value or nil })
     elseif value == "not enough memory" then
       return engine.die("memory_bytes", "out of memory")
     elseif type(value) ~= "table" then

@@ -6,9 +6,12 @@ with Store("~/sessions") as store:
     store.sync()
 """
 
-from respell.store.history import HistoryWriter, OpenEffect
+from respell.store.appending import HistoryWriter
+from respell.store.blobs import BlobInfo
+from respell.store.database import Durability
+from respell.store.history import OpenEffect
 from respell.store.inbox import InboxItem
 from respell.store.leases import Holder
-from respell.store.store import Durability, Store
+from respell.store.store import Store
 
-__all__ = ["Durability", "HistoryWriter", "Holder", "InboxItem", "OpenEffect", "Store"]
+__all__ = ["BlobInfo", "Durability", "HistoryWriter", "Holder", "InboxItem", "OpenEffect", "Store"]

@@ -3,12 +3,50 @@
 from __future__ import annotations
 
 import builtins
+import json
+from collections.abc import Callable
+from dataclasses import replace
 
+from respell import values
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
+from respell.errors import ArtifactNotFound, SessionNotFound, UsageError
+from respell.store.blobs import Blobs
+from respell.store.database import Database, Row
+from respell.store.queries import Where, json_or_null, order, value_or_null
+
+_SORTS = {
+    "created_at": "a.created_at",
+    "name": "folded(a.name)",
+    "size": "a.size",
+    "version": "a.version",
+    "artifact_type": "a.artifact_type",
+}
+_SELECT = (
+    "SELECT a.session, s.id, a.sequence, a.name, a.version, a.content_hash, a.previous_hash,"
+    " a.artifact_type, a.mime_type, a.size, b.stored_size, b.codec, a.description, a.tags,"
+    " a.custom, a.is_value, a.created_at, a.created_by, a.parent_artifact, a.event"
+)
+_FROM = (
+    " FROM artifacts AS a JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
+    " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
+)
+_INSERT = (
+    "INSERT INTO artifacts (session, sequence, name, version, content_hash, previous_hash,"
+    " artifact_type, mime_type, size, description, tags, custom, is_value, created_at,"
+    " created_by, parent_artifact, event) VALUES (" + ", ".join("?" * 17) + ")"
+)
+_ID_PARTS = 3
+_HASH_DIGITS = 8
 
 
 class Artifacts:
     """Rows of artifacts: `store.artifacts`. Their bytes are blobs, stored before."""
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
 
     def insert(self, record: ArtifactRecord) -> ArtifactRecord:
         """Add an artifact; return it with id, sequence, version and sizes filled in.
@@ -17,7 +55,41 @@ class Artifacts:
             SessionNotFound: There is no such session.
             NotFound: Its content is not in the store.
         """
-        raise NotImplementedError
+        database = self._database
+        with database:
+            if not database.write(
+                "UPDATE sessions SET sequence = sequence + 1, artifacts = artifacts + 1,"
+                " updated_at = ? WHERE key = ? AND NOT deleted",
+                (self._clock(), record.session_key),
+            ):
+                raise SessionNotFound(f"there is no session with key {record.session_key}")
+            session_id, sequence = database.rows(
+                "SELECT id, sequence FROM sessions WHERE key = ?", (record.session_key,)
+            )[0]
+            blob = self._blobs.info(record.content_hash)
+            version, previous = self._latest(record.session_key, record.name)
+            record = replace(
+                record,
+                session_id=session_id,
+                sequence=sequence,
+                version=version + 1,
+                previous_hash=previous,
+                size=blob.size,
+                stored_size=blob.stored_size,
+                is_compressed=blob.is_compressed,
+                created_at=record.created_at or self._clock(),
+            )
+            database.write(_INSERT, _row(record))
+        return record
+
+    def _latest(self, session: int, name: str) -> tuple[int, bytes | None]:
+        """Return version and content of the newest version of a name, deleted or not."""
+        row = self._database.row(
+            "SELECT version, content_hash FROM artifacts WHERE session = ? AND name = ?"
+            " ORDER BY version DESC LIMIT 1",
+            (session, name),
+        )
+        return (row[0], row[1]) if row else (0, None)
 
     def get(self, artifact_id: str) -> ArtifactRecord:
         """Return the artifact of this id (`SESSION/SEQUENCE/HASH`).
@@ -25,19 +97,55 @@ class Artifacts:
         Raises:
             ArtifactNotFound: There is none, or it was deleted.
         """
-        raise NotImplementedError
-
-    def list(self, query: ArtifactQuery | None = None) -> builtins.list[ArtifactRecord]:
-        """Return the artifacts that match, newest first unless the query says otherwise."""
-        raise NotImplementedError
-
-    def count(self, query: ArtifactQuery | None = None) -> int:
-        """Return how many artifacts match, whatever the query's limit and offset are."""
-        raise NotImplementedError
+        session_id, sequence, digits = _parsed(artifact_id)
+        row = self._database.row(
+            f"{_SELECT}{_FROM} WHERE s.id = ? AND a.sequence = ? AND NOT a.deleted",
+            (session_id, sequence),
+        )
+        if row is None or row[5].hex()[:_HASH_DIGITS] != digits:
+            raise ArtifactNotFound(
+                f"there is no artifact {artifact_id} (any more); `respell artifacts list` shows "
+                "those there are"
+            )
+        return _record(row)
 
     def versions(self, session: int, name: str) -> builtins.list[ArtifactRecord]:
         """Return every version of a name in a session, oldest first."""
-        raise NotImplementedError
+        rows = self._database.rows(
+            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.name = ? AND NOT a.deleted"
+            " ORDER BY a.version",
+            (session, name),
+        )
+        return [_record(row) for row in rows]
+
+    def count(self, query: ArtifactQuery | None = None) -> int:
+        """Return how many artifacts match, whatever the query's limit and offset are."""
+        where = _where(query or ArtifactQuery())
+        return int(self._database.value(f"SELECT count(*){_FROM} WHERE {where}", where.bindings))
+
+    def list(self, query: ArtifactQuery | None = None) -> builtins.list[ArtifactRecord]:
+        """Return the artifacts that match, newest first unless the query says otherwise.
+
+        Raises:
+            UsageError: They can't be sorted by that field.
+        """
+        query = query or ArtifactQuery()
+        where = _where(query)
+        if query.sort not in _SORTS:
+            raise UsageError(
+                f"artifacts can't be sorted by {query.sort!r}; choose one of {', '.join(_SORTS)}"
+            )
+        tail, bindings = order(
+            _SORTS,
+            query.sort,
+            query.desc,
+            from_a=("name", "artifact_type"),
+            last=("a.session", "a.sequence"),
+            limit=query.limit,
+            offset=query.offset,
+        )
+        sql = f"{_SELECT}{_FROM} WHERE {where}{tail}"
+        return [_record(row) for row in self._database.rows(sql, where.bindings + bindings)]
 
     def delete(self, artifact_id: str) -> None:
         """Delete an artifact; its number and version are not used again.
@@ -45,4 +153,90 @@ class Artifacts:
         Raises:
             ArtifactNotFound: There is none, or it was deleted before.
         """
-        raise NotImplementedError
+        with self._database:
+            record = self.get(artifact_id)
+            self._database.write(
+                "UPDATE artifacts SET deleted = 1 WHERE session = ? AND sequence = ?",
+                (record.session_key, record.sequence),
+            )
+            self._database.write(
+                "UPDATE sessions SET artifacts = artifacts - 1, updated_at = ? WHERE key = ?",
+                (self._clock(), record.session_key),
+            )
+
+
+def _parsed(artifact_id: str) -> tuple[str, int, str]:
+    parts = artifact_id.split("/")
+    if len(parts) != _ID_PARTS or not parts[1].isascii() or not parts[1].isdecimal():
+        raise ArtifactNotFound(
+            f"{artifact_id!r} is not the id of an artifact; one looks like SESSION/SEQUENCE/HASH, "
+            "as `respell artifacts list` shows it"
+        )
+    return parts[0], int(parts[1]), parts[2]
+
+
+def _where(query: ArtifactQuery) -> Where:
+    where = Where("NOT a.deleted")
+    where.add_given("s.id = ?", query.session_id)
+    where.add_given("a.artifact_type = ?", query.artifact_type)
+    where.add_given("a.name = ?", query.name)
+    where.add_given("a.name GLOB ?", query.name_pattern)
+    if query.mime_type is not None and query.mime_type.endswith("/*"):
+        beginning = query.mime_type[:-1]
+        where.add("substr(a.mime_type, 1, ?) = ?", len(beginning), beginning)
+    else:
+        where.add_given("a.mime_type = ?", query.mime_type)
+    where.add_given("a.created_at >= ?", query.created_after)
+    where.add_given("a.created_at < ?", query.created_before)
+    where.add_given("a.size >= ?", query.min_size)
+    where.add_given("a.size <= ?", query.max_size)
+    where.add_tags("a.tags", query.tags)
+    where.add_text(("a.name", "a.description"), query.text)
+    return where
+
+
+def _row(record: ArtifactRecord) -> builtins.list[object]:
+    return [
+        record.session_key,
+        record.sequence,
+        record.name,
+        record.version,
+        record.content_hash,
+        record.previous_hash,
+        record.artifact_type,
+        record.mime_type,
+        record.size,
+        record.description,
+        json_or_null(record.tags),
+        value_or_null(record.custom),
+        int(record.is_value),
+        record.created_at,
+        record.created_by,
+        record.parent_artifact,
+        record.event,
+    ]
+
+
+def _record(row: Row) -> ArtifactRecord:
+    return ArtifactRecord(
+        session_key=row[0],
+        session_id=row[1],
+        sequence=row[2],
+        name=row[3],
+        version=row[4],
+        content_hash=row[5],
+        previous_hash=row[6],
+        artifact_type=row[7],
+        mime_type=row[8],
+        size=row[9],
+        stored_size=row[10] or 0,
+        is_compressed=bool(row[11]),
+        description=row[12],
+        tags=json.loads(row[13]) if row[13] else [],
+        custom=values.decode(row[14]) if row[14] else {},
+        is_value=bool(row[15]),
+        created_at=row[16],
+        created_by=row[17],
+        parent_artifact=row[18],
+        event=row[19],
+    )

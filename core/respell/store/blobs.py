@@ -1,12 +1,95 @@
-"""Content-addressed bytes."""
+"""Content-addressed bytes: in the database, in files, or as a list of chunks."""
 
 from __future__ import annotations
 
+import io
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import BinaryIO
+
+import lz4.frame
+from blake3 import blake3
+
+from respell.errors import NotFound, StoreCorrupt
+from respell.store.blob_files import BlobFiles
+from respell.store.database import Database
+from respell.times import SECOND
+
+COMPRESS_ABOVE = 10 * 1024
+INLINE_LIMIT = 256 * 1024
+CHUNK_SIZE = 1024 * 1024
+WHOLE_LIMIT = 8 * 1024 * 1024
+"""Bytes above which a blob is a list of chunks, written and read as a stream."""
+
+_HASH_SIZE = 32
+_CHUNKS_AT_ONCE = 16
+_CACHE_BYTES = 16 * 1024 * 1024
+_FRESH = 3600 * SECOND
+_RAW, _LZ4 = 0, 1
+_INLINE, _FILE, _CHUNKS = 0, 1, 2
+
+_FIND = "SELECT id, size, stored_size, codec, place, touched FROM blobs WHERE hash = ?"
+_INSERT = (
+    "INSERT INTO blobs (hash, size, stored_size, codec, place, touched) VALUES (?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (hash) DO UPDATE SET stored_size = excluded.stored_size,"
+    " codec = excluded.codec, place = excluded.place, touched = excluded.touched"
+)
+_INSERT_DATA = "INSERT OR REPLACE INTO blob_data (id, data) SELECT id, ? FROM blobs WHERE hash = ?"
+
+
+@dataclass(frozen=True, slots=True)
+class BlobInfo:
+    """How a blob is stored.
+
+    Attributes:
+        id: Key of its row.
+        size: Raw bytes.
+        stored_size: Bytes it occupies; of a list of chunks, without the chunks.
+        codec: 0 raw, 1 lz4.frame.
+        place: 0 in the database, 1 a file, 2 a list of chunks.
+        touched: When it was put last, roughly.
+    """
+
+    id: int
+    size: int
+    stored_size: int
+    codec: int
+    place: int
+    touched: int
+
+    @property
+    def is_compressed(self) -> bool:
+        """Whether the stored bytes are compressed."""
+        return self.codec == _LZ4
+
+
+@dataclass(frozen=True, slots=True)
+class _Packed:
+    """Bytes ready to be written."""
+
+    address: bytes
+    size: int
+    codec: int
+    place: int
+    data: bytes
 
 
 class Blobs:
     """Bytes by the blake3 hash of their raw content: `store.blobs`."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._clock = clock
+        self._files = BlobFiles(
+            database.folder / "objects", database.faults, durable=database.durability == "full"
+        )
+        self._cache: dict[bytes, bytes] = {}
+        self._cached = 0
+        self._cache_mutex = threading.Lock()
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────
 
     def put(self, data: bytes) -> bytes:
         """Store bytes and return their address (32 bytes). The same content is stored once.
@@ -16,11 +99,85 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        raise NotImplementedError
+        if len(data) > WHOLE_LIMIT:
+            return self.put_stream(io.BytesIO(data))[0]
+        address = blake3(data).digest()
+        if not self._is_stored(address):
+            self._write([_packed(address, data)])
+        return address
 
     def put_stream(self, reader: BinaryIO) -> tuple[bytes, int]:
-        """Store all that a reader gives and return (address, size); memory stays flat."""
-        raise NotImplementedError
+        """Store all that a reader gives and return (address, size); memory stays flat.
+
+        Raises:
+            StoreFull: There is no space left.
+        """
+        head = _read_up_to(reader, WHOLE_LIMIT + 1)
+        if len(head) <= WHOLE_LIMIT:
+            return self.put(head), len(head)
+        whole = blake3()
+        size = 0
+        manifest = bytearray()
+        waiting: dict[bytes, _Packed] = {}
+        for chunk in _chunks(head, reader):
+            whole.update(chunk)
+            size += len(chunk)
+            address = blake3(chunk).digest()
+            manifest += address
+            if address not in waiting and not self._is_stored(address):
+                waiting[address] = _packed(address, chunk)
+                if len(waiting) == _CHUNKS_AT_ONCE:
+                    self._write(list(waiting.values()))
+                    waiting.clear()
+        self._write(list(waiting.values()))
+        address = whole.digest()
+        if not self._is_stored(address):
+            # The manifest has no address of its own to be verified by: its hash stands first.
+            data = blake3(manifest).digest() + manifest
+            self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
+        return address, size
+
+    def _is_stored(self, address: bytes) -> bool:
+        """Whether a blob is there and need not be written; notes that it is in use again."""
+        info = self._info(address)
+        if info is None:
+            return False
+        if info.place == _FILE and not self._files.has(address, info.stored_size):
+            return False
+        if info.place == _CHUNKS and not all(map(self._is_stored, self._manifest(address, info))):
+            return False
+        now = self._clock()
+        if now - info.touched > _FRESH:
+            # Keeps the collector away until something refers to it again.
+            self._database.write("UPDATE blobs SET touched = ? WHERE id = ?", (now, info.id))
+        return True
+
+    def _write(self, packed: list[_Packed]) -> None:
+        """Write blobs: the files first, so that a crash leaves only files nobody knows."""
+        if not packed:
+            return
+        self._files.write([(it.address, it.data) for it in packed if it.place == _FILE])
+        now = self._clock()
+        with self._database:
+            for it in packed:
+                row = (it.address, it.size, len(it.data), it.codec, it.place, now)
+                # The row may be there already: written by another process just now, or left
+                # when its file was lost.
+                self._database.write(_INSERT, row)
+                if it.place != _FILE:
+                    self._database.write(_INSERT_DATA, (it.data, it.address))
+
+    def keep(self, address: bytes, session: int) -> None:
+        """Note that a session's history refers to a blob, so that it is not collected.
+
+        Large arguments and outcomes are noted by `HistoryWriter.append`, artifacts and
+        scripts by their rows; this is for addresses inside of recorded values.
+        """
+        self._database.write(
+            "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)", (session, address)
+        )
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────
 
     def get(self, address: bytes) -> bytes:
         """Return all bytes of a blob, verified.
@@ -29,7 +186,13 @@ class Blobs:
             NotFound: There is no such blob.
             StoreCorrupt: What is stored is not what was written; names hash and file.
         """
-        raise NotImplementedError
+        info = self.info(address)
+        if info.place != _CHUNKS:
+            return self._whole(address, info)
+        data = b"".join(map(self.get, self._manifest(address, info)))
+        if blake3(data).digest() != address:
+            raise StoreCorrupt(f"the chunks of blob {address.hex()} don't add up to its content")
+        return data
 
     def read(self, address: bytes, offset: int, size: int) -> bytes:
         """Return a window of a blob, verified; shorter at its end, empty behind it.
@@ -38,8 +201,36 @@ class Blobs:
             address: The blob's address.
             offset: First byte, from 0.
             size: At most so many bytes.
+
+        Raises:
+            NotFound: There is no such blob.
+            StoreCorrupt: What is stored is not what was written; names hash and file.
         """
-        raise NotImplementedError
+        info = self.info(address)
+        end = min(offset + size, info.size)
+        if offset >= end:
+            return b""
+        if info.place != _CHUNKS:
+            return self._recent(address, info)[offset:end]
+        manifest = self._manifest(address, info)
+        parts = []
+        for index in range(offset // CHUNK_SIZE, (end - 1) // CHUNK_SIZE + 1):
+            start = index * CHUNK_SIZE
+            chunk = self._recent(manifest[index], self.info(manifest[index]))
+            parts.append(chunk[max(offset - start, 0) : end - start])
+        return b"".join(parts)
+
+    def stream(self, address: bytes) -> Iterator[bytes]:
+        """Return an iterator of all bytes of a blob in pieces of at most 8 MiB, verified.
+
+        Raises:
+            NotFound: There is no such blob.
+            StoreCorrupt: What is stored is not what was written; names hash and file.
+        """
+        info = self.info(address)
+        if info.place == _CHUNKS:
+            return map(self.get, self._manifest(address, info))
+        return iter((self._whole(address, info),))
 
     def size(self, address: bytes) -> int:
         """Return the size of a blob in bytes.
@@ -47,16 +238,110 @@ class Blobs:
         Raises:
             NotFound: There is no such blob.
         """
-        raise NotImplementedError
+        return self.info(address).size
+
+    def info(self, address: bytes) -> BlobInfo:
+        """Return how a blob is stored.
+
+        Raises:
+            NotFound: There is no such blob.
+        """
+        info = self._info(address)
+        if info is None:
+            raise NotFound(f"the store {self._database.folder} has no blob {address.hex()}")
+        return info
 
     def __contains__(self, address: object) -> bool:
         """Whether there is such a blob."""
-        raise NotImplementedError
+        return isinstance(address, bytes) and self._info(address) is not None
 
-    def keep(self, address: bytes, session: int) -> None:
-        """Note that a session's history refers to a blob, so that it is not collected.
+    def _info(self, address: bytes) -> BlobInfo | None:
+        row = self._database.row(_FIND, (address,))
+        return None if row is None else BlobInfo(*row)
 
-        Large arguments and outcomes are noted by `HistoryWriter.append`, artifacts and
-        scripts by their rows; this is for addresses inside of recorded values.
-        """
-        raise NotImplementedError
+    def _recent(self, address: bytes, info: BlobInfo) -> bytes:
+        """Return a blob's bytes, kept for a while: windows are read one after the other."""
+        with self._cache_mutex:
+            data = self._cache.pop(address, None)
+            if data is not None:
+                self._cache[address] = data  # as the youngest
+                return data
+        data = self._whole(address, info)
+        with self._cache_mutex:
+            if address not in self._cache:
+                self._cache[address] = data
+                self._cached += len(data)
+            while self._cached > _CACHE_BYTES and len(self._cache) > 1:
+                self._cached -= len(self._cache.pop(next(iter(self._cache))))
+        return data
+
+    def _whole(self, address: bytes, info: BlobInfo) -> bytes:
+        if info.place == _FILE:
+            stored, where = self._files.read(address), str(self._files.path(address))
+        else:
+            stored, where = self._inline(address, info), str(self._database.path)
+        try:
+            data: bytes = lz4.frame.decompress(stored) if info.codec == _LZ4 else stored
+        except RuntimeError as error:
+            raise StoreCorrupt(_damaged(address, where)) from error
+        if blake3(data).digest() != address:
+            raise StoreCorrupt(_damaged(address, where))
+        return data
+
+    def _inline(self, address: bytes, info: BlobInfo) -> bytes:
+        data: bytes | None = self._database.value(
+            "SELECT data FROM blob_data WHERE id = ?", (info.id,)
+        )
+        if data is None:
+            raise StoreCorrupt(
+                f"the bytes of blob {address.hex()} are missing in {self._database.path}; "
+                "restore the store from a backup"
+            )
+        return data
+
+    def _manifest(self, address: bytes, info: BlobInfo) -> list[bytes]:
+        """Return the addresses of a blob's chunks."""
+        data = self._inline(address, info)
+        manifest = data[_HASH_SIZE:]
+        if blake3(manifest).digest() != data[:_HASH_SIZE]:
+            raise StoreCorrupt(_damaged(address, str(self._database.path)))
+        return [manifest[at : at + _HASH_SIZE] for at in range(0, len(manifest), _HASH_SIZE)]
+
+
+def _damaged(address: bytes, where: str) -> str:
+    return (
+        f"blob {address.hex()} in {where} is not what was written; restore it from a backup, or "
+        "store its content once more after `respell check --repair`"
+    )
+
+
+def _packed(address: bytes, data: bytes) -> _Packed:
+    """Return how bytes of at most `WHOLE_LIMIT` are stored."""
+    stored, codec = data, _RAW
+    if len(data) > COMPRESS_ABOVE:
+        compressed = lz4.frame.compress(data)
+        if len(compressed) < len(data):
+            stored, codec = compressed, _LZ4
+    place = _INLINE if len(stored) <= INLINE_LIMIT else _FILE
+    return _Packed(address, len(data), codec, place, stored)
+
+
+def _read_up_to(reader: BinaryIO, size: int) -> bytes:
+    """Return `size` bytes, fewer only at the end; a pipe gives what it has."""
+    parts = []
+    while size > 0 and (part := reader.read(size)):
+        parts.append(part)
+        size -= len(part)
+    return b"".join(parts)
+
+
+def _chunks(head: bytes, reader: BinaryIO) -> Iterator[bytes]:
+    """Yield pieces of `CHUNK_SIZE`, first of what was read already."""
+    view = memoryview(head)
+    full = len(head) - len(head) % CHUNK_SIZE
+    for start in range(0, full, CHUNK_SIZE):
+        yield bytes(view[start : start + CHUNK_SIZE])
+    rest = bytes(view[full:])
+    while chunk := rest + _read_up_to(reader, CHUNK_SIZE - len(rest)):
+        yield chunk
+        rest = b""

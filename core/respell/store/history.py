@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import bisect
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from respell.history.record import Record
+from respell.errors import (
+    EventNotFound,
+    NotFound,
+    SessionNotFound,
+    StoreCorrupt,
+)
+from respell.history.record import FIRST_HASH, Record, chain
+from respell.store.appending import INSERT_OPEN, Batch, HistoryWriter
+from respell.store.blobs import Blobs
+from respell.store.database import Database, Row
+from respell.store.large import put_back
+
+_BATCH_BYTES = 1024 * 1024
+_BATCH_ROWS = 2000
+_BATCH_EVENTS = 256
+_END = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,40 +42,23 @@ class OpenEffect:
     record: Record
 
 
-class HistoryWriter:
-    """Appends to one session for the holder of its lease.
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """The records of one session row that are part of a history: after < seq <= up_to."""
 
-    Attributes:
-        session: Key of the session.
-        lease: The fencing token it appends under.
-        seq: Sequence number of the last record, 0 for none.
-        number: Number of the last event, 0 for none.
-        head_hash: The hash chain's value after the last record.
-
-    After a transaction that was rolled back the three stand where they stood before it.
-    """
-
-    session: int
-    lease: int
-    seq: int
-    number: int
-    head_hash: bytes
-
-    def append(self, records: Sequence[Record]) -> None:
-        """Append records, all or none; in the running transaction, or in one of its own.
-
-        A record's number is that of an event begun before, or the next one
-        (`self.number + 1`, rising within the batch).
-
-        Raises:
-            LeaseLost: The lease is another's now; nothing was appended.
-            UsageError: A number leaves a gap.
-        """
-        raise NotImplementedError
+    key: int
+    after: int
+    up_to: int
 
 
 class History:
     """Records of all sessions: `store.history`."""
+
+    def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
 
     def writer(self, session: int, lease: int) -> HistoryWriter:
         """Return what appends to this session.
@@ -70,12 +70,12 @@ class History:
         Raises:
             SessionNotFound: There is no such session.
         """
-        raise NotImplementedError
+        return HistoryWriter(self._database, self._blobs, self._clock, session, lease)
 
     def records(
         self, session: int, first: int = 1, last: int | None = None
     ) -> Iterator[tuple[int, bytes]]:
-        """Yield (sequence number, packed record) in the order they were appended.
+        """Return an iterator of (sequence number, packed record), in the order of appending.
 
         Reads in short batches: memory stays flat and no read is held open between two
         items, so what is appended meanwhile is seen as well.
@@ -86,24 +86,68 @@ class History:
             last: Last sequence number; None for all there are.
 
         Raises:
+            SessionNotFound: There is no such session.
             StoreCorrupt: A large value of a record is damaged or missing.
         """
-        raise NotImplementedError
+        segments = self._lineage(session)
+        return self._records(segments, first, _END if last is None else last)
+
+    def _records(
+        self, segments: list[_Segment], first: int, last: int
+    ) -> Iterator[tuple[int, bytes]]:
+        sql = (
+            "SELECT seq, large, body FROM records WHERE session = ? AND seq BETWEEN ? AND ?"
+            f" ORDER BY seq LIMIT {_BATCH_ROWS}"
+        )
+        for segment in segments:
+            start, end = max(first, segment.after + 1), min(last, segment.up_to)
+            while start <= end and (
+                rows := self._database.rows_up_to(_BATCH_BYTES, sql, (segment.key, start, end))
+            ):
+                for seq, large, body in rows:
+                    yield seq, body if large is None else self._whole(segment, seq, large, body)
+                start = rows[-1][0] + 1
 
     def events(
         self, session: int, first: int = 1, last: int | None = None
     ) -> Iterator[tuple[int, Record]]:
-        """Yield (sequence number, record) of a range of events, event by event.
+        """Return an iterator of (sequence number, record) for a range of events.
 
         All records of an event come together, ordered by event number, then by sequence
-        number; so the outcome of a parallel branch may come before smaller sequence numbers.
+        number; an outcome that came late therefore stands before smaller sequence numbers.
 
         Args:
             session: The session's key.
             first: First event number.
             last: Last event number; None for all there are.
+
+        Raises:
+            SessionNotFound: There is no such session.
+            StoreCorrupt: A record is damaged.
         """
-        raise NotImplementedError
+        segments = self._lineage(session)
+        head = self._head(session)[1]
+        return self._events(segments, max(first, 1), head if last is None else min(last, head))
+
+    def _events(
+        self, segments: list[_Segment], first: int, last: int
+    ) -> Iterator[tuple[int, Record]]:
+        for start in range(first, last + 1, _BATCH_EVENTS):
+            end = min(start + _BATCH_EVENTS - 1, last)
+            found = [
+                (number, seq, segment, large, body)
+                for segment in segments
+                for number, seq, large, body in self._database.rows(
+                    "SELECT number, seq, large, body FROM records WHERE session = ?"
+                    " AND number BETWEEN ? AND ? AND seq > ? AND seq <= ? ORDER BY number, seq",
+                    (segment.key, start, end, segment.after, segment.up_to),
+                )
+            ]
+            if len(segments) > 1:
+                found.sort(key=lambda row: row[:2])
+            for _, seq, segment, large, body in found:
+                whole = body if large is None else self._whole(segment, seq, large, body)
+                yield seq, self._unpacked(segment, seq, whole)
 
     def first_record_of(self, session: int, number: int) -> int:
         """Return the sequence number of an event's first record.
@@ -111,7 +155,7 @@ class History:
         Raises:
             EventNotFound: The history has no such event.
         """
-        raise NotImplementedError
+        return self._record_of(session, number, "min")
 
     def last_record_of(self, session: int, number: int) -> int:
         """Return the sequence number of an event's last record.
@@ -119,11 +163,34 @@ class History:
         Raises:
             EventNotFound: The history has no such event.
         """
-        raise NotImplementedError
+        return self._record_of(session, number, "max")
+
+    def _record_of(self, session: int, number: int, which: str) -> int:
+        segments = self._lineage(session)
+        for segment in segments if which == "min" else reversed(segments):
+            seq = self._seq_of(segment, number, which)
+            if seq is not None:
+                return seq
+        raise EventNotFound(
+            f"session {self._name(session)} has no event {number}; it has events 1 to "
+            f"{self._head(session)[1]}"
+        )
+
+    def _seq_of(self, segment: _Segment, number: int, which: str) -> int | None:
+        value: int | None = self._database.value(
+            f"SELECT {which}(seq) FROM records WHERE session = ? AND number = ?"
+            " AND seq > ? AND seq <= ?",
+            (segment.key, number, segment.after, segment.up_to),
+        )
+        return value
 
     def event_at(self, session: int, seq: int) -> int:
         """Return the highest event number among the records up to `seq`; 0 for none."""
-        raise NotImplementedError
+        # Events begin in the order of their numbers, so the place can be searched by halves.
+        numbers = range(1, self._head(session)[1] + 1)
+        return bisect.bisect_right(
+            numbers, seq, key=lambda number: self.first_record_of(session, number)
+        )
 
     def hash_at(self, session: int, seq: int) -> bytes:
         """Return the hash chain's value after record `seq`; `FIRST_HASH` for 0.
@@ -131,11 +198,31 @@ class History:
         Raises:
             EventNotFound: The history has no such record.
         """
-        raise NotImplementedError
+        if seq == 0:
+            return FIRST_HASH
+        for segment in self._lineage(session):
+            if segment.after < seq <= segment.up_to:
+                found: bytes | None = self._database.value(
+                    "SELECT hash FROM records WHERE session = ? AND seq = ?", (segment.key, seq)
+                )
+                if found is not None:
+                    return found
+        raise EventNotFound(
+            f"session {self._name(session)} has no record {seq}; it has records 1 to "
+            f"{self._head(session)[0]}"
+        )
 
     def open_effects(self, session: int) -> list[OpenEffect]:
         """Return the effects that have an intent and no outcome, by event number."""
-        raise NotImplementedError
+        rows = self._database.rows(
+            "SELECT number, name, due, seq FROM open_effects WHERE session = ? ORDER BY number",
+            (session,),
+        )
+        found = []
+        for number, name, due, seq in rows:
+            for _, body in self.records(session, seq, seq):
+                found.append(OpenEffect(number, name, due, Record.unpack(body)))
+        return found
 
     def sessions_due(self, now: int) -> list[int]:
         """Return keys of sessions not ended with a timer due by then, soonest first.
@@ -143,12 +230,130 @@ class History:
         Args:
             now: µs since 1970 UTC.
         """
-        raise NotImplementedError
+        rows = self._database.rows(
+            "SELECT session FROM open_effects JOIN sessions ON key = session"
+            " WHERE due <= ? AND status IN ('active', 'suspended') AND NOT deleted"
+            " GROUP BY session ORDER BY min(due)",
+            (now,),
+        )
+        return [key for (key,) in rows]
+
+    def copy_open_effects(self, source: int, seq: int, target: int) -> None:
+        """Give a new fork the effects that were open after record `seq` of its source."""
+        rows = {
+            number: (target, number, intent, name, due)
+            for number, intent, name, due in self._database.rows(
+                "SELECT number, seq, name, due FROM open_effects WHERE session = ? AND seq <= ?",
+                (source, seq),
+            )
+        }
+        batch = Batch(target, 0, 0, FIRST_HASH)
+        for number in self._ended_later(source, seq):
+            for at, record in self.events(source, number, number):
+                if at <= seq:
+                    batch.note(record, at)
+        rows.update(batch.opened)
+        self._database.execute_many(INSERT_OPEN, rows.values())
+
+    def _ended_later(self, session: int, seq: int) -> list[int]:
+        """Return numbers of events begun up to record `seq` that have records after it."""
+        number = self.event_at(session, seq)
+        found: set[int] = set()
+        for segment in self._lineage(session):
+            rows = self._database.rows(
+                "SELECT DISTINCT number FROM records WHERE session = ? AND number <= ?"
+                " AND seq > ? AND seq <= ?",
+                (segment.key, number, max(seq, segment.after), segment.up_to),
+            )
+            found.update(number for (number,) in rows)
+        return sorted(found)
 
     def verify(self, session: int) -> int:
         """Check the whole hash chain and return how many records it covers.
 
         Raises:
+            SessionNotFound: There is no such session.
             StoreCorrupt: A record is missing, damaged or not in its place; says which.
         """
-        raise NotImplementedError
+        count, number, head = 0, 0, FIRST_HASH
+        name = self._name(session)
+        for segment in self._lineage(session):
+            for seq, known, large, event, body in self._chained(segment):
+                where = f"record {seq} (event {event}) of session {name}"
+                if seq != count + 1:
+                    raise StoreCorrupt(f"{where} follows record {count}: records are missing")
+                whole = body if large is None else self._whole(segment, seq, large, body)
+                head = chain(head, whole)
+                if head != known or self._unpacked(segment, seq, whole).number != event:
+                    raise StoreCorrupt(
+                        f"{where} is not what was written: it doesn't fit the hash chain. "
+                        "Restore the store from a backup, or fork the session before this event"
+                    )
+                if not 0 < event <= number + 1:
+                    raise StoreCorrupt(f"{where} follows event {number}: events are missing")
+                count, number = seq, max(number, event)
+        records, events, head_hash = self._head(session)
+        if (count, number, head) != (records, events, head_hash):
+            raise StoreCorrupt(
+                f"session {name} has {records} records of {events} events by its row, and its "
+                f"history ends at record {count} of event {number}: its end is missing or was "
+                "changed. Restore the store from a backup"
+            )
+        return count
+
+    def _chained(self, segment: _Segment) -> Iterator[Row]:
+        start = segment.after + 1
+        while rows := self._database.rows_up_to(
+            _BATCH_BYTES,
+            "SELECT seq, hash, large, number, body FROM records WHERE session = ?"
+            f" AND seq BETWEEN ? AND ? ORDER BY seq LIMIT {_BATCH_ROWS}",
+            (segment.key, start, segment.up_to),
+        ):
+            yield from rows
+            start = rows[-1][0] + 1
+
+    def _lineage(self, session: int) -> list[_Segment]:
+        """Return where the records of a history are, oldest first."""
+        segments: list[_Segment] = []
+        key: int | None = session
+        up_to = _END
+        while key is not None:
+            row = self._database.row("SELECT fork_of, fork_seq FROM sessions WHERE key = ?", (key,))
+            if row is None:
+                raise SessionNotFound(f"there is no session with key {key}")
+            segments.append(_Segment(key, row[1], up_to))
+            key, up_to = row[0], min(up_to, row[1])
+        segments.reverse()
+        return segments
+
+    def _head(self, session: int) -> tuple[int, int, bytes]:
+        """Return records, events and chain hash of a session."""
+        row = self._database.row(
+            "SELECT records, events, head_hash FROM sessions WHERE key = ?", (session,)
+        )
+        if row is None:
+            raise SessionNotFound(f"there is no session with key {session}")
+        return row[0], row[1], row[2]
+
+    def _name(self, session: int) -> str:
+        return str(self._database.value("SELECT id FROM sessions WHERE key = ?", (session,)))
+
+    def _whole(self, segment: _Segment, seq: int, large: bytes, body: bytes) -> bytes:
+        """Return the bytes of a record with its large values put back."""
+        record = self._unpacked(segment, seq, body)
+        try:
+            return put_back(record, large, self._blobs).pack()
+        except (NotFound, StoreCorrupt) as error:
+            raise StoreCorrupt(
+                f"a large value of record {seq} of session {self._name(segment.key)} can't be "
+                f"read: {error}"
+            ) from error
+
+    def _unpacked(self, segment: _Segment, seq: int, body: bytes) -> Record:
+        try:
+            return Record.unpack(body)
+        except (struct.error, IndexError, ValueError) as error:
+            raise StoreCorrupt(
+                f"record {seq} of session {self._name(segment.key)} is damaged ({error}); run "
+                "`respell check`"
+            ) from error

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from respell import values
+from respell.errors import SessionNotFound
+from respell.store.database import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +29,35 @@ class InboxItem:
 class Inbox:
     """Requests by session: `store.inbox`."""
 
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._clock = clock
+
     def post(self, session: int, kind: str, payload: Any = None) -> None:
         """Leave a request for the host of a session.
 
         Raises:
             SessionNotFound: There is no such session.
         """
-        raise NotImplementedError
+        if not self._database.write(
+            "INSERT INTO inbox (session, kind, payload, posted_at) SELECT key, ?, ?, ?"
+            " FROM sessions WHERE key = ? AND NOT deleted",
+            (kind, values.encode(payload), self._clock(), session),
+        ):
+            raise SessionNotFound(f"there is no session with key {session}")
 
     def drain(self, session: int) -> list[InboxItem]:
         """Take out and return all requests, oldest first.
 
         Cheap when there are none. Inside a transaction they are only gone once it commits.
         """
-        raise NotImplementedError
+        if self._database.row("SELECT 1 FROM inbox WHERE session = ? LIMIT 1", (session,)) is None:
+            return []
+        with self._database:
+            rows = self._database.rows(
+                "SELECT kind, payload, posted_at FROM inbox WHERE session = ? ORDER BY id",
+                (session,),
+            )
+            self._database.write("DELETE FROM inbox WHERE session = ?", (session,))
+        return [InboxItem(kind, values.decode(payload), at) for kind, payload, at in rows]

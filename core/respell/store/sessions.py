@@ -3,13 +3,67 @@
 from __future__ import annotations
 
 import builtins
+import difflib
+import json
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
 from typing import Any
 
-from respell.sessions.record import SessionQuery, SessionRecord
+import apsw
+
+from respell import values
+from respell.errors import SessionBusy, SessionNotFound, UsageError
+from respell.history.record import FIRST_HASH
+from respell.sessions.lifecycle import check_status
+from respell.sessions.record import SessionQuery, SessionRecord, no_usage
+from respell.store.database import Database, Row
+from respell.store.history import History
+from respell.store.leases import Leases
+from respell.store.queries import Where, json_or_null, order, value_or_null
+from respell.times import rfc3339
+
+_FIELDS = tuple(field.name for field in fields(SessionRecord))
+_OWN = ("id", "key", "fork_of", "fork_seq", "events", "records", "head_hash", "artifacts")
+_SETTABLE = tuple(name for name in _FIELDS if name not in _OWN)
+_INPUT = "(SELECT input FROM session_inputs WHERE session = key) AS input"
+_COLUMNS = ", ".join(_INPUT if name == "input" else name for name in _FIELDS)
+_INSERTED = tuple(name for name in _FIELDS if name not in ("key", "input"))
+
+_INSERT = (
+    f"INSERT INTO sessions ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"
+)
+_BY_KEY = f"SELECT {_COLUMNS} FROM sessions WHERE key = ? AND NOT deleted"
+_BY_ID = f"SELECT {_COLUMNS} FROM sessions WHERE id = ? AND NOT deleted"
+_SET_INPUT = "INSERT OR REPLACE INTO session_inputs (session, input) VALUES (?, ?)"
+
+_SORTS = {
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "name": "folded(name)",
+    "events": "events",
+    "artifacts": "artifacts",
+    "status": "status",
+}
+_NO_USAGE = no_usage()
+_PREFIX_LENGTH = 4
+_SHOWN_CANDIDATES = 8
+_PURGED_AT_ONCE = 20_000
+_HEX = re.compile(r"[0-9a-fA-F-]+")
 
 
 class Sessions:
     """Rows of sessions: `store.sessions`."""
+
+    def __init__(
+        self, database: Database, history: History, leases: Leases, clock: Callable[[], int]
+    ) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._history = history
+        self._leases = leases
+        self._clock = clock
+        self._updates: dict[tuple[str, ...], str] = {}
 
     def insert(self, record: SessionRecord) -> SessionRecord:
         """Add a session and return it with `key` and times filled in.
@@ -21,7 +75,53 @@ class Sessions:
             UsageError: A session with this id is in the store already, or there is no
                 record `fork_seq` to fork from.
         """
-        raise NotImplementedError
+        check_status(record.status)
+        created_at = record.created_at or self._clock()
+        updated_at = record.updated_at or created_at
+        if record.fork_of is None and record.input is None:
+            row = _row(record, created_at, updated_at, (0, 0, FIRST_HASH))
+            key = self._insert(record.id, row)
+            head = (0, 0, FIRST_HASH)
+        else:
+            with self._database:
+                head = self._head(record)
+                key = self._insert(record.id, _row(record, created_at, updated_at, head))
+                if record.input is not None:
+                    self._database.write(_SET_INPUT, (key, values.encode(record.input)))
+                if record.fork_of is not None:
+                    self._history.copy_open_effects(record.fork_of, record.fork_seq, key)
+        return replace(
+            record,
+            key=key,
+            created_at=created_at,
+            updated_at=updated_at,
+            events=head[0],
+            records=head[1],
+            head_hash=head[2],
+            artifacts=0,
+        )
+
+    def _insert(self, session_id: str, row: builtins.list[Any]) -> int:
+        try:
+            return self._database.insert(_INSERT, row)
+        except apsw.ConstraintError:
+            raise UsageError(
+                f"there is a session {session_id} in this store already, or a deleted one that "
+                "a fork still needs; give the new one another id"
+            ) from None
+
+    def _head(self, record: SessionRecord) -> tuple[int, int, bytes]:
+        """Return events, records and chain hash that a new session starts with."""
+        if record.fork_of is None:
+            return 0, 0, FIRST_HASH
+        source = self.get(record.fork_of)
+        if not 0 <= record.fork_seq <= source.records:
+            raise UsageError(
+                f"session {source.id} has {source.records} records; it can't be forked after "
+                f"record {record.fork_seq}"
+            )
+        number = self._history.event_at(source.key, record.fork_seq)
+        return number, record.fork_seq, self._history.hash_at(source.key, record.fork_seq)
 
     def get(self, session: int | str) -> SessionRecord:
         """Return the session of this key (int) or full id (str).
@@ -29,7 +129,14 @@ class Sessions:
         Raises:
             SessionNotFound: There is none.
         """
-        raise NotImplementedError
+        sql = _BY_KEY if isinstance(session, int) else _BY_ID
+        row = self._database.row(sql, (session,))
+        if row is None:
+            raise SessionNotFound(
+                f"there is no session {session} in the store {self._database.folder}; "
+                "`respell list` shows those there are"
+            )
+        return _record(row)
 
     def find(self, text: str) -> SessionRecord:
         """Return the session that a person means.
@@ -41,28 +148,114 @@ class Sessions:
         Raises:
             SessionNotFound: None or several match; lists candidates.
         """
-        raise NotImplementedError
+        if text == "@last":
+            sql = f"SELECT {_COLUMNS} FROM sessions WHERE NOT deleted"
+            row = self._database.row(f"{sql} ORDER BY updated_at DESC, key DESC LIMIT 1")
+            if row is None:
+                raise SessionNotFound(
+                    f"the store {self._database.folder} has no sessions yet; "
+                    "`respell run SCRIPT` makes one"
+                )
+            return _record(row)
+        row = self._database.row(_BY_ID, (text.lower(),))
+        if row is not None:
+            return _record(row)
+        found = self._matches(text)
+        if len(found) == 1:
+            return found[0]
+        raise SessionNotFound(_several(text, found) if found else self._none(text))
+
+    def _matches(self, text: str) -> builtins.list[SessionRecord]:
+        where = Where("NOT deleted")
+        if len(text) >= _PREFIX_LENGTH and _HEX.fullmatch(text):
+            low = text.lower()
+            # "g" follows every hexadecimal digit and the hyphen.
+            where.add("((name = ? AND name <> '') OR (id >= ? AND id < ?))", text, low, f"{low}g")
+        else:
+            where.add("name = ? AND name <> ''", text)
+        sql = f"SELECT {_COLUMNS} FROM sessions WHERE {where} ORDER BY created_at DESC"
+        return [_record(row) for row in self._database.rows(sql, where.bindings)]
+
+    def _none(self, text: str) -> str:
+        names = self._database.rows(
+            "SELECT name FROM sessions WHERE name <> '' AND NOT deleted ORDER BY key DESC LIMIT 500"
+        )
+        near = difflib.get_close_matches(text, list(dict.fromkeys(name for (name,) in names)))
+        hint = f" Is it {' or '.join(map(repr, near))}?" if near else ""
+        if len(text) < _PREFIX_LENGTH and _HEX.fullmatch(text):
+            hint += f" The beginning of an id needs {_PREFIX_LENGTH} or more characters."
+        return (
+            f"no session has the id or the name {text!r} in the store "
+            f"{self._database.folder}.{hint} `respell list` shows those there are"
+        )
 
     def update(self, key: int, **fields: Any) -> None:
         """Change fields of a session; `updated_at` becomes now unless it is given.
 
         Args:
             key: The session's key.
-            **fields: Fields of `SessionRecord` by name, except id and key.
+            **fields: Fields of `SessionRecord` by name, except those the store keeps
+                itself: id, key, fork_of, fork_seq, events, records, head_hash, artifacts.
 
         Raises:
             SessionNotFound: There is no such session.
             UsageError: There is no such field, or the store keeps it by itself.
         """
-        raise NotImplementedError
-
-    def list(self, query: SessionQuery | None = None) -> builtins.list[SessionRecord]:
-        """Return the sessions that match, newest first unless the query says otherwise."""
-        raise NotImplementedError
+        if "input" in fields:
+            with self._database:
+                value = fields.pop("input")
+                if value is None:
+                    self._database.write("DELETE FROM session_inputs WHERE session = ?", (key,))
+                else:
+                    self._database.write(_SET_INPUT, (key, values.encode(value)))
+                self.update(key, **fields)
+            return
+        fields.setdefault("updated_at", self._clock())
+        names = tuple(fields)
+        sql = self._updates.get(names)
+        if sql is None:
+            sql = self._updates[names] = _update_sql(names)
+        if "status" in fields:
+            check_status(fields["status"])
+        bindings = [
+            _TO_COLUMN[name](it) if name in _TO_COLUMN else it for name, it in fields.items()
+        ]
+        bindings.append(key)
+        if not self._database.write(sql, bindings):
+            raise SessionNotFound(
+                f"there is no session with key {key} in the store {self._database.folder}; "
+                "was it deleted meanwhile?"
+            )
 
     def count(self, query: SessionQuery | None = None) -> int:
         """Return how many sessions match, whatever the query's limit and offset are."""
-        raise NotImplementedError
+        where = _where(query or SessionQuery())
+        sql = f"SELECT count(*) FROM sessions WHERE {where}"
+        return int(self._database.value(sql, where.bindings))
+
+    def list(self, query: SessionQuery | None = None) -> builtins.list[SessionRecord]:
+        """Return the sessions that match, newest first unless the query says otherwise.
+
+        Raises:
+            UsageError: There is no such status, or it can't be sorted by that field.
+        """
+        query = query or SessionQuery()
+        where = _where(query)
+        if query.sort not in _SORTS:
+            raise UsageError(
+                f"sessions can't be sorted by {query.sort!r}; choose one of {', '.join(_SORTS)}"
+            )
+        tail, bindings = order(
+            _SORTS,
+            query.sort,
+            query.desc,
+            from_a=("name", "status"),
+            last=("key",),
+            limit=query.limit,
+            offset=query.offset,
+        )
+        sql = f"SELECT {_COLUMNS} FROM sessions WHERE {where}{tail}"
+        return [_record(row) for row in self._database.rows(sql, where.bindings + bindings)]
 
     def delete(self, key: int) -> None:
         """Delete a session with its history, artifacts, state and inbox.
@@ -73,4 +266,154 @@ class Sessions:
             SessionNotFound: There is no such session.
             SessionBusy: A live host holds it.
         """
-        raise NotImplementedError
+        with self._database:
+            record = self.get(key)
+            holder = self._leases.holder(key)
+            if holder is not None:
+                raise SessionBusy(
+                    f"session {record.id} is held by {holder} and can't be deleted; "
+                    f"`respell suspend {record.id}` first",
+                    holder=str(holder),
+                )
+            self._database.write("UPDATE sessions SET deleted = 1 WHERE key = ?", (key,))
+            self._database.write("DELETE FROM inbox WHERE session = ?", (key,))
+        self.purge()
+
+    def purge(self) -> None:
+        """Remove what deleted sessions left: all of those that no fork needs any more.
+
+        Done by `delete`; needed again only where that was cut short.
+        """
+        unneeded = (
+            "SELECT key, id FROM sessions AS old WHERE deleted AND NOT EXISTS "
+            "(SELECT 1 FROM sessions WHERE fork_of = old.key) LIMIT 1"
+        )
+        while (row := self._database.row(unneeded)) is not None:
+            key, session_id = row
+            # In portions, because a long history would keep other writers waiting.
+            while self._database.write(
+                "DELETE FROM records WHERE session = ?1 AND seq < ?2 + "
+                "(SELECT min(seq) FROM records WHERE session = ?1)",
+                (key, _PURGED_AT_ONCE),
+            ):
+                pass
+            with self._database:
+                for table in ("artifacts", "open_effects", "blob_refs", "leases", "session_inputs"):
+                    self._database.write(f"DELETE FROM {table} WHERE session = ?", (key,))
+                self._database.write(
+                    "DELETE FROM state WHERE scope = ?", (f"session:{session_id}",)
+                )
+                self._database.write("DELETE FROM sessions WHERE key = ?", (key,))
+
+
+def _where(query: SessionQuery) -> Where:
+    where = Where("NOT deleted")
+    if query.status is not None:
+        where.add("status = ?", check_status(query.status))
+    where.add_given("parent_session_id = ?", query.parent)
+    where.add_given("created_by = ?", query.created_by)
+    where.add_given("created_at >= ?", query.created_after)
+    where.add_given("created_at < ?", query.created_before)
+    where.add_tags("tags", query.tags)
+    where.add_text(("name", "description"), query.text)
+    return where
+
+
+def _several(text: str, found: list[SessionRecord]) -> str:
+    lines = [
+        f"  {it.id}  {it.status}  {rfc3339(it.created_at)[:19]}Z  {it.name}"
+        for it in found[:_SHOWN_CANDIDATES]
+    ]
+    if len(found) > _SHOWN_CANDIDATES:
+        lines.append(f"  … and {len(found) - _SHOWN_CANDIDATES} more")
+    return f"{len(found)} sessions answer to {text!r}; give more of the id:\n" + "\n".join(lines)
+
+
+def _update_sql(names: tuple[str, ...]) -> str:
+    for name in names:
+        if name in _OWN:
+            raise UsageError(f"the store keeps the field {name!r} of a session by itself")
+        if name not in _SETTABLE:
+            near = difflib.get_close_matches(name, _SETTABLE, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UsageError(f"a session has no field {name!r}{hint}")
+    assignments = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE sessions SET {assignments} WHERE key = ? AND NOT deleted"
+
+
+def _usage_column(usage: dict[str, Any]) -> str | None:
+    return None if usage == _NO_USAGE else json.dumps(usage)
+
+
+_TO_COLUMN: dict[str, Callable[[Any], Any]] = {
+    "args": json_or_null,
+    "tags": json_or_null,
+    "metadata": value_or_null,
+    "usage": _usage_column,
+    "limits": json_or_null,
+    "waiting_for": lambda value: None if value is None else values.encode(value),
+    "error": lambda value: None if value is None else values.encode(value),
+}
+
+
+def _row(
+    record: SessionRecord, created_at: int, updated_at: int, head: tuple[int, int, bytes]
+) -> list[Any]:
+    """Return the values of `_INSERTED`, in its order."""
+    return [
+        record.id,
+        record.name,
+        record.description,
+        record.status,
+        record.script,
+        record.script_hash,
+        json_or_null(record.args),
+        json_or_null(record.tags),
+        value_or_null(record.metadata),
+        record.parent_session_id,
+        record.forked_from,
+        record.forked_at,
+        record.fork_of,
+        record.fork_seq if record.fork_of is not None else 0,
+        record.created_by,
+        created_at,
+        updated_at,
+        record.ended_at,
+        *head,
+        0,
+        _usage_column(record.usage),
+        json_or_null(record.limits),
+        None if record.waiting_for is None else values.encode(record.waiting_for),
+        None if record.error is None else values.encode(record.error),
+    ]
+
+
+def _nothing() -> None:
+    return None
+
+
+def _decoder(decode: Callable[[Any], Any], empty: Callable[[], Any]) -> Callable[[Any], Any]:
+    return lambda column: empty() if column is None else decode(column)
+
+
+_FROM_COLUMN = tuple(
+    (_FIELDS.index(name), _decoder(decode, empty))
+    for name, decode, empty in (
+        ("args", json.loads, list),
+        ("input", values.decode, _nothing),
+        ("tags", json.loads, list),
+        ("metadata", values.decode, dict),
+        ("usage", json.loads, no_usage),
+        ("limits", json.loads, dict),
+        ("waiting_for", values.decode, _nothing),
+        ("error", values.decode, _nothing),
+    )
+)
+
+
+def _record(row: Row) -> SessionRecord:
+    """Return the record of a row of `_COLUMNS`."""
+    columns = list(row)
+    for index, decode in _FROM_COLUMN:
+        columns[index] = decode(columns[index])
+    return SessionRecord(*columns)

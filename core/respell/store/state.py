@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Callable
+
+from respell.store.database import Database
 
 
 class State:
     """Key-value pairs in scopes: `store.state`. Values are canonical bytes."""
 
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._clock = clock
+
     def get(self, scope: str, key: str) -> bytes | None:
         """Return the value's bytes, None where there is none."""
-        raise NotImplementedError
+        value: bytes | None = self._database.value(
+            "SELECT value FROM state WHERE scope = ? AND key = ?", (scope, key)
+        )
+        return value
 
     def set(self, scope: str, key: str, value: bytes) -> None:
         """Set a value.
@@ -20,20 +31,28 @@ class State:
             key: The key within it.
             value: Canonical bytes (`respell.values.encode`).
         """
-        raise NotImplementedError
+        self._database.write(
+            "INSERT INTO state (scope, key, value, updated_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (scope, key) DO UPDATE"
+            " SET value = excluded.value, updated_at = excluded.updated_at",
+            (scope, key, value, self._clock()),
+        )
 
     def delete(self, scope: str, key: str) -> bool:
         """Delete a value and return whether there was one."""
-        raise NotImplementedError
+        sql = "DELETE FROM state WHERE scope = ? AND key = ?"
+        return self._database.write(sql, (scope, key)) > 0
 
     def list(self, scope: str) -> builtins.list[str]:
         """Return the keys of a scope, sorted by their bytes."""
-        raise NotImplementedError
+        sql = "SELECT key FROM state WHERE scope = ? ORDER BY key"
+        return [key for (key,) in self._database.rows(sql, (scope,))]
 
     def items(self, scope: str) -> builtins.list[tuple[str, bytes]]:
         """Return all keys and values of a scope, sorted by key."""
-        raise NotImplementedError
+        sql = "SELECT key, value FROM state WHERE scope = ? ORDER BY key"
+        return [(key, value) for key, value in self._database.rows(sql, (scope,))]
 
     def clear(self, scope: str) -> int:
         """Delete all of a scope and return how many values it had."""
-        raise NotImplementedError
+        return self._database.write("DELETE FROM state WHERE scope = ?", (scope,))

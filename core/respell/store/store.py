@@ -6,18 +6,17 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from respell.store.artifacts import Artifacts
 from respell.store.blobs import Blobs
+from respell.store.database import Database, Durability
 from respell.store.history import History
 from respell.store.inbox import Inbox
 from respell.store.leases import Leases
 from respell.store.sessions import Sessions
 from respell.store.state import State
 from respell.times import now_us
-
-Durability = Literal["full", "process"]
 
 
 class Store:
@@ -33,17 +32,6 @@ class Store:
         read_only: The folder or the database can't be written to.
         sessions, history, state, blobs, artifacts, leases, inbox: What it holds.
     """
-
-    path: Path
-    durability: Durability
-    read_only: bool
-    sessions: Sessions
-    history: History
-    state: State
-    blobs: Blobs
-    artifacts: Artifacts
-    leases: Leases
-    inbox: Inbox
 
     def __init__(
         self,
@@ -67,7 +55,17 @@ class Store:
             StoreCorrupt: The database is not one of Respell's, or is damaged.
             StoreError: The folder can't be made, read or opened; says why.
         """
-        raise NotImplementedError
+        self.path = Path(path).expanduser().absolute()
+        self.durability: Durability = durability
+        self._database = Database(self.path, durability=durability, create=create)
+        self.read_only = self._database.read_only
+        self.blobs = Blobs(self._database, clock)
+        self.history = History(self._database, self.blobs, clock)
+        self.leases = Leases(self._database, clock)
+        self.sessions = Sessions(self._database, self.history, self.leases, clock)
+        self.state = State(self._database, clock)
+        self.artifacts = Artifacts(self._database, self.blobs, clock)
+        self.inbox = Inbox(self._database, clock)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all writes are committed together, or none.
@@ -79,7 +77,7 @@ class Store:
             StoreBusy: The writer lock was not free within 30 seconds.
             StoreFull: There is no space left; nothing of the transaction was kept.
         """
-        raise NotImplementedError
+        return self._database
 
     def sync(self) -> None:
         """Return once all that was committed here is durable.
@@ -87,15 +85,18 @@ class Store:
         Waits for the disk with durability `full`, and only if something was committed
         since the last call. Other threads and processes go on writing meanwhile.
         """
-        raise NotImplementedError
+        self._database.sync()
 
     def data_version(self) -> int:
         """Return a number that changes whenever another process or `Store` committed."""
-        raise NotImplementedError
+        return self._database.data_version()
 
     def close(self) -> None:
-        """Close the store; what was committed stays. A second time does nothing."""
-        raise NotImplementedError
+        """Wait for the disk as `sync` does and close; a second time does nothing."""
+        try:
+            self.sync()
+        finally:
+            self._database.close()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,178 @@
+"""Appending to a history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from respell.errors import LeaseLost, SessionNotFound, StoreError, UsageError
+from respell.history.record import Part, Record, chain
+from respell.store.blobs import Blobs
+from respell.store.database import Database, Row
+from respell.store.large import LARGE, set_apart
+
+_ADVANCE = (
+    "UPDATE sessions SET records = ?, events = ?, head_hash = ?, updated_at = ? WHERE key = ?5"
+    " AND records = ? AND head_hash = ? AND NOT deleted"
+    " AND EXISTS (SELECT 1 FROM leases WHERE session = ?5 AND token = ? AND pid IS NOT NULL)"
+)
+_INSERT = "INSERT INTO records (session, seq, number, hash, large, body) VALUES (?, ?, ?, ?, ?, ?)"
+INSERT_OPEN = (
+    "INSERT OR REPLACE INTO open_effects (session, number, seq, name, due) VALUES (?, ?, ?, ?, ?)"
+)
+
+
+class HistoryWriter:
+    """Appends to one session for the holder of its lease.
+
+    Attributes:
+        session: Key of the session.
+        lease: The fencing token it appends under.
+        seq: Sequence number of the last record, 0 for none.
+        number: Number of the last event, 0 for none.
+        head_hash: The hash chain's value after the last record.
+
+    After a transaction that was rolled back the last three are what they were before it.
+    """
+
+    def __init__(
+        self, database: Database, blobs: Blobs, clock: Callable[[], int], session: int, lease: int
+    ) -> None:
+        """Made by `store.history.writer`."""
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+        self.session = session
+        self.lease = lease
+        row = database.row(
+            "SELECT records, events, head_hash FROM sessions WHERE key = ? AND NOT deleted",
+            (session,),
+        )
+        if row is None:
+            raise SessionNotFound(f"there is no session with key {session}")
+        self.seq: int = row[0]
+        self.number: int = row[1]
+        self.head_hash: bytes = row[2]
+        opened = database.rows("SELECT number FROM open_effects WHERE session = ?", (session,))
+        self._open = frozenset(number for (number,) in opened)
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Append records, all or none; in the running transaction, or in one of its own.
+
+        A record's number is that of an event begun before, or the next one
+        (`self.number + 1`, rising within the batch).
+
+        Raises:
+            LeaseLost: The lease is another's now; nothing was appended.
+            UsageError: A number leaves a gap.
+        """
+        if not records:
+            return
+        database = self._database
+        with database.mutex:
+            before = (self.seq, self.number, self.head_hash, self._open)
+            batch = Batch(self.session, self.seq, self.number, self.head_hash)
+            for record in records:
+                batch.add(record, self._blobs)
+            with database:
+                self._advance(batch)
+                database.execute_many(_INSERT, batch.rows)
+                if batch.large:
+                    database.execute_many(
+                        "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)",
+                        [(self.session, address) for address in batch.large],
+                    )
+                if batch.opened or batch.closed:
+                    self._note_open(batch)
+                database.on_rollback(lambda: self._restore(*before))
+                self.seq, self.number, self.head_hash = batch.seq, batch.number, batch.hash
+
+    def _advance(self, batch: Batch) -> None:
+        """Move the session's head, if both lease and head are still the ones known here."""
+        bindings = (
+            batch.seq, batch.number, batch.hash, self._clock(), self.session,
+            self.seq, self.head_hash, self.lease,
+        )  # fmt: skip
+        if self._database.write(_ADVANCE, bindings) != 1:
+            raise self._refused()
+
+    def _refused(self) -> StoreError | SessionNotFound:
+        row = self._database.row(
+            "SELECT id, records, token, pid, host FROM sessions LEFT JOIN leases ON session = key"
+            " WHERE key = ? AND NOT deleted",
+            (self.session,),
+        )
+        if row is None:
+            return SessionNotFound(f"session with key {self.session} was deleted meanwhile")
+        session_id, count, token, pid, host = row
+        if token != self.lease or pid is None:
+            by = f"process {pid} on {host} has taken it over" if pid else "its lease was given up"
+            return LeaseLost(
+                f"session {session_id} is not held by this process any more: {by}. Nothing was "
+                "appended; resume the session to go on"
+            )
+        return StoreError(
+            f"session {session_id} has {count} records where this writer knows {self.seq}: "
+            "another writer of the same lease appended to it; use one writer per lease"
+        )
+
+    def _note_open(self, batch: Batch) -> None:
+        # Most outcomes follow their intent in the same batch, or had none: no row to delete.
+        closed = [(self.session, number) for number in batch.closed if number in self._open]
+        if closed:
+            self._database.execute_many(
+                "DELETE FROM open_effects WHERE session = ? AND number = ?", closed
+            )
+        if batch.opened:
+            self._database.execute_many(INSERT_OPEN, batch.opened.values())
+        if closed or batch.opened:
+            self._open = (self._open - batch.closed) | batch.opened.keys()
+
+    def _restore(self, seq: int, number: int, head: bytes, opened: frozenset[int]) -> None:
+        self.seq, self.number, self.head_hash, self._open = seq, number, head, opened
+
+
+class Batch:
+    """Records made ready to be inserted."""
+
+    def __init__(self, session: int, seq: int, number: int, head: bytes) -> None:
+        """Begin after record `seq` of event `number`, where the chain's value is `head`."""
+        self.session = session
+        self.seq = seq
+        self.number = number
+        self.hash = head
+        self.rows: list[Row] = []
+        self.large: list[bytes] = []
+        self.opened: dict[int, Row] = {}
+        self.closed: set[int] = set()
+
+    def add(self, record: Record, blobs: Blobs) -> None:
+        """Number, hash and pack the next record."""
+        number = record.number
+        if number == self.number + 1:
+            self.number = number
+        elif not 0 < number <= self.number:
+            raise UsageError(
+                f"event {number} can't follow event {self.number}: the next one has number "
+                f"{self.number + 1}"
+            )
+        body = record.pack()
+        self.hash = chain(self.hash, body)
+        self.seq += 1
+        large: bytes | None = None
+        if len(body) > LARGE:
+            rest, large, addresses = set_apart(record, blobs)
+            self.large += addresses
+            body = rest.pack()
+        self.rows.append((self.session, self.seq, number, self.hash, large, body))
+        self.note(record, self.seq)
+
+    def note(self, record: Record, seq: int) -> None:
+        """Keep track of which effects are open after a record."""
+        number = record.number
+        if record.part is Part.INTENT:
+            due = record.metadata().get("due") if record.meta else None
+            self.opened[number] = (self.session, number, seq, record.name, due)
+            self.closed.discard(number)
+        elif record.part is Part.OUTCOME or record.part is Part.END:
+            self.opened.pop(number, None)
+            self.closed.add(number)

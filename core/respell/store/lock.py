@@ -1,0 +1,107 @@
+"""The writer lock: one process at a time writes to a store.
+
+SQLite's own lock is polled by those who wait, without a queue, so a busy writer starves
+the others for seconds. `flock` makes them queue up in the kernel instead.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from pathlib import Path
+from queue import SimpleQueue
+
+
+class WriterLock:
+    """An exclusive lock between processes, on a file that is never removed.
+
+    One thread at a time may use it; the caller sees to that.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open the lock's file, making it where there is none."""
+        self._path = path
+        self._fd = _open(path)
+        self._waiter: _Waiter | None = None
+
+    def acquire(self, timeout: float) -> bool:
+        """Take the lock and return True, or False when it was not free in time.
+
+        Args:
+            timeout: Seconds to wait at most.
+        """
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return self._wait(timeout)
+        return True
+
+    def release(self) -> None:
+        """Give the lock to whoever waits longest."""
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Close the file, and with it the lock."""
+        if self._waiter is not None:
+            self._waiter.stop()
+            self._waiter = None
+        os.close(self._fd)
+
+    def _wait(self, timeout: float) -> bool:
+        # A blocking flock keeps its place in the kernel's queue but knows no timeout, so a
+        # thread of its own blocks and this one waits for it.
+        if self._waiter is None:
+            self._waiter = _Waiter()
+        if self._waiter.wait(self._fd, timeout):
+            return True
+        # That thread will get the lock some day: it keeps this file, and gives the lock
+        # back by closing it.
+        self._waiter = None
+        self._fd = _open(self._path)
+        return False
+
+
+class _Waiter:
+    """A thread that blocks on locks for another one."""
+
+    def __init__(self) -> None:
+        self._requests: SimpleQueue[int | None] = SimpleQueue()
+        self._answered = threading.Semaphore(0)
+        self._handover = threading.Lock()
+        self._abandoned = False
+        self._error: OSError | None = None
+        # A daemon: the end of the program must not wait for another process's lock.
+        threading.Thread(target=self._run, name="respell-writer-lock", daemon=True).start()
+
+    def wait(self, fd: int, timeout: float) -> bool:
+        """Return whether the lock was taken; if not in time, the thread owns `fd` now."""
+        self._requests.put(fd)
+        if not self._answered.acquire(timeout=timeout):
+            with self._handover:
+                if not self._answered.acquire(blocking=False):
+                    self._abandoned = True
+                    return False
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        return True
+
+    def stop(self) -> None:
+        self._requests.put(None)
+
+    def _run(self) -> None:
+        while (fd := self._requests.get()) is not None:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            except OSError as error:
+                self._error = error
+            with self._handover:
+                if self._abandoned:
+                    os.close(fd)
+                    return
+                self._answered.release()
+
+
+def _open(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,152 @@
+"""The tables of a store, and how older stores become newer ones."""
+
+from __future__ import annotations
+
+APPLICATION_ID = 0x52535031
+"""Marks the file as a Respell store (`file` and `PRAGMA application_id` show it)."""
+
+MIGRATIONS: tuple[str, ...] = (
+    # 1: the first
+    """
+    CREATE TABLE sessions (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,  -- a stale host must never meet its key again
+        id TEXT NOT NULL UNIQUE,
+        name TEXT NOT NULL,
+        description TEXT NOT NULL,
+        status TEXT NOT NULL,
+        script TEXT,
+        script_hash TEXT,
+        args TEXT,                              -- JSON array
+        tags TEXT,                              -- JSON array
+        metadata BLOB,                          -- canonical value
+        parent_session_id TEXT,
+        forked_from TEXT,
+        forked_at TEXT,
+        fork_of INTEGER,
+        fork_seq INTEGER NOT NULL,
+        created_by TEXT,
+        created_at INTEGER NOT NULL,            -- all times: microseconds since 1970 UTC
+        updated_at INTEGER NOT NULL,
+        ended_at INTEGER,
+        events INTEGER NOT NULL,
+        records INTEGER NOT NULL,
+        head_hash BLOB NOT NULL,
+        artifacts INTEGER NOT NULL,
+        usage TEXT,                             -- JSON object
+        limits TEXT,                            -- JSON object
+        waiting_for BLOB,                       -- canonical value
+        error BLOB,                             -- canonical value
+        sequence INTEGER NOT NULL DEFAULT 0,    -- last artifact's
+        deleted INTEGER NOT NULL DEFAULT 0      -- hidden, but a fork reads its records
+    ) STRICT;
+    CREATE INDEX sessions_created ON sessions (created_at);
+    CREATE INDEX sessions_name ON sessions (name) WHERE name <> '';
+    CREATE INDEX sessions_parent ON sessions (parent_session_id)
+        WHERE parent_session_id IS NOT NULL;
+    CREATE INDEX sessions_fork ON sessions (fork_of) WHERE fork_of IS NOT NULL;
+
+    -- Apart, because the sessions row is rewritten with every append.
+    CREATE TABLE session_inputs (
+        session INTEGER PRIMARY KEY,
+        input BLOB NOT NULL
+    ) STRICT;
+
+    CREATE TABLE records (
+        session INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        hash BLOB NOT NULL,                     -- of the chain, after this record
+        large BLOB,                             -- which fields are blobs, and their addresses
+        body BLOB NOT NULL,
+        PRIMARY KEY (session, seq)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX records_number ON records (session, number);
+
+    CREATE TABLE open_effects (
+        session INTEGER NOT NULL,
+        number INTEGER NOT NULL,
+        seq INTEGER NOT NULL,                   -- of the intent
+        name TEXT NOT NULL,
+        due INTEGER,
+        PRIMARY KEY (session, number)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX open_effects_due ON open_effects (due) WHERE due IS NOT NULL;
+
+    CREATE TABLE state (
+        scope TEXT NOT NULL,
+        key TEXT NOT NULL,
+        value BLOB NOT NULL,                    -- canonical value
+        updated_at INTEGER NOT NULL,
+        PRIMARY KEY (scope, key)
+    ) STRICT;
+
+    CREATE TABLE blobs (
+        id INTEGER PRIMARY KEY,
+        hash BLOB NOT NULL UNIQUE,              -- blake3 of the raw bytes
+        size INTEGER NOT NULL,                  -- raw bytes
+        stored_size INTEGER NOT NULL,
+        codec INTEGER NOT NULL,                 -- 0 raw, 1 lz4.frame
+        place INTEGER NOT NULL,                 -- 0 blob_data, 1 a file, 2 chunks
+        touched INTEGER NOT NULL                -- last time it was put
+    ) STRICT;
+    CREATE TABLE blob_data (                    -- the bytes, or the manifest of chunks
+        id INTEGER PRIMARY KEY,
+        data BLOB NOT NULL
+    ) STRICT;
+    CREATE TABLE blob_refs (                    -- what a session's history refers to
+        session INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        PRIMARY KEY (session, hash)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX blob_refs_hash ON blob_refs (hash);
+
+    CREATE TABLE artifacts (
+        session INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        name TEXT NOT NULL,
+        version INTEGER NOT NULL,
+        content_hash BLOB NOT NULL,
+        previous_hash BLOB,
+        artifact_type TEXT NOT NULL,
+        mime_type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        description TEXT NOT NULL,
+        tags TEXT,                              -- JSON array
+        custom BLOB,                            -- canonical value
+        is_value INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
+        created_by TEXT,
+        parent_artifact TEXT,
+        event INTEGER,
+        deleted INTEGER NOT NULL DEFAULT 0,     -- its version must not come again
+        PRIMARY KEY (session, sequence)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX artifacts_version ON artifacts (session, name, version);
+    CREATE INDEX artifacts_content ON artifacts (content_hash);
+
+    CREATE TABLE leases (
+        session INTEGER PRIMARY KEY,
+        token INTEGER NOT NULL,                 -- grows with every holder
+        pid INTEGER,                            -- NULL: nobody holds it
+        start_time INTEGER,
+        boot_id TEXT,
+        pid_namespace TEXT,
+        host TEXT,
+        since INTEGER,
+        heartbeat INTEGER
+    ) STRICT;
+
+    CREATE TABLE inbox (
+        id INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        payload BLOB NOT NULL,                  -- canonical value
+        posted_at INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX inbox_session ON inbox (session);
+    """,
+)
+"""Step n leads from version n to version n + 1. What was released is never edited."""
+
+VERSION = len(MIGRATIONS)
+"""The version this program writes (`PRAGMA user_version`)."""

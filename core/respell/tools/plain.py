@@ -23,10 +23,12 @@ def plain(value: Any) -> Any:
     for `values.encode` to refuse.
     """
     match value:
-        case None | bool() | float() | str() | bytes() | BooleanKey():
+        case None | bool() | float() | bytes() | BooleanKey():
             return value
         case Enum():
             return plain(value.value)
+        case str():
+            return _text(value)
         case int():
             return int(value) if -INT_LIMIT <= value < INT_LIMIT else float(value)
         case Mapping():
@@ -51,5 +53,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+def _text(value: str) -> str | bytes:
+    """Return text; half a surrogate pair, which JSON can smuggle in, makes it bytes."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode(errors="surrogatepass")
+    return value
+
+
 def _key(key: Any) -> Any:
-    return plain(key) if isinstance(key, Enum | PurePath | UUID) else key
+    return plain(key) if isinstance(key, str | Enum | PurePath | UUID) else key

@@ -1,0 +1,183 @@
+"""`respell artifacts list`, `show`, `get` and `versions`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from respell import values
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json
+from respell.errors import ArtifactNotFound, StoreMissing, UsageError
+from respell.store import Store
+from respell.times import now_us, rfc3339
+from respell_tui.context import Command
+from respell_tui.describe import age, bytes_
+from respell_tui.output import fields, table
+
+_WINDOW = 1024 * 1024
+
+
+def list_(command: Command) -> int:
+    """List artifacts of one session or of all."""
+    args = command.args
+    try:
+        store = command.open_store()
+    except StoreMissing:
+        if command.chosen_store() or args.id is not None:
+            raise
+        return _show_all(command, [])  # nothing ever ran on this machine
+    with store:
+        owner = None if args.id is None else store.sessions.find(args.id).id
+        return _show_all(command, store.artifacts.list(ArtifactQuery(session_id=owner)))
+
+
+def _show_all(command: Command, found: list[ArtifactRecord]) -> int:
+    if command.args.json:
+        command.out.json([artifact_json(one) for one in found])
+    elif found:
+        _table(command, found)
+    else:
+        command.err.line("no artifacts")
+    return 0
+
+
+def _table(command: Command, found: list[ArtifactRecord]) -> None:
+    out, now = command.out, now_us()
+    rows = [
+        [
+            one.id, one.name, f"v{one.version}",
+            bytes_(one.size) if out.is_terminal else str(one.size),
+            one.artifact_type, one.mime_type, "" if one.event is None else f"@{one.event}",
+            age(one.created_at, now) if out.is_terminal else rfc3339(one.created_at),
+            " ".join(one.tags),
+        ]
+        for one in found
+    ]  # fmt: skip
+    if out.is_terminal:
+        for row in rows:
+            session, _, rest = row[0].partition("/")
+            row[0] = f"{session[:8]}/{rest}"
+    table(out, ["id", "name", "version", ">size", "type", "MIME", "event", ">age", "tags"], rows)
+
+
+def show(command: Command) -> int:
+    """Show the metadata of one artifact."""
+    with command.open_store() as store:
+        one = find(store, command.args.artifact, command.args.version)
+        if command.args.json:
+            command.out.json(artifact_json(one))
+            return 0
+        kept = f"{bytes_(one.stored_size)} stored" + (", compressed" if one.is_compressed else "")
+        fields(command.out, [
+            ("id", one.id),
+            ("session", one.session_id),
+            ("name", one.name),
+            ("version", str(one.version)),
+            ("description", one.description),
+            ("type", one.artifact_type),
+            ("MIME", one.mime_type),
+            ("size", f"{one.size} bytes ({kept})"),
+            ("blake3", one.content_hash.hex()),
+            ("version before", one.previous_hash.hex() if one.previous_hash else ""),
+            ("tags", ", ".join(one.tags)),
+            ("metadata", values.json_line(one.custom) if one.custom else ""),
+            ("derived from", one.parent_artifact or ""),
+            ("created", rfc3339(one.created_at)),
+            ("by event", "" if one.event is None else str(one.event)),
+        ])  # fmt: skip
+    return 0
+
+
+def get(command: Command) -> int:
+    """Write the bytes of an artifact."""
+    args = command.args
+    with command.open_store() as store:
+        one = find(store, args.artifact, args.version)
+        if args.output is None:
+            _to_standard_output(command, store, one)
+        else:
+            _to_file(store, one, args.output)
+            command.err.line(f"wrote {one.size} bytes to {args.output}")
+    return 0
+
+
+def _to_standard_output(command: Command, store: Store, one: ArtifactRecord) -> None:
+    for data in _windows(store, one):
+        command.out.raw(data)
+        if command.out.closed:
+            return
+    if command.out.is_terminal:
+        command.out.line()
+
+
+def _to_file(store: Store, one: ArtifactRecord, path: str) -> None:
+    try:
+        with open(path, "wb") as file:
+            _copy(store, one, file)
+    except OSError as error:
+        raise UsageError(f"can't write {path}: {error.strerror}") from None
+
+
+def _copy(store: Store, one: ArtifactRecord, file: BinaryIO) -> None:
+    for data in _windows(store, one):
+        file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _windows(store: Store, one: ArtifactRecord) -> Iterator[bytes]:
+    for offset in range(0, one.size, _WINDOW):
+        yield store.blobs.read(one.content_hash, offset, _WINDOW)
+
+
+def versions(command: Command) -> int:
+    """List all versions of a name in a session."""
+    with command.open_store() as store:
+        one = find(store, command.args.artifact, None)
+        return _show_all(command, store.artifacts.versions(one.session_key, one.name))
+
+
+def find(store: Store, words: list[str], version: int | None) -> ArtifactRecord:
+    """Return the artifact a person means.
+
+    Args:
+        store: Where it is.
+        words: An id (of which the session's part may be a prefix, and the hash left out), or
+            `SESSION/NAME`, or a session and a name.
+        version: That version of the name; None for the newest, or the one an id names.
+
+    Raises:
+        SessionNotFound: No session is called that.
+        ArtifactNotFound: The session has no such artifact; says which it has.
+    """
+    if len(words) > 2:
+        raise UsageError("give an artifact's id, or a session and an artifact's name")
+    if len(words) == 2 and words[1].count("/") < 2:
+        owner, what = words
+    else:
+        owner, slash, what = words[-1].partition("/")
+        if not slash:
+            raise UsageError(
+                f"{owner!r} is a session: give the name of its artifact as well, as in "
+                f"`{owner} report.md` (`respell artifacts list {owner}` shows them)"
+            )
+    session = store.sessions.find(owner)
+    found = store.artifacts.list(ArtifactQuery(session_id=session.id))
+    number, _, digits = what.partition("/")
+    chosen = [
+        one for one in found
+        if one.name == what
+        or (number == str(one.sequence) and one.content_hash.hex().startswith(digits))
+    ]  # fmt: skip
+    named = [one for one in chosen if one.name == what]
+    if version is not None:
+        name = (named or chosen)[0].name if chosen else what
+        chosen = [one for one in found if one.name == name and one.version == version]
+    elif named:
+        chosen = [max(named, key=lambda one: one.version)]
+    if not chosen:
+        asked = what if version is None else f"{what} of version {version}"
+        names = ", ".join(dict.fromkeys(one.name for one in found)) or "none at all"
+        raise ArtifactNotFound(f"session {session.id[:8]} has no artifact {asked}; it has: {names}")
+    return chosen[0]

@@ -1,0 +1,169 @@
+"""`respell replay`, `fork` and `diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from respell import values
+from respell.engine import fork as forking
+from respell.engine import run as engine
+from respell.engine.program import read_script
+from respell.engine.replay import Mode, ReplayResult
+from respell.engine.replay import replay as re_execute
+from respell.errors import UsageError
+from respell.history.diff import Difference, Pair
+from respell.history.diff import diff as compare
+from respell.store import Store
+from respell_tui.commands.run import Printer, Stopper, host, standard_input
+from respell_tui.context import Command, event_number, pair, short
+from respell_tui.describe import arguments, count, ending, seconds, session_object
+
+IDENTICAL, DIFFERENT = 0, 4
+
+
+def replay(command: Command) -> int:
+    """Re-execute a session and say whether it is identical."""
+    args = command.args
+    edits: dict[int, Any] = {}
+    for text in args.set:
+        number, json = pair(text, "--set", "N=JSON")
+        edits[event_number(number, "--set")] = values.parse_json(json, what=f"--set {number}")
+    mode: Mode = args.mode or ("modified" if edits else "exact")
+    if mode == "modified" and not edits:
+        raise UsageError("--mode modified needs what to modify: --set N=JSON")
+    with command.with_session(args.id) as (store, session):
+        result = re_execute(
+            store,
+            session,
+            mode=mode,
+            edits=edits,
+            source=None if args.script is None else read_script(Path(args.script)),
+            first=None if args.first is None else event_number(args.first, "--from"),
+            last=None if args.last is None else event_number(args.last, "--to"),
+        )
+        if args.json:
+            command.out.json(result.to_json())
+        else:
+            _say(command, result)
+            if result.divergence is not None:
+                at = max(1, int(result.divergence.get("event") or 1) - 1)
+                command.err.line("a fork from just before: ",
+                    command.respell("fork", short(session), "--at", str(at)))  # fmt: skip
+    return IDENTICAL if result.identical else DIFFERENT
+
+
+def _say(command: Command, result: ReplayResult) -> None:
+    out = command.out
+    done = f"{count(result.events_replayed, 'event')} in {seconds(result.total_duration_s)}"
+    if result.hooks_replayed:
+        done += f", {count(result.hooks_replayed, 'hook call')}"
+    if result.identical:
+        out.line(out.paint("identical", "green"), f": {done}; nothing outside was touched")
+        return
+    found = result.divergence
+    if found is None:
+        out.line(out.paint("different", "red"), f": {done}; the output is not what was recorded")
+        return
+    place = f" ({found['source']}:{found['line']})" if found.get("source") else ""
+    out.line(out.paint("divergence", "red"), f" at event {found['event']}{place} after {done}")
+    for line in str(found.get("diff") or "").split("\n"):
+        style = {"-": ["red"], "+": ["green"]}.get(line[:1], [])
+        out.line(out.paint(line, *style))
+
+
+def fork(command: Command) -> int:
+    """Start a new session from a position of another."""
+    args = command.args
+    variables = {}
+    for text in args.var:
+        name, json = pair(text, "--var", "NAME=JSON")
+        variables[name] = values.parse_json(json, what=f"--var {name}")
+    outcome: Any = forking.UNSET
+    if args.outcome is not None:
+        outcome = values.parse_json(args.outcome, what="--outcome")
+    with command.with_session(args.id) as (store, session):
+        made = forking.fork(
+            store,
+            session,
+            at=args.at,
+            outcome=outcome,
+            variables=variables,
+            source=None if args.script is None else read_script(Path(args.script)),
+            script=args.script,
+            name=args.name,
+        )
+        command.err.line(
+            f"forked {short(session)} at {made.forked_at}; what the original did outside the store "
+            "(files, network) is not rolled back"
+        )
+        if args.run:
+            return _run(command, store, made.key)
+        if args.json:
+            command.out.json(session_object(store, made))
+        else:
+            command.out.line(made.id)
+            command.err.line("it is suspended; run it with: ",
+                             command.respell("resume", short(made)))  # fmt: skip
+    return 0
+
+
+def _run(command: Command, store: Store, key: int) -> int:
+    made = store.sessions.get(key)
+    command.err.line("session ", made.id)
+    with Stopper(command.err) as stopper:
+        resumed = engine.resume(store, made, on_output=Printer(command), stdin=standard_input())
+        return host(command, store, resumed, stopper)
+
+
+def diff(command: Command) -> int:
+    """Compare two sessions."""
+    args = command.args
+    with command.with_session(args.a) as (store, a):
+        b = store.sessions.find(args.b)
+        found = compare(store, a, b)
+        if args.json:
+            command.out.json(found.to_json(a.id, b.id))
+        else:
+            _show_difference(command, found, short(a), short(b))
+    return IDENTICAL if found.identical else DIFFERENT
+
+
+def _show_difference(command: Command, found: Difference, a: str, b: str) -> None:
+    out = command.out
+    if found.identical:
+        out.line(out.paint("identical", "green"), ": events, output, artifacts and state")
+        return
+    out.line(out.paint(f"--- {a}", "red"))
+    out.line(out.paint(f"+++ {b}", "green"))
+    if found.events:
+        out.line(out.paint("events from the first divergence on", "bold"))
+        for pair_ in found.events:
+            _show_pair(command, pair_)
+        if found.truncated:
+            out.line("  … more events follow")
+    if found.output:
+        out.line(out.paint("output", "bold"))
+        for line in found.output[2:]:
+            _show_side(command, line[:1], line[1:])
+    for title, both in (("artifacts", found.artifacts), ("state", found.state)):
+        if both:
+            out.line(out.paint(title, "bold"))
+        for name, (left, right) in both.items():
+            for sign, value in (("-", left), ("+", right)):
+                if value is not None:
+                    shown = value if title == "artifacts" else values.json_line(value)
+                    _show_side(command, sign, f"{name} = {shown}")
+
+
+def _show_pair(command: Command, both: Pair) -> None:
+    sides = [("-", both.a), ("+", both.b)] if both.change != "same" else [(" ", both.a)]
+    for sign, event in sides:
+        if event is not None:
+            text = f"{event.number:>6}  {event.name}  {arguments(event)}  {ending(event)}"
+            _show_side(command, sign, text.rstrip())
+
+
+def _show_side(command: Command, sign: str, text: str) -> None:
+    style = {"-": ("red",), "+": ("green",)}.get(sign, ())
+    command.out.line(command.out.paint(sign + text, *style))

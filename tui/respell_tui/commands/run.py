@@ -1,0 +1,299 @@
+"""`respell run` and `respell resume`: this process hosts a session until it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any, BinaryIO
+
+from respell import values
+from respell.engine import run as engine
+from respell.engine.fork import fork
+from respell.engine.program import Program, read_script
+from respell.engine.run import Run, RunResult
+from respell.errors import RespellError, SessionBusy, UsageError
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.times import now_us
+from respell_tui.commands.outcome import tell
+from respell_tui.commands.settling import settlements_of
+from respell_tui.context import Command, pair, short
+from respell_tui.describe import session_object
+from respell_tui.detach import detached
+from respell_tui.output import Out
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(command: Command) -> int:
+    """Run a script as a new session."""
+    args = command.args
+    program = program_from(command)
+    limits = limits_of(command)
+    if not args.detach:
+        return _run_here(command, program, limits)
+    made = detached(lambda announce: _run_here(command, program, limits, announce=announce))
+    ident = made.announced
+    if not ident:
+        command.err.line("respell: ", made.error)
+        return made.exit_code
+    if args.json:
+        with command.with_session(ident) as (store, session):
+            command.out.json(session_object(store, session))
+    else:
+        command.out.line(ident)
+        command.err.line("it runs in the background; watch it with: ",
+                         command.respell("events", ident[:8], "--follow"))  # fmt: skip
+    return 0
+
+
+def program_from(command: Command) -> Program:
+    """Return the program that the options of `run` describe."""
+    args = command.args
+    program = Program.from_file(
+        args.script,
+        args=tuple(args.script_args),
+        input=None if args.input is None else values.parse_json(args.input, what="--input"),
+        allow=tuple(args.allow),
+        deny=tuple(args.deny),
+    )
+    # No rule may open the store itself: a script could give itself another history.
+    store = os.path.realpath(command.store_path())
+    permissions = dataclasses.replace(program.permissions, closed=(store,))
+    return dataclasses.replace(program, permissions=permissions)
+
+
+def limits_of(command: Command) -> dict[str, Any]:
+    """Return the limits given on the command line, checked."""
+    given = dict(pair(text, "--limit", "KEY=N") for text in command.args.limit)
+    duration = getattr(command.args, "max_duration", None)
+    if duration is not None:
+        given["max_duration"] = duration
+    return engine.check_limits(given)
+
+
+def _run_here(
+    command: Command,
+    program: Program,
+    limits: dict[str, Any],
+    *,
+    announce: Callable[[str], None] | None = None,
+) -> int:
+    args = command.args
+    with command.open_store(create=True) as store, Stopper(command.err) as stopper:
+        started = engine.start(
+            store,
+            program,
+            script=args.script,
+            name=args.name,
+            tags=args.tag,
+            limits=limits,
+            on_output=Printer(command),
+            stdin=None if announce else standard_input(),
+        )
+        if announce is not None:
+            announce(started.session.id)
+        command.err.line("session ", started.session.id)
+        return host(command, store, started, stopper)
+
+
+def resume(command: Command) -> int:
+    """Go on with a session, or with every session whose timer has come."""
+    args = command.args
+    if args.due:
+        return _resume_due(command)
+    if args.id is None:
+        raise UsageError("resume needs the ID of a session, or --due")
+    value = None if args.value is None else values.parse_json(args.value, what="--value")
+    limits = limits_of(command)
+    with command.with_session(args.id) as (store, session), Stopper(command.err) as stopper:
+        if args.script is not None:
+            session = _with_script(command, store, session, Path(args.script))
+        if args.value is not None:
+            _check_waits(store, session)
+        resumed = engine.resume(
+            store,
+            session,
+            value=value,
+            settlements=settlements_of(command, store, session),
+            limits=limits,
+            on_output=Printer(command),
+            stdin=standard_input(),
+        )
+        command.err.line("session ", session.id)
+        return host(command, store, resumed, stopper)
+
+
+def _with_script(
+    command: Command, store: Store, session: SessionRecord, script: Path
+) -> SessionRecord:
+    source = read_script(script)
+    engine.check_resumable(session)
+    made = fork(store, session, at=str(session.events), source=source, script=str(script))
+    command.err.line(f"forked {short(session)} after event {session.events}")
+    return made
+
+
+def _check_waits(store: Store, session: SessionRecord) -> None:
+    """Refuse a value that nothing in the script would get."""
+    engine.check_resumable(session)
+    opened = store.history.open_effects(session.key)
+    if not any(one.name == "session.suspend" for one in opened):
+        raise UsageError(
+            f"session {short(session)} does not wait for a value: resume it without --value"
+        )
+
+
+def _resume_due(command: Command) -> int:
+    args = command.args
+    if args.id is not None or any((args.value, args.script, args.retry, args.outcome, args.fail)):
+        raise UsageError("--due resumes all sessions whose timer has come; it takes no ID or value")
+    limits = limits_of(command)
+    worst = 0
+    ended: list[dict[str, Any]] = []
+    with command.open_store() as store, Stopper(command.err) as stopper:
+        for key in store.history.sessions_due(now_us()):
+            if stopper.asked:
+                break
+            if store.leases.holder(key) is not None:
+                continue
+            session = store.sessions.get(key)
+            command.err.line("session ", session.id)
+            code = _resume_one(command, store, session, limits, stopper)
+            worst = worst or code
+            ended.append(session_object(store, store.sessions.get(key)))
+        if not ended:
+            command.err.line("no session's timer has come")
+    if args.json:
+        command.out.json(ended)
+    return worst
+
+
+def _resume_one(
+    command: Command, store: Store, session: SessionRecord, limits: dict[str, Any], stop: Stopper
+) -> int:
+    """Resume one of several: what is wrong with it must not keep the others waiting."""
+    try:
+        resumed = engine.resume(store, session, limits=limits, on_output=Printer(command))
+        with stop.holding(resumed):
+            result = resumed.go()
+    except SessionBusy as error:
+        command.err.line(str(error))
+        return 0
+    except RespellError as error:
+        command.err.line("respell: ", str(error))
+        return error.exit_code
+    tell(command, store, result)
+    return result.exit_code
+
+
+def host(command: Command, store: Store, held: Run, stopper: Stopper) -> int:
+    """Run a held session to its end, say how it ended, and return the exit code."""
+    try:
+        with stopper.holding(held):
+            result: RunResult = held.go()
+    except RespellError:
+        if command.args.json:
+            command.out.json(session_object(store, store.sessions.get(held.session.key)))
+        raise
+    tell(command, store, result)
+    if command.args.json:
+        command.out.json(session_object(store, result.session))
+    return result.exit_code
+
+
+def standard_input() -> BinaryIO | None:
+    """Return what the script reads with `io.read`; None where there is no input."""
+    return None if sys.stdin is None else sys.stdin.buffer
+
+
+class Printer:
+    """Writes a script's output as it is committed.
+
+    Printed text is data and goes to standard output (with `--json`, where that is the
+    session's object, to standard error); what it logs and its errors are words.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._data = command.err if command.args.json else command.out
+        self._words = command.err
+        self._respell = command.respell
+        self._told = False
+
+    def __call__(self, name: str, data: bytes) -> None:
+        """Write one output event."""
+        to, text = output_text(name, data)
+        self._out(to).raw(text)
+        if self._data.closed and not self._told:
+            # The reader has seen enough (`| head`); the session has not done enough.
+            self._told = True
+            self._words.line("respell: standard output was closed; the session goes on")
+
+    def _out(self, to: str) -> Out:
+        return self._data if to == "data" else self._words
+
+
+def output_text(name: str, data: bytes) -> tuple[str, bytes]:
+    """Return where an output event goes (`data` or `words`) and the bytes to write."""
+    if name.startswith("log."):
+        level = name.removeprefix("log.")
+        return "words", b"%s: %s\n" % (level.encode(), data)
+    if name == "output.error":
+        return "words", data
+    return "data", data + b"\n" if name == "output.line" else data
+
+
+class Stopper:
+    """Turns Ctrl-C, SIGTERM and SIGHUP into a suspend, and a second one into a kill.
+
+    Both are safe: whatever was not recorded is done again at the next resume.
+    """
+
+    def __init__(self, words: Out) -> None:
+        self._words = words
+        self._run: Run | None = None
+        self._previous: dict[int, Any] = {}
+        self.asked = 0
+
+    def __enter__(self) -> Stopper:
+        for number in _SIGNALS:
+            # What was ignored when we came (nohup, a shell's `&`) stays ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                self._previous[number] = signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, previous in self._previous.items():
+            signal.signal(number, previous)
+
+    @contextlib.contextmanager
+    def holding(self, held: Run) -> Iterator[None]:
+        """Pass signals to this run; also those that came before there was one."""
+        self._run = held
+        for count in range(1, self.asked + 1):
+            self._pass_on(count)
+        try:
+            yield
+        finally:
+            self._run = None
+
+    def _heard(self, _number: int, _frame: FrameType | None) -> None:
+        self.asked += 1
+        if self.asked == 1 and self._words.is_terminal:
+            # Not through the stream: the signal may have come while it was writing.
+            os.write(2, b"\nsuspending at the next effect; once more to stop now\n")
+        self._pass_on(self.asked)
+
+    def _pass_on(self, count: int) -> None:
+        if self._run is None:
+            return
+        if count == 1:
+            self._run.suspend()
+        else:
+            self._run.kill()

@@ -1,0 +1,186 @@
+"""`respell list` and `respell show`."""
+
+from __future__ import annotations
+
+from respell import values
+from respell.errors import StoreMissing, UsageError
+from respell.history.record import Part, Record
+from respell.sessions.lifecycle import check_status
+from respell.sessions.record import SessionQuery, SessionRecord
+from respell.store import Store
+from respell.times import now_us, rfc3339
+from respell_tui.commands.run import output_text
+from respell_tui.context import Command, short
+from respell_tui.describe import (
+    age,
+    bytes_,
+    count,
+    doubts,
+    remark,
+    seconds,
+    session_object,
+    state_word,
+    style_of,
+)
+from respell_tui.output import fields, table
+
+
+def list_(command: Command) -> int:
+    """List sessions."""
+    args = command.args
+    query = SessionQuery(
+        status=None if args.status is None else check_status(args.status.lower()),
+        tags=tuple(args.tag),
+        text=args.text,
+        sort=args.sort,
+        limit=args.limit,
+    )
+    if args.limit is not None and args.limit < 1:
+        raise UsageError(f"--limit {args.limit}: give 1 or more")
+    try:
+        store = command.open_store()
+    except StoreMissing:
+        if command.chosen_store():
+            raise
+        return _list_nothing(command)  # nothing ever ran on this machine
+    with store:
+        sessions = store.sessions.list(query)
+        if args.json:
+            live = store.leases.live()
+            command.out.json([session_object(store, s, running=s.key in live) for s in sessions])
+        elif sessions:
+            _table(command, store, sessions)
+        else:
+            return _list_nothing(command)
+    return 0
+
+
+def _list_nothing(command: Command) -> int:
+    args = command.args
+    if args.json:
+        command.out.json([])
+    elif args.status or args.tag or args.text:
+        command.err.line("no session is like that")
+    else:
+        command.err.line("no sessions yet; start one with: ", command.respell("run", "SCRIPT"))
+    return 0
+
+
+def _table(command: Command, store: Store, sessions: list[SessionRecord]) -> None:
+    out, live, now = command.out, store.leases.live(), now_us()
+    rows = []
+    for session in sessions:
+        word = state_word(session, session.key in live)
+        if out.is_terminal:
+            rows.append([
+                short(session), session.name, out.paint(word, *style_of(word)),
+                str(session.events), str(session.artifacts), age(session.updated_at, now),
+                remark(session),
+            ])  # fmt: skip
+        else:
+            rows.append([
+                session.id, session.name, word, str(session.events), str(session.artifacts),
+                rfc3339(session.updated_at), remark(session),
+            ])  # fmt: skip
+    headers = ["id", "name", "status", ">events", ">artifacts", ">changed", ""]
+    table(out, headers, rows)
+
+
+def show(command: Command) -> int:
+    """Show one session, or all its output."""
+    args = command.args
+    if args.json and args.output:
+        raise UsageError("--output is text; events --kind output --json gives it as JSON Lines")
+    with command.with_session(args.id) as (store, session):
+        if args.output:
+            _show_output(command, store, session)
+        elif args.json:
+            command.out.json(session_object(store, session))
+        else:
+            _show(command, store, session)
+    return 0
+
+
+def _show_output(command: Command, store: Store, session: SessionRecord) -> None:
+    for _, body in store.history.records(session.key):
+        record = Record.unpack(body)
+        if record.part is Part.EFFECT and record.name.startswith(("output.", "log.")):
+            text = record.arguments().get("text", "")
+            data = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
+            to, shown = output_text(record.name, data)
+            (command.out if to == "data" else command.err).raw(shown)
+
+
+def _show(command: Command, store: Store, session: SessionRecord) -> None:
+    out, now = command.out, now_us()
+    holder = store.leases.holder(session.key)
+    word = state_word(session, holder is not None)
+    usage = session.usage
+    status = out.paint(word, *style_of(word))
+    fields(out, [
+        ("id", session.id),
+        ("name", session.name),
+        ("description", session.description),
+        ("status", status),
+        ("run by", str(holder) if holder else ""),
+        ("script", session.script or "none: it belongs to the script that created it"),
+        ("arguments", " ".join(session.args)),
+        ("input", "" if session.input is None else values.json_line(session.input)),
+        ("tags", ", ".join(session.tags)),
+        ("metadata", values.json_line(session.metadata) if session.metadata else ""),
+        ("parent", session.parent_session_id or ""),
+        ("fork of", f"{session.forked_from} at {session.forked_at}" if session.forked_from else ""),
+        ("created", _when(session.created_at, now)),
+        ("changed", _when(session.updated_at, now)),
+        ("ended", "" if session.ended_at is None else _when(session.ended_at, now)),
+        ("events", str(session.events)),
+        ("artifacts", str(session.artifacts)),
+        ("used", f"{count(usage['operations'], 'operation')}, {seconds(usage['active_s'])} active, "
+                 f"{bytes_(usage['artifact_bytes'])} of artifacts, {usage['tokens']} tokens, "
+                 f"{usage['cost_usd']:g} USD"),
+        ("limits", ", ".join(f"{name}={value:g}" for name, value in session.limits.items())),
+        ("waits for", _waits_for(session)),
+        ("error", _error(session)),
+        ("in doubt", "\n".join(
+            f"event {one['number']}: {one['name']} {values.json_line(one['args'])}"
+            for one in ([] if holder else doubts(store, session)))),
+        ("next", _next_step(command, session, word)),
+    ])  # fmt: skip
+
+
+def _when(at: int, now: int) -> str:
+    ago = age(at, now)
+    return f"{rfc3339(at)}  ({ago if ago == 'now' else ago + ' ago'})"
+
+
+def _waits_for(session: SessionRecord) -> str:
+    waiting = session.waiting_for
+    if waiting is None:
+        return ""
+    text = str(waiting.get("prompt") or "a value")
+    if schema := waiting.get("schema"):
+        text += "\n" + values.json_line(schema)
+    return text
+
+
+def _error(session: SessionRecord) -> str:
+    if session.error is None:
+        return ""
+    parts = [str(session.error.get(key) or "") for key in ("message", "traceback")]
+    return "\n".join(part for part in parts if part)
+
+
+def _next_step(command: Command, session: SessionRecord, word: str) -> str:
+    ident = short(session)
+    match word:
+        case "running":
+            return command.respell("events", ident, "--follow")
+        case "interrupted":
+            return command.respell("resume", ident)
+        case "suspended" if session.has_program and session.waiting_for is not None:
+            return command.respell("resume", ident, "--value", "JSON")
+        case "suspended" if session.has_program:
+            return command.respell("resume", ident)
+        case "failed" | "completed" if session.has_program:
+            return command.respell("replay", ident)
+    return ""

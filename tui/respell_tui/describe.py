@@ -1,0 +1,135 @@
+"""Sessions, artifacts, sizes and times as people read them, and sessions as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell import values
+from respell.engine import run as engine
+from respell.history.events import Event
+from respell.sessions.lifecycle import ENDED
+from respell.sessions.record import SessionRecord, session_json
+from respell.store import Store
+from respell.times import SECOND
+from respell_tui.text import one_line
+
+_STYLES = {
+    "running": "green", "suspended": "yellow", "interrupted": "yellow", "failed": "red",
+    "completed": "cyan",
+}  # fmt: skip
+
+
+def session_object(
+    store: Store, session: SessionRecord, *, running: bool | None = None
+) -> dict[str, Any]:
+    """Return a session as `--json` shows it.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        running: Whether a live host holds it; None to look.
+    """
+    if running is None:
+        running = store.leases.holder(session.key) is not None
+    return session_json(
+        session,
+        running=running,
+        interrupted=is_interrupted(session, running),
+        in_doubt=[] if running else doubts(store, session),
+    )
+
+
+def is_interrupted(session: SessionRecord, running: bool) -> bool:
+    """Return whether a program ought to run, and nobody runs it."""
+    return session.status == "active" and session.has_program and not running
+
+
+def doubts(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
+    """Return number, name and args of a session's effects in doubt."""
+    if session.status in ENDED:
+        return []
+    return [
+        {"number": one.number, "name": one.name, "args": one.record.arguments()}
+        for one in engine.in_doubt(store, session)
+    ]
+
+
+def state_word(session: SessionRecord, running: bool) -> str:
+    """Return the one word that says how a session is: its status, running or interrupted."""
+    if running:
+        return "running"
+    return "interrupted" if is_interrupted(session, running) else session.status
+
+
+def style_of(word: str) -> tuple[str, ...]:
+    """Return how a state's word is painted."""
+    return (_STYLES[word],) if word in _STYLES else ()
+
+
+def remark(session: SessionRecord) -> str:
+    """Return what a list says about a session besides: its question, or its error."""
+    if session.waiting_for is not None:
+        return f"waits: {session.waiting_for.get('prompt') or 'for a value'}"
+    if session.error is not None:
+        return str(session.error.get("message") or "")
+    return ""
+
+
+def age(at: int, now: int) -> str:
+    """Return how long ago something was, e.g. `3 min`.
+
+    Args:
+        at: Microseconds since 1970 UTC.
+        now: Likewise.
+    """
+    seconds = max(0, now - at) // SECOND
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s" if seconds else "now"
+
+
+def seconds(value: float) -> str:
+    """Return a duration in seconds, e.g. `0.035 s` or `2 min 5 s`."""
+    if value < 60:
+        return f"{value:.3g} s" if value < 10 else f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s"
+
+
+def bytes_(size: int) -> str:
+    """Return a size, e.g. `512 B` or `1.9 MiB`."""
+    if size < 1024:
+        return f"{size} B"
+    for power, unit in enumerate(("KiB", "MiB"), start=1):
+        if size < 1024 ** (power + 1):
+            return f"{size / 1024**power:.1f} {unit}"
+    return f"{size / 1024**3:.1f} GiB"
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its noun, e.g. `1 event` or `3 events`."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def arguments(event: Event) -> str:
+    """Return an event's arguments in one line; of output, its text."""
+    if event.kind == "output":
+        text = event.args.get("text", "")
+        shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+        return one_line(shown.rstrip("\n"))
+    return one_line(", ".join(f"{k} = {values.json_line(v)}" for k, v in event.args.items()))
+
+
+def ending(event: Event) -> str:
+    """Return in one line how an event ended; empty where there is nothing to say."""
+    if event.error is not None:
+        return one_line(f"failed: {event.error}")
+    if not event.ended:
+        return "under way"
+    if event.kind != "effect" or event.outcome is None:
+        return ""
+    return one_line(f"= {values.json_line(event.outcome)}")

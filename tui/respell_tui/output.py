@@ -1,0 +1,183 @@
+"""What goes to standard output and standard error.
+
+Standard output is data, standard error is words. On a terminal all text is made visible
+(`respell_tui.text`) unless it was painted here; into a pipe or a file it goes as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from respell_tui.text import VisibleStream, fit, one_line, visible, width
+
+_SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+# JSON text may hold these unescaped; a terminal would obey them.
+_UNSAFE = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class Painted(str):
+    """Text that is safe to write as it is: it was made visible, then coloured."""
+
+    __slots__ = ()
+
+
+class Out:
+    """One of the two standard streams.
+
+    Attributes:
+        is_terminal: Whether a person reads it directly.
+        closed: Whether its reader went away; what is written then is dropped.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        # A process can be started without one of them.
+        self._stream = stream
+        self.is_terminal = stream is not None and stream.isatty()
+        self.closed = stream is None
+        self._colour = self.is_terminal and wants_colour()
+        self._shown = VisibleStream()
+
+    def paint(self, text: str, *styles: str) -> Painted:
+        """Return one line of text in a colour, where there are colours.
+
+        Args:
+            text: Any text.
+            styles: Of `bold`, `dim`, `red`, `green`, `yellow`, `cyan`.
+        """
+        if not self.is_terminal:
+            return Painted(text)
+        shown = one_line(text)
+        if not self._colour or not styles:
+            return Painted(shown)
+        codes = ";".join(_SGR[style] for style in styles)
+        return Painted(f"\x1b[{codes}m{shown}\x1b[0m")
+
+    def line(self, *parts: str) -> None:
+        """Write one line made of parts, e.g. `line("  ", paint(name, "bold"), " is done")`."""
+        if self.is_terminal:
+            parts = tuple(p if isinstance(p, Painted) else visible(p) for p in parts)
+        self._write("".join(parts) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Write bytes of a script: as they are, or made visible on a terminal."""
+        if self.is_terminal:
+            self._write(self._shown.feed(data))
+        else:
+            self._write_bytes(data)
+
+    def json(self, value: Any) -> None:
+        """Write a value that is in its JSON form already; indented for a person."""
+        self._write(json_text(value, indent=2 if self.is_terminal else None) + "\n")
+
+    def _write(self, text: str) -> None:
+        try:
+            data = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            data = text.encode("utf-8", "replace")
+        self._write_bytes(data)
+
+    def _write_bytes(self, data: bytes) -> None:
+        if self.closed or self._stream is None:
+            return
+        try:
+            self._stream.flush()
+            self._stream.buffer.write(data)
+            self._stream.buffer.flush()
+        except BrokenPipeError:
+            self.closed = True
+            _point_at_nothing(self._stream)
+
+
+def _point_at_nothing(stream: TextIO) -> None:
+    """Keep what is still buffered from failing again when the interpreter ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+def wants_colour() -> bool:
+    """Return whether the environment has no objection to colours."""
+    return not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def data_out() -> Out:
+    """Return standard output."""
+    return Out(sys.stdout)
+
+
+def words_out() -> Out:
+    """Return standard error."""
+    return Out(sys.stderr)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON text without a character that could steer a terminal."""
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent)
+    return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def table(out: Out, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Write rows in columns.
+
+    For a person: with headers, aligned, the last column cut at the terminal's edge. Into a
+    pipe: one line per row, its fields separated by tabs, nothing cut.
+
+    Args:
+        out: Where to.
+        headers: One per column; a leading `>` aligns the column to the right.
+        rows: The fields; painted ones keep their colour.
+    """
+    if not out.is_terminal:
+        for row in rows:
+            out.line("\t".join(one_line(field) for field in row))
+        return
+    names = [header.lstrip(">") for header in headers]
+    cells = [[_cell(field) for field in row] for row in rows]
+    widths = [
+        max([width(names[i]), *(shown for shown, _ in (row[i] for row in cells))])
+        for i in range(len(names))
+    ]
+    room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    titles: list[tuple[int, str]] = [(width(name), out.paint(name, "dim")) for name in names]
+    lines = [titles, *cells]
+    for line in lines:
+        parts: list[str] = []
+        for i, (shown, text) in enumerate(line):
+            last = i == len(line) - 1
+            if last and shown > room and not isinstance(text, Painted):
+                text = Painted(fit(text, room))
+            gap = " " * (widths[i] - shown)
+            if headers[i].startswith(">"):
+                parts += [gap, text]
+            else:
+                parts += [text, "" if last else gap]
+            parts.append("" if last else "  ")
+        out.line(*parts)
+
+
+def _cell(field: str) -> tuple[int, str]:
+    """Return the columns a field needs and what is written of it."""
+    if isinstance(field, Painted):
+        return width(re.sub(r"\x1b\[[0-9;]*m", "", field)), field
+    text = one_line(field)
+    return width(text), text
+
+
+def fields(out: Out, pairs: Sequence[tuple[str, str]]) -> None:
+    """Write named values one below the other; empty ones are left out."""
+    shown = [(name, value) for name, value in pairs if value]
+    column = max((len(name) for name, _ in shown), default=0) + 2
+    for name, value in shown:
+        first, *more = value.split("\n") if not isinstance(value, Painted) else [value]
+        gap = " " * (column - len(name))
+        painted = Painted(first) if isinstance(value, Painted) else first
+        out.line(out.paint(name, "dim"), gap, painted)
+        for line in more:
+            out.line(" " * column, line)

@@ -1,0 +1,289 @@
+"""The commands of `respell`, their options and their help.
+
+Nothing here imports what a command needs to do its work: `--help` has to be quick. A
+command names the function that carries it out as `module:function`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any, NoReturn
+
+from respell._version import __version__
+
+_Commands = Any  # argparse has no public name for what add_subparsers returns
+
+ID_HELP = "an id, a unique prefix of 4 or more characters, a unique name, or @last"
+
+_EPILOG = """\
+examples:
+  respell demo                          see it work: run, suspend, resume, replay
+  respell run script.lua -- one two     run a script as a new session
+  respell list                          what ran, and what waits for somebody
+  respell resume @last --value true     answer what a session waits for
+  respell replay @last                  re-execute it: is it identical?
+
+ID is an id, a unique prefix of 4 or more characters, a unique name, or @last.
+Sessions live in the folder of --store, else of RESPELL_STORE, else in the platform's
+data folder (`respell info` shows which). `respell COMMAND --help` explains a command.
+"""
+
+_EXIT_CODES = """\
+exit codes: 0 completed, 1 the script failed, 2 wrong usage, 3 suspended (also by Ctrl-C),
+4 divergence, 5 a limit stopped it, 6 the store is busy, full, corrupt or too new
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors look like all others of this program."""
+
+    def error(self, message: str) -> NoReturn:
+        """Write one message and exit with 2."""
+        self.exit(2, f"respell: {message}\nTry `{self.prog} --help`.\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            near = difflib.get_close_matches(str(value), [str(c) for c in action.choices], n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(action.choices)}"
+            what = action.metavar or action.dest
+            raise argparse.ArgumentError(None, f"unknown {str(what).lower()} {value!r}: {hint}")
+
+
+def build() -> Parser:
+    """Return the parser of the whole command line."""
+    parser = Parser(
+        prog="respell",
+        description="Runs Lua scripts as durable sessions: suspend, resume, replay, fork, inspect.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"respell {__version__}")
+    parser.add_argument("--store", metavar="PATH", help="the folder that sessions are kept in")
+    parser.set_defaults(handler=None, store=None)
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", dest="command", parser_class=Parser
+    )
+    for add in (_running, _asking, _looking, _replaying, _artifacts, _lifecycle, _about):
+        add(commands)
+    return parser
+
+
+def command_names(parser: Parser) -> list[str]:
+    """Return the names of all commands."""
+    return list(subcommands(parser))
+
+
+def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """Return the commands below a parser by name."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
+def _add(
+    commands: _Commands, name: str, handler: str, text: str, *, json: bool = False, more: str = ""
+) -> Parser:
+    parser: Parser = commands.add_parser(
+        name,
+        help=text,
+        description=text[0].upper() + text[1:] + ".",
+        epilog=more or None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(handler=f"respell_tui.commands.{handler}")
+    # Accepted behind the command as well; SUPPRESS keeps it from undoing the one before.
+    parser.add_argument(
+        "--store", metavar="PATH", default=argparse.SUPPRESS, help="the folder of the store"
+    )
+    if json:
+        parser.add_argument("--json", action="store_true", help="JSON on standard output")
+    return parser
+
+
+def _session(parser: Parser) -> None:
+    parser.add_argument("id", metavar="ID", help=ID_HELP)
+
+
+def _many(parser: Parser, option: str, metavar: str, text: str) -> None:
+    parser.add_argument(option, metavar=metavar, action="append", default=[], help=text)
+
+
+def _running(commands: _Commands) -> None:
+    run = _add(
+        commands, "run", "run:run", "runs a script as a new session", json=True,
+        more="examples:\n  respell run report.lua -- one two\n"
+        "  respell run report.lua --input '{\"path\": \"a.txt\"}' --limit operations=500\n"
+        "  respell run fetch.lua --deny network --allow read=/etc/hosts\n\n" + _EXIT_CODES,
+    )  # fmt: skip
+    run.add_argument("script", metavar="SCRIPT", help="a Lua file")
+    # Taken from behind `--` before this parser sees it; here for usage and help.
+    run.add_argument("--name", metavar="N", default="", help="the session's name")
+    _many(run, "--tag", "T", "a tag; may be given several times")
+    run.add_argument("--input", metavar="JSON", help="the value of the script's global `input`")
+    run.add_argument(
+        "--max-duration", metavar="S", help="seconds it may be active (--limit max_duration=S)"
+    )
+    _many(run, "--limit", "KEY=N", "stops it there: operations, memory_bytes, max_idle_time …")
+    _many(run, "--allow", "KIND[=PATTERN]", "opens read, write, network, process or env")
+    _many(run, "--deny", "KIND[=PATTERN]", "closes it")
+    run.add_argument(
+        "--detach", action="store_true", help="runs in the background; prints the session's id"
+    )
+    run.usage = run.format_usage().removeprefix("usage: ").rstrip() + " [-- ARGS ...]"
+
+    resume = _add(
+        commands, "resume", "run:resume", "goes on with a session where it stood", json=True,
+        more="examples:\n  respell resume @last --value '{\"approved\": true}'\n"
+        "  respell resume 1b9d --retry 12\n"
+        "  respell resume 1b9d --outcome 12='\"sent\"'\n  respell resume --due\n\n" + _EXIT_CODES,
+    )  # fmt: skip
+    resume.add_argument("id", metavar="ID", nargs="?", help=ID_HELP)
+    resume.add_argument("--value", metavar="JSON", help="what Session.suspend() returns")
+    resume.add_argument(
+        "--script", metavar="FILE", help="goes on with another script, in a fork of the session"
+    )
+    _many(resume, "--limit", "KEY=N", "sets a limit anew")
+    resume.add_argument(
+        "--retry", metavar="N", nargs="?", action="append", default=[], const="",
+        help="performs effect N, which is in doubt, again",
+    )  # fmt: skip
+    _many(resume, "--outcome", "N=JSON", "gives the outcome of effect N, which is in doubt")
+    _many(resume, "--fail", "N=REASON", "makes effect N, which is in doubt, fail")
+    resume.add_argument(
+        "--due", action="store_true", help="resumes every session whose timer has come"
+    )
+
+
+def _asking(commands: _Commands) -> None:
+    suspend = _add(commands, "suspend", "asking:suspend", "asks a running session to suspend")
+    _session(suspend)
+    suspend.add_argument(
+        "--wait", metavar="S", type=float, help="waits up to S seconds until it has"
+    )
+    _session(_add(commands, "pause", "asking:pause", "withholds answers from a running session"))
+    _session(_add(commands, "unpause", "asking:unpause", "lets a paused session go on"))
+
+
+def _looking(commands: _Commands) -> None:
+    listing = _add(commands, "list", "sessions:list_", "lists sessions, newest first", json=True)
+    listing.add_argument("--status", metavar="S", help="active, suspended, completed, …")
+    _many(listing, "--tag", "T", "only those with this tag; all of them if given several times")
+    listing.add_argument("--text", metavar="Q", help="only those whose name or description has it")
+    listing.add_argument(
+        "--sort", metavar="K", default="created_at",
+        choices=("created_at", "updated_at", "name", "events", "artifacts", "status"),
+        help="created_at, updated_at, name, events, artifacts or status",
+    )  # fmt: skip
+    listing.add_argument("--limit", metavar="N", type=int, help="at most N")
+
+    show = _add(commands, "show", "sessions:show", "shows one session", json=True)
+    _session(show)
+    show.add_argument("--output", action="store_true", help="all its output instead")
+
+    events = _add(
+        commands, "events", "events:events", "shows the history of a session", json=True,
+        more="with --json: JSON Lines, one event per line",
+    )  # fmt: skip
+    _session(events)
+    events.add_argument("--from", metavar="N", dest="first", help="first event number")
+    events.add_argument("--to", metavar="N", dest="last", help="last event number")
+    events.add_argument(
+        "--kind", metavar="K",
+        choices=("effect", "output", "lifecycle", "hook", "limit", "edit", "note"),
+        help="effect, output, lifecycle, hook, limit, edit or note",
+    )  # fmt: skip
+    events.add_argument(
+        "--grep", metavar="Q", help="only those with this text in name, arguments or outcome"
+    )
+    events.add_argument("--failed", action="store_true", help="only those that failed")
+    events.add_argument("--follow", action="store_true", help="goes on as long as the session runs")
+    events.add_argument("--full", action="store_true", help="large values in full")
+
+
+def _replaying(commands: _Commands) -> None:
+    replay = _add(
+        commands, "replay", "replaying:replay", "re-executes a session and compares", json=True,
+        more="exit codes: 0 identical, 4 divergence",
+    )  # fmt: skip
+    _session(replay)
+    replay.add_argument(
+        "--mode", metavar="MODE", choices=("exact", "modified", "simulate"),
+        help="exact, modified (as with --set) or simulate",
+    )  # fmt: skip
+    _many(replay, "--set", "N=JSON", "another outcome for event N")
+    replay.add_argument("--script", metavar="FILE", help="another script")
+    replay.add_argument("--from", metavar="N", dest="first", help="first event to compare")
+    replay.add_argument("--to", metavar="N", dest="last", help="last event to compare")
+
+    fork = _add(
+        commands, "fork", "replaying:fork", "starts a new session from a position of another",
+        json=True, more="A position is EVENT or EVENT+STEPS, e.g. 12 or 12+340.",
+    )  # fmt: skip
+    _session(fork)
+    fork.add_argument("--at", metavar="POSITION", required=True, help="where it departs")
+    fork.add_argument("--outcome", metavar="JSON", help="another outcome for that event")
+    _many(fork, "--var", "NAME=JSON", "another value for a variable")
+    fork.add_argument("--script", metavar="FILE", help="another script")
+    fork.add_argument("--name", metavar="N", default="", help="the new session's name")
+    fork.add_argument("--run", action="store_true", help="runs it at once")
+
+    diff = _add(
+        commands, "diff", "replaying:diff", "compares two sessions", json=True,
+        more="exit codes: 0 identical, 4 they differ",
+    )  # fmt: skip
+    diff.add_argument("a", metavar="A", help=ID_HELP)
+    diff.add_argument("b", metavar="B", help="likewise")
+
+
+def _artifacts(commands: _Commands) -> None:
+    text = "lists, shows and gets artifacts"
+    parser: Parser = commands.add_parser(
+        "artifacts", help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+    )
+    parser.set_defaults(handler=None, of="artifacts")
+    below = parser.add_subparsers(
+        metavar="COMMAND", dest="artifacts_command", required=True, parser_class=Parser
+    )
+    name = "an artifact's id, or a session (ID) and an artifact's name"
+    listing = _add(below, "list", "artifacts:list_", "lists artifacts, newest first", json=True)
+    listing.add_argument("id", metavar="ID", nargs="?", help="only this session's: " + ID_HELP)
+    show = _add(below, "show", "artifacts:show", "shows one artifact's metadata", json=True)
+    get = _add(below, "get", "artifacts:get", "writes an artifact's bytes to standard output")
+    versions = _add(
+        below, "versions", "artifacts:versions", "lists all versions of a name", json=True
+    )
+    for one in (show, get, versions):
+        one.add_argument("artifact", metavar="ARTIFACT", nargs="+", help=name)
+    for one in (show, get):
+        one.add_argument("--version", metavar="N", type=int, help="that version, not the newest")
+    get.add_argument("-o", "--output", metavar="FILE", help="writes them to a file")
+
+
+def _lifecycle(commands: _Commands) -> None:
+    _session(_add(commands, "complete", "lifecycle:complete", "marks a session as completed"))
+    fail = _add(commands, "fail", "lifecycle:fail", "marks a session as failed")
+    _session(fail)
+    fail.add_argument("--reason", metavar="TEXT", default="", help="why")
+    _session(_add(commands, "archive", "lifecycle:archive", "puts an ended session away"))
+    delete = _add(
+        commands, "delete", "lifecycle:delete",
+        "deletes a session with its history, artifacts and state",
+    )  # fmt: skip
+    _session(delete)
+    delete.add_argument("--yes", action="store_true", help="does not ask")
+
+
+def _about(commands: _Commands) -> None:
+    _add(
+        commands, "info", "info:info", "shows versions, paths and active sandbox layers", json=True
+    )
+    demo = _add(
+        commands, "demo", "demo:demo", "runs the built-in example: run, suspend, resume, replay"
+    )
+    demo.add_argument(
+        "folder", metavar="FOLDER", nargs="?", help="files it reads; else what is found here"
+    )

@@ -54,16 +54,16 @@ class Permissions:
     """What one session may do; never changes.
 
     Attributes:
-        script_dir: The script's folder, absolute.
-        cwd: The working directory, absolute; relative paths start here.
+        script_dir: The script's folder, absolute; empty for none.
+        cwd: The working directory, absolute; relative paths start here. Empty for none.
         allow: Rules that open something.
         deny: Rules that close something.
         closed: Folders that no rule opens (the store).
         own: Folders of the session itself, open whatever the rules say.
     """
 
-    script_dir: str
-    cwd: str
+    script_dir: str = ""
+    cwd: str = ""
     allow: tuple[Rule, ...] = ()
     deny: tuple[Rule, ...] = ()
     closed: tuple[str, ...] = ()
@@ -106,11 +106,11 @@ class Permissions:
     def to_dict(self) -> dict[str, Any]:
         """Return a storable form; `own` folders are the session's and not part of it."""
         return {
-            "script_dir": self.script_dir,
-            "cwd": self.cwd,
-            "allow": [str(rule) for rule in self.allow],
-            "deny": [str(rule) for rule in self.deny],
-            "closed": list(self.closed),
+            "script_dir": _storable(self.script_dir),
+            "cwd": _storable(self.cwd),
+            "allow": [_storable(str(rule)) for rule in self.allow],
+            "deny": [_storable(str(rule)) for rule in self.deny],
+            "closed": [_storable(folder) for folder in self.closed],
         }
 
     @classmethod
@@ -120,12 +120,16 @@ class Permissions:
         Raises:
             UsageError: The data has a kind that is not known here.
         """
+
+        def rules(name: str) -> tuple[Rule, ...]:
+            return tuple(split_flag("stored", _text(flag)) for flag in data.get(name) or ())
+
         return cls(
-            script_dir=data["script_dir"],
-            cwd=data["cwd"],
-            allow=tuple(split_flag("stored permissions", flag) for flag in data.get("allow") or ()),
-            deny=tuple(split_flag("stored permissions", flag) for flag in data.get("deny") or ()),
-            closed=tuple(data.get("closed") or ()),
+            script_dir=_text(data["script_dir"]),
+            cwd=_text(data["cwd"]),
+            allow=rules("allow"),
+            deny=rules("deny"),
+            closed=tuple(_text(folder) for folder in data.get("closed") or ()),
         )
 
     def allowing(self, flag: str) -> Permissions:
@@ -139,6 +143,10 @@ class Permissions:
     def with_own(self, folder: PathLike) -> Permissions:
         """Return these permissions with one more folder of the session's own."""
         return replace(self, own=(*self.own, os.path.realpath(_text(folder))))
+
+    def without(self, folder: PathLike) -> Permissions:
+        """Return these permissions with one more folder that no rule opens."""
+        return replace(self, closed=(*self.closed, os.path.realpath(_text(folder))))
 
     # Files -------------------------------------------------------------------------------
 
@@ -203,7 +211,8 @@ class Permissions:
         verdict, reason = self._decide(kind, lambda pattern: path_matches(pattern, text))
         if verdict is None:
             verdict = any(_below(text, folder) for folder in defaults)
-            reason = "scripts may by default below " + " and ".join(dict.fromkeys(defaults))
+            below = " and ".join(folder for folder in dict.fromkeys(defaults) if folder)
+            reason = f"scripts may by default below {below}" if below else "nothing is by default"
         if verdict and "=" not in reason and _below(text, _KERNEL_FILES):
             verdict, reason = False, f"{_KERNEL_FILES} is left out unless a pattern names it"
         if not verdict:
@@ -322,9 +331,14 @@ def _text(path: PathLike) -> str:
     return os.fsdecode(path)
 
 
+def _storable(text: str) -> str | bytes:
+    """Return a path for values to hold: bytes where it is not UTF-8."""
+    return text if text.isascii() else os.fsencode(text)
+
+
 def _below(path: str, folder: str) -> bool:
     """Return whether a path is that folder or lies in it; both absolute and resolved."""
-    return path == folder or path.startswith(folder.rstrip("/") + "/")
+    return bool(folder) and (path == folder or path.startswith(folder.rstrip("/") + "/"))
 
 
 def _looks_secret(name: str) -> bool:

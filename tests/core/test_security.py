@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from respell import values
 from respell.errors import PermissionDenied, UsageError
 from respell.globs import path_matches
 from respell.security import Permissions
@@ -277,5 +278,13 @@ def test_a_wrong_flag_is_explained(home: Path, flag: str, says: str) -> None:
 
 
 def test_permissions_are_stored_and_come_back_the_same(home: Path) -> None:
-    before = permissions(home, ["read=data", "network=x.org"], ["env"], [home / "secret"])
-    assert Permissions.from_dict(before.to_dict()) == before
+    odd = os.fsdecode(b"not-utf8-\xff")
+    before = permissions(home, ["read=data", f"read={odd}"], ["env"], [home / "s\u00e9cret"])
+    stored = values.decode(values.encode(before.to_dict()))
+    assert Permissions.from_dict(stored) == before
+
+
+def test_without_any_folder_there_is_no_file_to_reach() -> None:
+    for path in ("x", "/etc/passwd"):
+        with pytest.raises(PermissionDenied):
+            Permissions().check_read(path)

@@ -24,6 +24,8 @@ WINDOWS_AHEAD = 2
 READY_WITHIN_S = 20.0
 MAX_BLOB_READ = 8 * 1024 * 1024
 
+_SERVED = frozenset((int(Kind.WINDOW), int(Kind.BLOB)))
+
 Frame = tuple[int, bytes]
 
 
@@ -221,7 +223,7 @@ class Channel:
             self._listening = False
             return []
         frames = self._splitter.feed(data)
-        if all(kind not in (Kind.WINDOW, Kind.BLOB) for kind, _ in frames):
+        if _SERVED.isdisjoint([kind for kind, _ in frames]):
             return frames
         return [one for one in frames if not self._serve(one)]
 

@@ -234,7 +234,7 @@ def _copy_what_was_stored(
     aliases = {old: made.id if new == original.id else new for old, new in aliases.items()}
     ctx = EffectContext(
         session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
-        cwd=program.cwd, tools=ToolRegistry.default(), aliases=aliases,
+        cwd=program.cwd, tools=ToolRegistry(), aliases=aliases,
     )  # fmt: skip
     for _, body in store.history.records(original.key, 1, last):
         record = Record.unpack(body)

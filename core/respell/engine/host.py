@@ -22,10 +22,10 @@ from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, attempt
 from respell.engine.program import Program
 from respell.engine.suspension import suspension_of
-from respell.engine.wire import Caused, answer, parse_caused
+from respell.engine.wire import Caused, answer, parse_caused, splice_effect
 from respell.engine.wire import Kind as Frame
 from respell.errors import RespellError, StoreError
-from respell.history.record import Part, Record, Status
+from respell.history.record import Packed, Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import SECOND, now_us
@@ -37,6 +37,8 @@ NEXT_EFFECT_WITHIN_S = 2.0  # of a suspend: then the computing worker is killed
 CALL_ENDS_WITHIN_S = 10.0  # of a suspend: then the external call in flight is in doubt
 
 DEFAULT_MEMORY_BYTES = 1024**3
+
+_RECORD, _EFFECT = int(Frame.RECORD), int(Part.EFFECT)  # compared once per record
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,8 +241,12 @@ class Host:
         if self._deaf:
             return
         self._last_heard = time.monotonic()
-        if kind == Frame.RECORD:
-            self._record(parse_caused(payload))
+        if kind == _RECORD:
+            if payload[0] == _EFFECT:
+                self._record_effect(payload)
+            else:
+                caused = parse_caused(payload)
+                self._ledger.add(self._numbered(caused, caused.outcome, caused.status))
             if self._stopping is not None:
                 self._stop_worker()
         elif kind == Frame.CALL:
@@ -250,8 +256,16 @@ class Host:
         elif kind == Frame.STOPPED:
             self._stopped(values.decode(payload))
 
-    def _record(self, caused: Caused) -> None:
-        self._ledger.add(self._numbered(caused, caused.outcome, caused.status))
+    def _record_effect(self, payload: bytes) -> None:
+        """Record what needs no answer: the most frequent case by far."""
+        ledger = self._ledger
+        number = ledger.next_number()
+        body, name = splice_effect(payload, number, self._events.number_of, now_us())
+        record = Packed(Part.EFFECT, number, body)
+        if name.startswith((b"output.", b"log.")):
+            ledger.output(record, name.decode())
+        else:
+            ledger.add(record)
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
         number, parent = self._events.place(caused, self._ledger.next_number)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from respell import values
-from respell.history.record import Part, Record, Status
+from respell.history.record import Packed, Part, Record, Status
 from respell.store import HistoryWriter, Store
 from respell.times import now_us
 
@@ -36,7 +36,7 @@ class Ledger:
         self._store = store
         self._writer = writer
         self._on_output = on_output
-        self._batch: list[Record] = []
+        self._batch: list[Record | Packed] = []
         self._outputs: list[tuple[str, bytes]] = []
         self._number = writer.number
         self.due: float | None = None  # when the batch must be out, by time.monotonic()
@@ -56,7 +56,7 @@ class Ledger:
         self._number += 1
         return self._number
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record | Packed) -> None:
         """Put a record into the batch."""
         batch = self._batch
         batch.append(record)
@@ -64,8 +64,11 @@ class Ledger:
             self.due = time.monotonic() + BATCH_S
         elif len(batch) >= BATCH_RECORDS:
             self.commit()
-        if record.name.startswith(("output.", "log.")) and record.part is Part.EFFECT:
-            self._outputs.append((record.name, _text(record.args)))
+
+    def output(self, record: Packed, name: str) -> None:
+        """Put an output event into the batch; its text is handed on once it is committed."""
+        self._outputs.append((name, _text(record.unpack().args)))
+        self.add(record)
 
     def note(self, name: str, args: dict[str, Any], **fields: Any) -> int:
         """Put an event of the host's own into the batch; returns its number."""

@@ -60,13 +60,17 @@ class OpenEvents:
                 del self._numbers[ordinal]
                 self._spans.discard(ordinal)
             return known
-        parent = self._numbers[caused.parent][0] if caused.parent in self._numbers else 0
-        place = (next_number(), parent)
+        place = (next_number(), self.number_of(caused.parent))
         if caused.part is Part.BEGIN:
             self._spans.add(ordinal)
         if caused.part is not Part.EFFECT:
             self._numbers[ordinal] = place
         return place
+
+    def number_of(self, ordinal: int) -> int:
+        """Return the number of an open event; 0 where there is none of that ordinal."""
+        place = self._numbers.get(ordinal)
+        return place[0] if place else 0
 
     def begun(self, intent: Record) -> None:
         """Remember an intent until it is settled."""

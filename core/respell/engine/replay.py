@@ -373,7 +373,7 @@ class _Simulation:
         ctx = EffectContext(
             session=self._overlay.sessions.get(self._session.key), store=self._overlay,
             permissions=self._program.permissions, script_dir=self._program.script_dir,
-            cwd=self._program.cwd, tools=ToolRegistry.default(), number=0,
+            cwd=self._program.cwd, tools=ToolRegistry(), number=0,
         )  # fmt: skip
         args = values.decode(caused.args) or {}
         changes = effect.manner(ctx, args).kind is effects.Kind.STORED

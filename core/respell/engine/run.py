@@ -303,17 +303,20 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
     opened = store.history.open_effects(session.key)
     if not opened:
         return []
-    ctx = _context(store, session, program_of(store, session), ToolRegistry.default())
+    ctx = _context(store, session, program_of(store, session), ToolRegistry())
     return [one for one in opened if not _safe_to_repeat(one, ctx)]
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
     if one.name in ("session.suspend", "timer.sleep"):
         return True
+    args = one.record.arguments()
+    if one.name == "tool.invoke" and not ctx.tools.exists(args["name"]):
+        return False  # it is not installed here: a person has to decide
     try:
-        manner = effects.lookup(one.name).manner(ctx, one.record.arguments())
+        manner = effects.lookup(one.name).manner(ctx, args)
     except RespellError:
-        return False  # e.g. its tool is not installed here: a person has to decide
+        return False
     return manner.idempotent or manner.kind is Kind.READ
 
 
@@ -413,6 +416,6 @@ def _append(
 
 
 def _services(on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any) -> Services:
-    return Services(tools=tools or ToolRegistry.default(), on_output=on_output, stdin=stdin)
+    return Services(tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from respell.errors import LeaseLost, SessionNotFound, StoreError, UsageError
-from respell.history.record import Part, Record, chain
+from respell.history.record import Packed, Part, Record, chain
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.large import LARGE, set_apart
@@ -19,6 +19,7 @@ _INSERT = "INSERT INTO records (session, seq, number, hash, large, body) VALUES 
 INSERT_OPEN = (
     "INSERT OR REPLACE INTO open_effects (session, number, seq, name, due) VALUES (?, ?, ?, ?, ?)"
 )
+_OPENING_OR_CLOSING = frozenset((Part.INTENT, Part.OUTCOME, Part.END))
 
 
 class HistoryWriter:
@@ -55,7 +56,7 @@ class HistoryWriter:
         opened = database.rows("SELECT number FROM open_effects WHERE session = ?", (session,))
         self._open = frozenset(number for (number,) in opened)
 
-    def append(self, records: Sequence[Record]) -> None:
+    def append(self, records: Sequence[Record | Packed]) -> None:
         """Append records, all or none; in the running transaction, or in one of its own.
 
         A record's number is that of an event begun before, or the next one
@@ -145,7 +146,7 @@ class Batch:
         self.opened: dict[int, Row] = {}
         self.closed: set[int] = set()
 
-    def add(self, record: Record, blobs: Blobs) -> None:
+    def add(self, record: Record | Packed, blobs: Blobs) -> None:
         """Number, hash and pack the next record."""
         number = record.number
         if number == self.number + 1:
@@ -156,15 +157,16 @@ class Batch:
                 f"{self.number + 1}"
             )
         body = record.pack()
-        self.hash = chain(self.hash, body)
-        self.seq += 1
+        self.hash = head = chain(self.hash, body)
+        self.seq = seq = self.seq + 1
         large: bytes | None = None
         if len(body) > LARGE:
-            rest, large, addresses = set_apart(record, blobs)
+            rest, large, addresses = set_apart(_unpacked(record), blobs)
             self.large += addresses
             body = rest.pack()
-        self.rows.append((self.session, self.seq, number, self.hash, large, body))
-        self.note(record, self.seq)
+        self.rows.append((self.session, seq, number, head, large, body))
+        if record.part in _OPENING_OR_CLOSING:
+            self.note(_unpacked(record), seq)
 
     def note(self, record: Record, seq: int) -> None:
         """Keep track of which effects are open after a record."""
@@ -173,6 +175,10 @@ class Batch:
             due = record.metadata().get("due") if record.meta else None
             self.opened[number] = (self.session, number, seq, record.name, due)
             self.closed.discard(number)
-        elif record.part is Part.OUTCOME or record.part is Part.END:
+        elif record.part in _OPENING_OR_CLOSING:
             self.opened.pop(number, None)
             self.closed.add(number)
+
+
+def _unpacked(record: Record | Packed) -> Record:
+    return record if isinstance(record, Record) else record.unpack()

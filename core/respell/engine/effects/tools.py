@@ -1,0 +1,75 @@
+"""Tools: calling them, and asking what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell.engine.effects import EffectContext, Kind, Manner, effect
+from respell.engine.effects.arguments import Arguments
+from respell.engine.effects.confined import permissions_of
+from respell.errors import UsageError
+from respell.tools.model import ToolContext
+from respell.tools.schema import fitted, validate
+
+
+def _name(call: str, args: dict[str, Any]) -> str:
+    name = Arguments(call, args).text("name", empty=False)
+    if name is None:
+        raise UsageError(f"{call}: the name of the tool is missing")
+    return name
+
+
+def _invoke_manner(ctx: EffectContext, args: dict[str, Any]) -> Manner:
+    return ctx.tools.manner(_name("Tool.invoke", args), args.get("params"))
+
+
+@effect("tool.invoke", kind=_invoke_manner)
+def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool: `{name, params}` -> success, result, text, metadata, error, duration_s."""
+    context = ToolContext(
+        session_id=ctx.session.id,
+        permissions=permissions_of(ctx),
+        script_dir=ctx.script_dir,
+        cwd=ctx.cwd,
+        cancel=ctx.cancel,
+        number=ctx.number,
+    )
+    return ctx.tools.invoke(_name("Tool.invoke", args), args.get("params"), context)
+
+
+@effect("tool.list", kind=Kind.READ)
+def tool_list(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return name, description, category, version and tags of every tool: `{}`."""
+    return ctx.tools.list()
+
+
+@effect("tool.get", kind=Kind.READ)
+def tool_get(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Return one tool with its schema: `{name}`; nil when there is none."""
+    name = _name("Tool.get", args)
+    return ctx.tools.describe(name) if ctx.tools.exists(name) else None
+
+
+@effect("tool.exists", kind=Kind.READ)
+def tool_exists(ctx: EffectContext, args: dict[str, Any]) -> bool:
+    """Return whether there is a tool: `{name}`."""
+    return ctx.tools.exists(_name("Tool.exists", args))
+
+
+@effect("tool.check", kind=Kind.READ)
+def tool_check(ctx: EffectContext, args: dict[str, Any]) -> bool:
+    """Check the parameters of a tool written in Lua: `{name, parameters, params}` -> true.
+
+    Raises:
+        UsageError: One is wrong (or the JSON Schema is); names it.
+    """
+    name = _name("Tool.invoke", args)
+    schema = args.get("parameters")
+    if not isinstance(schema, dict):
+        raise UsageError(f"Tool '{name}': its parameters are a JSON Schema, given as a table")
+    params = args.get("params")
+    try:
+        validate(schema, fitted(schema, {} if params is None else params), "parameter")
+    except UsageError as error:
+        raise UsageError(f"Tool '{name}': {error}") from None
+    return True

@@ -79,18 +79,18 @@ class Database:
             # Reading a WAL needs a shared-memory file, which can't be made here. Without a
             # WAL nobody writes, and the file alone is all there is.
             if (self.folder / "store.db-wal").exists():
-                raise self.faults.of_sqlite(error) from error
+                raise self._explained(error) from error
             uri = f"{self.path.as_uri()}?immutable=1"
             return self._configured(uri, apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
         except ENVIRONMENT as error:
-            raise self.faults.of_sqlite(error) from error
+            raise self._explained(error) from error
         return connection
 
     def _configured(self, name: str, flags: int) -> apsw.Connection:
         try:
             connection = apsw.Connection(name, flags=flags, statementcachesize=200)
         except ENVIRONMENT as error:
-            raise self.faults.of_sqlite(error) from error
+            raise self._explained(error) from error
         connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
         connection.create_scalar_function("folded", _folded, 1, deterministic=True)
         return connection
@@ -171,14 +171,14 @@ class Database:
         try:
             return self._connection.execute(sql, bindings)
         except ENVIRONMENT as error:
-            raise self.faults.of_sqlite(error) from error
+            raise self._explained(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run a statement for each row; inside `with database:` only."""
         try:
             self._connection.executemany(sql, rows)
         except ENVIRONMENT as error:
-            raise self.faults.of_sqlite(error) from error
+            raise self._explained(error) from error
 
     def write(self, sql: str, bindings: Sequence[Any] = ()) -> int:
         """Run one writing statement, in a transaction of its own outside of any.
@@ -201,13 +201,17 @@ class Database:
 
     def row(self, sql: str, bindings: Sequence[Any] = ()) -> Row | None:
         """Return the first row of a query."""
-        rows = self.rows(sql, bindings)
+        with self.mutex:
+            try:
+                rows = self._connection.execute(sql, bindings).fetchall()
+            except ENVIRONMENT as error:
+                raise self._explained(error) from error
         return rows[0] if rows else None
 
     def value(self, sql: str, bindings: Sequence[Any] = ()) -> Any:
         """Return the first column of the first row of a query; None without rows."""
-        rows = self.rows(sql, bindings)
-        return rows[0][0] if rows else None
+        row = self.row(sql, bindings)
+        return row[0] if row else None
 
     def rows(self, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
         """Return all rows of a query."""
@@ -215,7 +219,7 @@ class Database:
             try:
                 return self._connection.execute(sql, bindings).fetchall()
             except ENVIRONMENT as error:
-                raise self.faults.of_sqlite(error) from error
+                raise self._explained(error) from error
 
     def rows_up_to(self, size: int, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
         """Return rows of a query until their last columns add up to `size` bytes.
@@ -233,7 +237,7 @@ class Database:
                         cursor.close()
                         break
             except ENVIRONMENT as error:
-                raise self.faults.of_sqlite(error) from error
+                raise self._explained(error) from error
         return found
 
     def insert(self, sql: str, bindings: Sequence[Any] = ()) -> int:
@@ -245,6 +249,10 @@ class Database:
     def data_version(self) -> int:
         """Return a number that changes when another connection commits."""
         return int(self.value("PRAGMA data_version"))
+
+    def _explained(self, error: apsw.Error) -> StoreError:
+        connection = getattr(self, "_connection", None)  # not there while it is being opened
+        return self.faults.of_sqlite(error, connection.system_errno if connection else 0)
 
     # ── transactions ─────────────────────────────────────────────────────────────────────
 

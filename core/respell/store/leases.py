@@ -21,8 +21,9 @@ EXPIRES_AFTER = 8 * SECOND
 
 _COLUMNS = "pid, start_time, boot_id, pid_namespace, host, since, heartbeat"
 _TAKE = (
-    f"INSERT INTO leases (session, token, {_COLUMNS}) VALUES (?, 1, ?, ?, ?, ?, ?, ?, ?)"
-    " ON CONFLICT (session) DO UPDATE SET token = token + 1, pid = excluded.pid,"
+    f"INSERT INTO leases (session, token, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (session) DO UPDATE SET token = max(token + 1, excluded.token),"
+    " pid = excluded.pid,"
     " start_time = excluded.start_time, boot_id = excluded.boot_id,"
     " pid_namespace = excluded.pid_namespace, host = excluded.host, since = excluded.since,"
     " heartbeat = excluded.heartbeat"
@@ -128,6 +129,7 @@ class Leases:
                 _TAKE,
                 (
                     session,
+                    now,  # a token made of the time suits no other session that gets this key
                     taker.pid,
                     taker.start_time,
                     taker.boot_id,

@@ -9,7 +9,7 @@ MIGRATIONS: tuple[str, ...] = (
     # 1: the first
     """
     CREATE TABLE sessions (
-        key INTEGER PRIMARY KEY AUTOINCREMENT,  -- a stale host must never meet its key again
+        key INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         name TEXT NOT NULL,
         description TEXT NOT NULL,
@@ -39,8 +39,6 @@ MIGRATIONS: tuple[str, ...] = (
         sequence INTEGER NOT NULL DEFAULT 0,    -- last artifact's
         deleted INTEGER NOT NULL DEFAULT 0      -- hidden, but a fork reads its records
     ) STRICT;
-    CREATE INDEX sessions_created ON sessions (created_at);
-    CREATE INDEX sessions_name ON sessions (name) WHERE name <> '';
     CREATE INDEX sessions_parent ON sessions (parent_session_id)
         WHERE parent_session_id IS NOT NULL;
     CREATE INDEX sessions_fork ON sessions (fork_of) WHERE fork_of IS NOT NULL;
@@ -126,7 +124,7 @@ MIGRATIONS: tuple[str, ...] = (
 
     CREATE TABLE leases (
         session INTEGER PRIMARY KEY,
-        token INTEGER NOT NULL,                 -- grows with every holder
+        token INTEGER NOT NULL,                 -- never the same again, for no session
         pid INTEGER,                            -- NULL: nobody holds it
         start_time INTEGER,
         boot_id TEXT,

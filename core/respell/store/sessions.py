@@ -7,7 +7,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import fields, replace
+from operator import attrgetter
 from typing import Any
 
 import apsw
@@ -16,19 +16,20 @@ from respell import values
 from respell.errors import SessionBusy, SessionNotFound, UsageError
 from respell.history.record import FIRST_HASH
 from respell.sessions.lifecycle import check_status
-from respell.sessions.record import SessionQuery, SessionRecord, no_usage
+from respell.sessions.record import FIELDS, SessionQuery, SessionRecord, no_usage, session_of
 from respell.store.database import Database, Row
 from respell.store.history import History
 from respell.store.leases import Leases
 from respell.store.queries import Where, json_or_null, order, value_or_null
 from respell.times import rfc3339
 
-_FIELDS = tuple(field.name for field in fields(SessionRecord))
+_ALL = attrgetter(*FIELDS)
+_AT = {name: index for index, name in enumerate(FIELDS)}
 _OWN = ("id", "key", "fork_of", "fork_seq", "events", "records", "head_hash", "artifacts")
-_SETTABLE = tuple(name for name in _FIELDS if name not in _OWN)
+_SETTABLE = tuple(name for name in FIELDS if name not in _OWN)
 _INPUT = "(SELECT input FROM session_inputs WHERE session = key) AS input"
-_COLUMNS = ", ".join(_INPUT if name == "input" else name for name in _FIELDS)
-_INSERTED = tuple(name for name in _FIELDS if name not in ("key", "input"))
+_COLUMNS = ", ".join(_INPUT if name == "input" else name for name in FIELDS)
+_INSERTED = tuple(name for name in FIELDS if name not in ("key", "input"))
 
 _INSERT = (
     f"INSERT INTO sessions ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"
@@ -46,6 +47,9 @@ _SORTS = {
     "status": "status",
 }
 _NO_USAGE = no_usage()
+_Times = tuple[int, int]  # created_at, updated_at
+_Head = tuple[int, int, bytes]  # events, records, head_hash
+_NEW: _Head = (0, 0, FIRST_HASH)
 _PREFIX_LENGTH = 4
 _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
@@ -76,45 +80,32 @@ class Sessions:
                 record `fork_seq` to fork from.
         """
         check_status(record.status)
-        created_at = record.created_at or self._clock()
-        updated_at = record.updated_at or created_at
+        now = record.created_at or self._clock()
+        times = (now, record.updated_at or now)
         if record.fork_of is None and record.input is None:
-            row = _row(record, created_at, updated_at, (0, 0, FIRST_HASH))
-            key = self._insert(record.id, row)
-            head = (0, 0, FIRST_HASH)
-        else:
-            with self._database:
-                head = self._head(record)
-                key = self._insert(record.id, _row(record, created_at, updated_at, head))
-                if record.input is not None:
-                    self._database.write(_SET_INPUT, (key, values.encode(record.input)))
-                if record.fork_of is not None:
-                    self._history.copy_open_effects(record.fork_of, record.fork_seq, key)
-        return replace(
-            record,
-            key=key,
-            created_at=created_at,
-            updated_at=updated_at,
-            events=head[0],
-            records=head[1],
-            head_hash=head[2],
-            artifacts=0,
-        )
+            key = self._insert(record, times, _NEW)
+            return _stored(record, key, times, _NEW)
+        with self._database:
+            head = _NEW if record.fork_of is None else self._head(record, record.fork_of)
+            key = self._insert(record, times, head)
+            if record.input is not None:
+                self._database.write(_SET_INPUT, (key, values.encode(record.input)))
+            if record.fork_of is not None:
+                self._history.copy_open_effects(record.fork_of, record.fork_seq, key)
+        return _stored(record, key, times, head)
 
-    def _insert(self, session_id: str, row: builtins.list[Any]) -> int:
+    def _insert(self, record: SessionRecord, times: _Times, head: _Head) -> int:
         try:
-            return self._database.insert(_INSERT, row)
+            return self._database.insert(_INSERT, _row(record, times, head))
         except apsw.ConstraintError:
             raise UsageError(
-                f"there is a session {session_id} in this store already, or a deleted one that "
+                f"there is a session {record.id} in this store already, or a deleted one that "
                 "a fork still needs; give the new one another id"
             ) from None
 
-    def _head(self, record: SessionRecord) -> tuple[int, int, bytes]:
-        """Return events, records and chain hash that a new session starts with."""
-        if record.fork_of is None:
-            return 0, 0, FIRST_HASH
-        source = self.get(record.fork_of)
+    def _head(self, record: SessionRecord, source_key: int) -> _Head:
+        """Return events, records and chain hash that a fork starts with."""
+        source = self.get(source_key)
         if not 0 <= record.fork_seq <= source.records:
             raise UsageError(
                 f"session {source.id} has {source.records} records; it can't be forked after "
@@ -210,17 +201,17 @@ class Sessions:
                     self._database.write(_SET_INPUT, (key, values.encode(value)))
                 self.update(key, **fields)
             return
-        fields.setdefault("updated_at", self._clock())
+        if "updated_at" not in fields:
+            fields["updated_at"] = self._clock()
         names = tuple(fields)
         sql = self._updates.get(names)
         if sql is None:
             sql = self._updates[names] = _update_sql(names)
         if "status" in fields:
             check_status(fields["status"])
-        bindings = [
-            _TO_COLUMN[name](it) if name in _TO_COLUMN else it for name, it in fields.items()
-        ]
-        bindings.append(key)
+        for name in _TO_COLUMN.keys() & fields.keys():
+            fields[name] = _TO_COLUMN[name](fields[name])
+        bindings = (*fields.values(), key)
         if not self._database.write(sql, bindings):
             raise SessionNotFound(
                 f"there is no session with key {key} in the store {self._database.folder}; "
@@ -345,22 +336,24 @@ def _usage_column(usage: dict[str, Any]) -> str | None:
     return None if usage == _NO_USAGE else json.dumps(usage)
 
 
+def _optional_column(value: Any) -> bytes | None:
+    return None if value is None else values.encode(value)
+
+
 _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
     "args": json_or_null,
     "tags": json_or_null,
     "metadata": value_or_null,
     "usage": _usage_column,
     "limits": json_or_null,
-    "waiting_for": lambda value: None if value is None else values.encode(value),
-    "error": lambda value: None if value is None else values.encode(value),
+    "waiting_for": _optional_column,
+    "error": _optional_column,
 }
 
 
-def _row(
-    record: SessionRecord, created_at: int, updated_at: int, head: tuple[int, int, bytes]
-) -> list[Any]:
+def _row(record: SessionRecord, times: _Times, head: _Head) -> tuple[Any, ...]:
     """Return the values of `_INSERTED`, in its order."""
-    return [
+    return (
         record.id,
         record.name,
         record.description,
@@ -374,46 +367,50 @@ def _row(
         record.forked_from,
         record.forked_at,
         record.fork_of,
-        record.fork_seq if record.fork_of is not None else 0,
+        0 if record.fork_of is None else record.fork_seq,
         record.created_by,
-        created_at,
-        updated_at,
+        *times,
         record.ended_at,
         *head,
         0,
         _usage_column(record.usage),
         json_or_null(record.limits),
-        None if record.waiting_for is None else values.encode(record.waiting_for),
-        None if record.error is None else values.encode(record.error),
-    ]
-
-
-def _nothing() -> None:
-    return None
-
-
-def _decoder(decode: Callable[[Any], Any], empty: Callable[[], Any]) -> Callable[[Any], Any]:
-    return lambda column: empty() if column is None else decode(column)
-
-
-_FROM_COLUMN = tuple(
-    (_FIELDS.index(name), _decoder(decode, empty))
-    for name, decode, empty in (
-        ("args", json.loads, list),
-        ("input", values.decode, _nothing),
-        ("tags", json.loads, list),
-        ("metadata", values.decode, dict),
-        ("usage", json.loads, no_usage),
-        ("limits", json.loads, dict),
-        ("waiting_for", values.decode, _nothing),
-        ("error", values.decode, _nothing),
+        _optional_column(record.waiting_for),
+        _optional_column(record.error),
     )
-)
+
+
+def _stored(record: SessionRecord, key: int, times: _Times, head: _Head) -> SessionRecord:
+    """Return what was inserted; `dataclasses.replace` takes as long as the INSERT."""
+    columns = list(_ALL(record))
+    columns[_AT["key"]] = key
+    columns[_AT["created_at"]], columns[_AT["updated_at"]] = times
+    columns[_AT["events"]], columns[_AT["records"]], columns[_AT["head_hash"]] = head
+    columns[_AT["artifacts"]] = 0
+    if record.fork_of is None:
+        columns[_AT["fork_seq"]] = 0
+    return session_of(columns)
 
 
 def _record(row: Row) -> SessionRecord:
     """Return the record of a row of `_COLUMNS`."""
     columns = list(row)
-    for index, decode in _FROM_COLUMN:
-        columns[index] = decode(columns[index])
-    return SessionRecord(*columns)
+    for index, decode, empty in _FROM_COLUMN:
+        column = columns[index]
+        columns[index] = decode(column) if column is not None else empty and empty()
+    return session_of(columns)
+
+
+_FROM_COLUMN: tuple[tuple[int, Callable[[Any], Any], Callable[[], Any] | None], ...] = tuple(
+    (_AT[name], decode, empty)
+    for name, decode, empty in (
+        ("args", json.loads, list),
+        ("input", values.decode, None),
+        ("tags", json.loads, list),
+        ("metadata", values.decode, dict),
+        ("usage", json.loads, no_usage),
+        ("limits", json.loads, dict),
+        ("waiting_for", values.decode, None),
+        ("error", values.decode, None),
+    )
+)

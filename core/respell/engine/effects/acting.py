@@ -1,0 +1,104 @@
+"""Which sessions a script acts as, and what the ids it gives mean.
+
+A script acts as its own session, as those it created, and as those without program that it
+loaded or resumed. Records of all sessions can be read; artifacts, state and events only of
+those a script acts as.
+"""
+
+from __future__ import annotations
+
+from respell import values
+from respell.engine.effects import EffectContext
+from respell.engine.effects.arguments import lua_type
+from respell.errors import PermissionDenied, SessionNotFound, UsageError
+from respell.sessions.record import SessionQuery, SessionRecord
+
+# A scope of the state that no script can name: theirs get a prefix of the known ones.
+_LOADED = "respell:loaded:"
+
+
+def ctx_session(ctx: EffectContext, given: object, call: str) -> SessionRecord:
+    """Return the session that an id in a script means; every such id goes through here.
+
+    Args:
+        ctx: Of the effect.
+        given: The id, or None for the session that runs.
+        call: The call as scripts write it, for the error.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        UsageError: It is no id at all.
+    """
+    if given is None:
+        return ctx.store.sessions.get(ctx.session.key)
+    if not isinstance(given, str):
+        raise UsageError(
+            f"{call}: session must be an id or a session's record, not a {lua_type(given)}"
+        )
+    try:
+        return ctx.store.sessions.get(ctx.aliases.get(given, given))
+    except SessionNotFound:
+        raise SessionNotFound(
+            f"{call}: there is no session {given!r:.80}; Session.list() returns those there are"
+        ) from None
+
+
+def id_in_script(ctx: EffectContext, session_id: str) -> str:
+    """Return the id by which the script knows a session; differs in forks only."""
+    for known, meant in ctx.aliases.items():
+        if meant == session_id:
+            return known
+    return session_id
+
+
+def acting_as(ctx: EffectContext, given: object, call: str) -> SessionRecord:
+    """Return the session of an id that the script must act as.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        PermissionDenied: The script does not act as it; says what would be needed.
+    """
+    record = ctx_session(ctx, given, call)
+    if acts_as(ctx, record):
+        return record
+    needed = (
+        "it has a program of its own"
+        if record.has_program
+        else f"Session.load({given!r}) lets this script act as it"
+    )
+    raise PermissionDenied(
+        f"{call}: this script does not act as session {given}: {needed}. A script acts as its own "
+        "session, those it created, and those without program that it loaded or resumed"
+    )
+
+
+def acts_as(ctx: EffectContext, record: SessionRecord) -> bool:
+    """Return whether the script acts as a session."""
+    own = ctx.session.id
+    if own in (record.id, record.created_by):
+        return True
+    return ctx.store.state.get(_LOADED + own, record.id) is not None
+
+
+def take_on(ctx: EffectContext, record: SessionRecord) -> None:
+    """Let the script act as a session without program from now on."""
+    if not record.has_program and not acts_as(ctx, record):
+        ctx.store.state.set(_LOADED + ctx.session.id, record.id, values.encode(True))
+
+
+def forget(ctx: EffectContext, record: SessionRecord) -> None:
+    """Note that a session the script acted as is gone."""
+    ctx.store.state.delete(_LOADED + ctx.session.id, record.id)
+
+
+def all_acted_as(ctx: EffectContext) -> list[SessionRecord]:
+    """Return all sessions that the script acts as, its own first."""
+    sessions = ctx.store.sessions
+    found = [sessions.get(ctx.session.key)]
+    found += sessions.list(SessionQuery(created_by=ctx.session.id, desc=False))
+    for session_id in ctx.store.state.list(_LOADED + ctx.session.id):
+        try:
+            found.append(sessions.get(session_id))
+        except SessionNotFound:
+            continue  # another script deleted it
+    return found

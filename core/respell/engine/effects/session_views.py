@@ -1,0 +1,223 @@
+"""What scripts read of sessions: records, lists, timeline and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, cast
+
+from respell import values
+from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects.acting import acting_as, ctx_session, id_in_script
+from respell.engine.effects.arguments import Arguments
+from respell.errors import SessionNotFound, UsageError
+from respell.history.events import KINDS, Event, events
+from respell.sessions.lifecycle import STATUSES
+from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
+from respell.times import rfc3339
+
+_FILTERS = (
+    "status", "tags", "parent", "parent_session_id", "created_by", "created_after",
+    "created_before", "text", "sort", "desc", "limit", "offset",
+)  # fmt: skip
+_SORTS = ("created_at", "updated_at", "name", "events", "artifacts", "status")
+_TIMELINE = ("from", "to", "kind", "correlation_id", "limit")
+_TIMELINE_LENGTH, _TIMELINE_MOST = 1_000, 10_000
+
+
+# Records ---------------------------------------------------------------------------------
+
+
+@effect("session.get", kind=Kind.READ)
+def session_get(ctx: EffectContext, args: dict[str, Any]) -> Any:
+    """Return the record of any session, or one field of it."""
+    record = ctx_session(ctx, args.get("session"), "Session.get")
+    shown = _shown(ctx, record, running=ctx.store.leases.holder(record.key) is not None)
+    field = args.get("field")
+    return shown if field is None else shown.get(field)
+
+
+def _shown(ctx: EffectContext, record: SessionRecord, *, running: bool) -> dict[str, Any]:
+    """Return a session as scripts see it; what is None is nil there."""
+    creator = record.created_by
+    return {
+        "id": id_in_script(ctx, record.id),
+        "name": record.name or None,
+        "description": record.description or None,
+        "status": record.status,
+        "running": running,
+        "interrupted": record.status == "active" and record.has_program and not running,
+        "script": record.script,
+        "tags": record.tags,
+        "metadata": record.metadata,
+        "custom_metadata": record.metadata,  # as rs-llmspell v0.6.0 calls it
+        "parent_session_id": _id(ctx, record.parent_session_id),
+        "forked_from": _id(ctx, record.forked_from),
+        "created_by": record.metadata.get("created_by") or _id(ctx, creator),
+        "creator": _id(ctx, creator),
+        "created_at": rfc3339(record.created_at),
+        "updated_at": rfc3339(record.updated_at),
+        "ended_at": None if record.ended_at is None else rfc3339(record.ended_at),
+        "events": record.events,
+        "artifacts": record.artifacts,
+        "usage": record.usage,
+        "limits": record.limits,
+        "waiting_for": record.waiting_for,
+        "error": record.error,
+    }
+
+
+def _id(ctx: EffectContext, session_id: str | None) -> str | None:
+    return None if session_id is None else id_in_script(ctx, session_id)
+
+
+# Lists -----------------------------------------------------------------------------------
+
+
+@effect("session.list", kind=Kind.READ)
+def session_list(ctx: EffectContext, args: Any) -> list[dict[str, Any]]:
+    """Return the sessions that match, in any status unless one is asked for."""
+    given = Arguments("Session.list", args, _FILTERS, what="filter")
+    parent = given.text("parent", "parent_session_id")
+    creator = given.text("created_by")
+    query = SessionQuery(
+        status=given.choice("status", STATUSES),
+        tags=given.texts("tags", most=255),
+        parent=None if parent is None else ctx.aliases.get(parent, parent),
+        created_after=given.time("created_after"),
+        created_before=given.time("created_before"),
+        text=given.text("text"),
+        sort=cast(SessionSort, given.choice("sort", _SORTS) or "created_at"),
+        desc=given.flag("desc"),
+        limit=given.integer("limit"),
+        offset=given.integer("offset") or 0,
+    )
+    live = ctx.store.leases.live()
+    return [
+        _shown(ctx, record, running=record.key in live) for record in _matching(ctx, query, creator)
+    ]
+
+
+def _matching(ctx: EffectContext, query: SessionQuery, creator: str | None) -> list[SessionRecord]:
+    if creator is None and not ctx.aliases:
+        return ctx.store.sessions.list(query)
+    # A creator may be one that a script named, which the store keeps as metadata; and in a
+    # fork an aliased id means its copy, so the session that really has it is not to be seen.
+    found = [
+        record
+        for record in ctx.store.sessions.list(replace(query, limit=None, offset=0))
+        if record.id not in ctx.aliases and (creator is None or creator in _creators(ctx, record))
+    ]
+    end = None if query.limit is None else query.offset + query.limit
+    return found[query.offset : end]
+
+
+def _creators(ctx: EffectContext, record: SessionRecord) -> tuple[Any, ...]:
+    return _id(ctx, record.created_by), record.metadata.get("created_by")
+
+
+# Timeline --------------------------------------------------------------------------------
+
+
+@effect("session.timeline", kind=Kind.READ)
+def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any, Any]]:
+    """Return a session's events, oldest first; large values by hash and size."""
+    call = "Session.getTimeline"
+    record = acting_as(ctx, args.get("session"), call)
+    given = Arguments(call, args.get("options"), _TIMELINE)
+    kind = given.choice("kind", KINDS)
+    correlation = given.text("correlation_id")
+    limit = given.integer("limit", least=1, most=_TIMELINE_MOST) or _TIMELINE_LENGTH
+    first, last = given.integer("from", least=1) or 1, given.integer("to", least=1)
+    if correlation is not None and ctx.aliases.get(correlation, correlation) != record.id:
+        return []  # all events of a session correlate by its id
+    found: list[dict[Any, Any]] = []
+    for event in _events(ctx, record, first, last):
+        if kind is not None and event.kind != kind:
+            continue
+        # As the command line shows it, but with Lua's own strings, numbers and tables.
+        shown = values.from_json(event.to_json(id_in_script(ctx, record.id)))
+        found.append(shown)
+        if len(found) == limit:
+            break
+    return found
+
+
+def _events(
+    ctx: EffectContext, record: SessionRecord, first: int, last: int | None
+) -> Iterator[Event]:
+    if record.has_program:
+        yield from events(ctx.store, record.key, first, last)
+        return
+    creator = _creator(ctx, record)
+    if creator is None:
+        return
+    ids = {record.id, id_in_script(ctx, record.id)}
+    for event in events(ctx.store, creator.key, first, last):
+        if _concerns(event, ids):
+            yield event
+
+
+def _concerns(event: Event, ids: set[str]) -> bool:
+    """Whether an event of a session's creator is about the session."""
+    if event.name == "session.create":
+        return event.outcome in ids
+    if event.args.get("session") in ids:
+        return True
+    scope = event.args.get("scope")
+    return isinstance(scope, str) and scope.removeprefix("session:") in ids
+
+
+def _creator(ctx: EffectContext, record: SessionRecord) -> SessionRecord | None:
+    if record.created_by is None:
+        return None
+    try:
+        return ctx.store.sessions.get(record.created_by)
+    except SessionNotFound:
+        return None
+
+
+# Numbers and replay ----------------------------------------------------------------------
+
+
+@effect("session.stats", kind=Kind.READ)
+def session_stats(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Return what a session used and has."""
+    record = acting_as(ctx, args.get("session"), "Session.stats")
+    return {
+        **record.usage,
+        "session_id": id_in_script(ctx, record.id),
+        "status": record.status,
+        "events": record.events,
+        "artifacts": record.artifacts,
+        "state_keys": len(ctx.store.state.list(f"session:{record.id}")),
+        "limits": record.limits,
+        "created_at": rfc3339(record.created_at),
+        "updated_at": rfc3339(record.updated_at),
+        "ended_at": None if record.ended_at is None else rfc3339(record.ended_at),
+    }
+
+
+@effect("session.can_replay", kind=Kind.READ)
+def session_can_replay(ctx: EffectContext, args: dict[str, Any]) -> bool:
+    """Return whether there is a program to re-execute: its own, or its creator's."""
+    return _replayable(ctx, ctx_session(ctx, args.get("session"), "Session.canReplay"))
+
+
+@effect("session.list_replayable", kind=Kind.READ)
+def session_list_replayable(ctx: EffectContext, args: Any) -> list[str]:
+    """Return the ids of all sessions that can be replayed, newest first."""
+    if args:
+        raise UsageError("Session.listReplayable takes no arguments")
+    return [
+        id_in_script(ctx, record.id)
+        for record in _matching(ctx, SessionQuery(), None)
+        if _replayable(ctx, record)
+    ]
+
+
+def _replayable(ctx: EffectContext, record: SessionRecord) -> bool:
+    if record.has_program:
+        return True
+    creator = _creator(ctx, record)
+    return creator is not None and creator.has_program

@@ -1,0 +1,245 @@
+"""What scripts do to sessions: create, load, change, end, delete.
+
+What suspends or ends the running program is not here: `session.suspend` is performed by
+the host itself, and a program completes or fails where its script ends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell.engine.effects import EffectContext, Kind, effect, session_views
+from respell.engine.effects.acting import (
+    acting_as,
+    acts_as,
+    ctx_session,
+    forget,
+    id_in_script,
+    take_on,
+)
+from respell.engine.effects.arguments import Arguments
+from respell.engine.run import LIMITS
+from respell.errors import EffectFailed, PermissionDenied, UsageError
+from respell.sessions.lifecycle import check_transition
+from respell.sessions.record import SessionRecord
+from respell.times import now_us
+
+__all__ = ["acting_as", "acts_as", "ctx_session", "id_in_script", "session_views"]
+
+MAX_TAG_BYTES = 255
+MAX_NAME_BYTES = 255
+
+_OPTIONS = (
+    "name", "description", "tags", "metadata", "parent", "parent_session_id", "max_duration",
+    "max_idle_time", "limits", "rate", "created_by",
+)  # fmt: skip
+
+
+# Creating and loading --------------------------------------------------------------------
+
+
+@effect("session.create", kind=Kind.STORED)
+def session_create(ctx: EffectContext, args: Any) -> str:
+    """Create a session without program and return its id."""
+    call = "Session.create"
+    given = Arguments(call, args, _OPTIONS)
+    parent = given.given("parent", "parent_session_id")
+    metadata = given.table("metadata")
+    creator = given.text("created_by", most=MAX_NAME_BYTES)
+    if creator:
+        # Whom a script names; the session that really created it decides who acts as it.
+        metadata = {**metadata, "created_by": creator}
+    record = SessionRecord(
+        name=given.text("name", most=MAX_NAME_BYTES) or "",
+        description=given.text("description") or "",
+        tags=given.texts("tags", most=MAX_TAG_BYTES),
+        metadata=metadata,
+        parent_session_id=None if parent is None else ctx_session(ctx, parent, call).id,
+        limits=_limits(call, given),
+        created_by=ctx.session.id,
+    )
+    return id_in_script(ctx, ctx.store.sessions.insert(record).id)
+
+
+def _limits(call: str, given: Arguments) -> dict[str, Any]:
+    nested = Arguments(call, given.table("limits"), tuple(LIMITS), what="limit")
+    limits: dict[str, Any] = {}
+    for name, kind in LIMITS.items():
+        value = nested.integer(name, least=1) if kind is int else nested.positive(name)
+        if name in ("max_duration", "max_idle_time"):
+            value = given.positive(name) or value
+        if value is not None:
+            limits[name] = kind(value)
+    rate = given.given("rate")
+    if isinstance(rate, dict):
+        rates = Arguments(call, rate)
+        limits["rate"] = {str(name): rates.positive(name) for name in rate}
+    elif rate is not None:
+        limits["rate"] = given.positive("rate")
+    return limits
+
+
+@effect("session.load", kind=Kind.STORED)
+def session_load(ctx: EffectContext, args: dict[str, Any]) -> str:
+    """Make sure that a session is there; the script acts as it if it has no program."""
+    record = ctx_session(ctx, args.get("session"), "Session.load")
+    take_on(ctx, record)
+    return id_in_script(ctx, record.id)
+
+
+@effect("session.save", kind=Kind.STORED)
+def session_save(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Commit all that is buffered: the records before this effect go with its own."""
+    acting_as(ctx, args.get("session"), "Session.save")
+
+
+@effect("session.set_current", kind=Kind.READ)
+def session_set_current(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Make sure that a session can be the default owner of what the script makes."""
+    acting_as(ctx, args.get("session"), "Session.setCurrent")
+
+
+# Lifecycle -------------------------------------------------------------------------------
+
+
+@effect("session.suspend_other", kind=Kind.STORED)
+def session_suspend_other(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Suspend a session that is not the running program's."""
+    _become(ctx, args, "Session.suspend", "suspended")
+
+
+@effect("session.resume", kind=Kind.STORED)
+def session_resume(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Make a suspended session without program active; the script acts as it."""
+    call = "Session.resume"
+    record = ctx_session(ctx, args.get("session"), call)
+    if record.has_program and record.id != ctx.session.id:
+        raise EffectFailed(
+            f"{call}: session {args['session']} has a program of its own; "
+            f"`respell resume {record.id[:8]}` goes on with it"
+        )
+    if args.get("value") is not None:
+        raise UsageError(
+            f"{call}: session {args.get('session')} has no program that could take the value; "
+            "State.set('session:ID', key, value) keeps one with it"
+        )
+    take_on(ctx, record)
+    _become(ctx, args, call, "active", waiting_for=None)
+
+
+@effect("session.complete", kind=Kind.STORED)
+def session_complete(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Complete a session that is not the running program's."""
+    _become(ctx, args, "Session.complete", "completed", ended_at=now_us(), waiting_for=None)
+
+
+@effect("session.fail", kind=Kind.STORED)
+def session_fail(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Fail a session that is not the running program's, for a reason."""
+    call = "Session.fail"
+    reason = Arguments(call, args).text("reason") or "no reason given"
+    error = {"message": reason, "traceback": ""}
+    _become(ctx, args, call, "failed", ended_at=now_us(), waiting_for=None, error=error)
+
+
+@effect("session.archive", kind=Kind.STORED)
+def session_archive(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Archive a session that has ended."""
+    _become(ctx, args, "Session.archive", "archived")
+
+
+@effect("session.delete", kind=Kind.STORED)
+def session_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Delete a session with its artifacts and state."""
+    call = "Session.delete"
+    record = _other(ctx, args, call)
+    ctx.store.sessions.delete(record.key)
+    forget(ctx, record)
+
+
+def _become(
+    ctx: EffectContext, args: dict[str, Any], call: str, status: str, **fields: Any
+) -> None:
+    record = acting_as(ctx, args.get("session"), call)
+    check_transition(record.status, status, session=id_in_script(ctx, record.id))
+    _not_running(ctx, record, call)
+    ctx.store.sessions.update(record.key, status=status, **fields)
+
+
+def _other(ctx: EffectContext, args: dict[str, Any], call: str) -> SessionRecord:
+    record = acting_as(ctx, args.get("session"), call)
+    _not_running(ctx, record, call)
+    return record
+
+
+def _not_running(ctx: EffectContext, record: SessionRecord, call: str) -> None:
+    """Do nothing unless the session is a program that runs: only its host may change it."""
+    if record.id == ctx.session.id:
+        raise PermissionDenied(
+            f"{call}: session {id_in_script(ctx, record.id)} is the program that calls this; "
+            "its status changes where its script ends, fails or calls Session.suspend()"
+        )
+    holder = ctx.store.leases.holder(record.key)
+    if holder is not None:
+        raise EffectFailed(
+            f"{call}: session {id_in_script(ctx, record.id)} is running ({holder}); "
+            f"`respell suspend {record.id[:8]}` stops it first"
+        )
+
+
+# Tags and metadata -----------------------------------------------------------------------
+
+
+@effect("session.set_tags", kind=Kind.STORED)
+def session_set_tags(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Replace a session's tags."""
+    record = acting_as(ctx, args.get("session"), "Session.setTags")
+    tags = Arguments("Session.setTags", args).texts("tags", most=MAX_TAG_BYTES)
+    ctx.store.sessions.update(record.key, tags=tags)
+
+
+@effect("session.add_tag", kind=Kind.STORED)
+def session_add_tag(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Add a tag; one that is there already stays where it is."""
+    record = acting_as(ctx, args.get("session"), "Session.addTag")
+    tag = _tag("Session.addTag", args)
+    if tag not in record.tags:
+        ctx.store.sessions.update(record.key, tags=[*record.tags, tag])
+
+
+@effect("session.remove_tag", kind=Kind.STORED)
+def session_remove_tag(ctx: EffectContext, args: dict[str, Any]) -> bool:
+    """Remove a tag and return whether it was there."""
+    record = acting_as(ctx, args.get("session"), "Session.removeTag")
+    tag = _tag("Session.removeTag", args)
+    if tag not in record.tags:
+        return False
+    ctx.store.sessions.update(record.key, tags=[it for it in record.tags if it != tag])
+    return True
+
+
+def _tag(call: str, args: dict[str, Any]) -> str:
+    return Arguments(call, args).check_tag("tag", args.get("tag"), most=MAX_TAG_BYTES)
+
+
+@effect("session.update_metadata", kind=Kind.STORED)
+def session_update_metadata(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Change name, description and tags; all other fields are merged into the metadata."""
+    call = "Session.updateMetadata"
+    record = acting_as(ctx, args.get("session"), call)
+    given = Arguments(call, args.get("metadata"), what="field")
+    changes: dict[str, Any] = {}
+    for name, most in (("name", MAX_NAME_BYTES), ("description", None)):
+        text = given.text(name, most=most)
+        if text is not None:
+            changes[name] = text
+    if given.given("tags") is not None:
+        changes["tags"] = given.texts("tags", most=MAX_TAG_BYTES)
+    more = given.rest("name", "description", "tags")
+    for name in ("id", "status", "created_at", "updated_at"):
+        if name in more:
+            raise UsageError(f"{call}: {name} is no metadata; it can't be set by hand")
+    if more:
+        changes["metadata"] = {**record.metadata, **more}
+    if changes:
+        ctx.store.sessions.update(record.key, **changes)

@@ -1,0 +1,91 @@
+"""State: values that scripts keep by scope and key.
+
+Scopes: `session:ID` (the default, of the current session), `global`, `agent:…`,
+`workflow:…`, `custom:…`. Any other text is a custom scope of that name, as in rs-llmspell
+v0.6.0: `notes` and `custom:notes` are one. A scope of a session is open to the scripts
+that act as it; all others are shared by every session of the store.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell import values
+from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects.arguments import lua_type
+from respell.engine.effects.acting import acting_as
+from respell.errors import UsageError
+
+MAX_KEY_BYTES = 1024
+
+_SHARED = ("agent", "workflow", "custom")
+
+
+@effect("state.get", kind=Kind.READ)
+def state_get(ctx: EffectContext, args: dict[str, Any]) -> Any:
+    """Return a value; None where there is none."""
+    data = ctx.store.state.get(_scope(ctx, args, "State.get"), _key(args, "State.get"))
+    return None if data is None else values.decode(data)
+
+
+@effect("state.set", kind=Kind.STORED)
+def state_set(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Set a value; nil (no value at all) deletes it, as in a Lua table."""
+    scope, key = _scope(ctx, args, "State.set"), _key(args, "State.set")
+    value = args.get("value")
+    if value is None:
+        ctx.store.state.delete(scope, key)
+    else:
+        ctx.store.state.set(scope, key, values.encode(value))
+
+
+@effect("state.delete", kind=Kind.STORED)
+def state_delete(ctx: EffectContext, args: dict[str, Any]) -> bool:
+    """Delete a value and return whether there was one."""
+    return ctx.store.state.delete(_scope(ctx, args, "State.delete"), _key(args, "State.delete"))
+
+
+@effect("state.list", kind=Kind.READ)
+def state_list(ctx: EffectContext, args: dict[str, Any]) -> list[str]:
+    """Return the keys of a scope, sorted by their bytes."""
+    return ctx.store.state.list(_scope(ctx, args, "State.list"))
+
+
+def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
+    """Return the scope as the store has it; without one, that of the running session."""
+    scope = args.get("scope")
+    if scope is None:
+        return f"session:{ctx.session.id}"
+    if scope == "global":
+        return "global"
+    scope = _text(scope, "scope", call)
+    family, _, name = scope.partition(":")
+    if family == "session" or family in _SHARED:
+        if not name:
+            raise UsageError(
+                f"{call}: the scope {scope!r} needs a name after a colon, as in {family}:NAME. "
+                "Scopes are global, session:ID, agent:NAME, workflow:NAME and custom:NAME"
+            )
+        if family == "session":
+            return f"session:{acting_as(ctx, name, call).id}"
+        return scope
+    return f"custom:{scope}"
+
+
+def _key(args: dict[str, Any], call: str) -> str:
+    return _text(args.get("key"), "key", call)
+
+
+def _text(value: object, name: str, call: str) -> str:
+    if isinstance(value, bytes):
+        raise UsageError(f"{call}: {name} must be UTF-8 text; these bytes are not")
+    if not isinstance(value, str):
+        raise UsageError(f"{call}: {name} must be a string, not {lua_type(value)}")
+    if not value:
+        raise UsageError(f"{call}: {name} must not be empty")
+    # Most texts are short: only the long ones have to be encoded to be measured.
+    if len(value) > MAX_KEY_BYTES // 4 and len(value.encode()) > MAX_KEY_BYTES:
+        raise UsageError(
+            f"{call}: {name} may have {MAX_KEY_BYTES} bytes; this one has {len(value.encode())}"
+        )
+    return value

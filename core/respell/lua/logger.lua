@@ -1,0 +1,44 @@
+-- Logger: messages with fields, as output events.
+
+return function(engine, env)
+  local raw = engine.raw
+  local type, error = raw.type, raw.error
+  local format, find = raw.string.format, raw.string.find
+  local concat = raw.table.concat
+  local tostring = env.tostring
+
+  -- A field's value on one line: quoted where it would not read as one word.
+  local function shown(value)
+    if type(value) == "table" then
+      local ok, text = engine.guarded(engine.to_json_text, value)
+      return ok and text or tostring(value)
+    end
+    local text = tostring(value)
+    if text == "" or find(text, '[%s%c"=]') then return engine.to_json_text(text) end
+    return text
+  end
+
+  local function line(level, message, fields)
+    local parts = { tostring(message) }
+    if fields == nil then return parts[1] end
+    if type(fields) ~= "table" then
+      error(format("%sLogger.%s: fields must be a table, not a %s", engine.where(), level,
+        type(fields)), 0)
+    end
+    local keys, n = engine.keys(fields)
+    for i = 1, n do
+      parts[i + 1] = tostring(keys[i]) .. "=" .. shown(fields[keys[i]])
+    end
+    return concat(parts, " ")
+  end
+
+  local Logger = {}
+  for _, level in raw.ipairs { "debug", "info", "warn", "error" } do
+    local name = "log." .. level
+    Logger[level] = function(message, fields)
+      engine.output(name, line(level, message, fields))
+    end
+  end
+  engine.provide("Logger", Logger)
+  Logger.warning = Logger.warn
+end

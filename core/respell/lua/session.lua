@@ -1,0 +1,337 @@
+-- Session: durable sessions, and the ids by which scripts hold them.
+--
+-- An id is a plain string. Once a script has got one in its hands it is *known*, and a
+-- known one also answers fields (each an effect, so that re-execution sees what was) and
+-- methods. Until the first is known, strings are indexed as ever, at full speed.
+
+return function(engine, env)
+  local raw = engine.raw
+  local type, error, next, select = raw.type, raw.error, raw.next, raw.select
+  local rawget, setmetatable = raw.rawget, raw.setmetatable
+  local format, gsub, lower = raw.string.format, raw.string.gsub, raw.string.lower
+  local concat, sort = raw.table.concat, raw.table.sort
+  local tostring = env.tostring
+
+  local function fail(call, message, ...)
+    error(engine.where() .. call .. ": " .. format(message, ...), 0)
+  end
+
+  local function type_of(value)
+    return value == nil and "nil" or "a " .. type(value)
+  end
+
+  local function snake(name)
+    return (gsub(name, "%u", function(letter) return "_" .. lower(letter) end))
+  end
+
+  -- Each name also answers to its snake_case form.
+  local function with_aliases(t)
+    local both = {}
+    for name, f in next, t do both[name], both[snake(name)] = f, f end
+    return both
+  end
+
+  -- Installs a global; its functions go by their own names, not by the aliases.
+  function engine.provide_with_aliases(name, library)
+    engine.provide(name, library)
+    for key, f in next, with_aliases(library) do library[key] = f end
+  end
+
+  -- Which session an argument means: nil for the one that runs, else its id.
+  local function session_id(value, call)
+    local id = value
+    if type(id) == "table" then id = rawget(id, "id") end
+    if type(id) ~= "string" or id == "" then
+      fail(call, "session must be an id or a session's record, not %s",
+        id == "" and "an empty string" or type_of(value))
+    end
+    if id == engine.init.session_id then return nil end
+    return id
+  end
+
+  -- The same, where nil and "" mean the current session.
+  function engine.session_or_current(value, call)
+    if value == nil or value == "" then return engine.current_session end
+    return session_id(value, call)
+  end
+
+  -- A table of options, or nil. As arguments of an effect they are a table in any case.
+  local function options(value, call)
+    if value ~= nil and type(value) ~= "table" then
+      fail(call, "options must be a table, not %s", type_of(value))
+    end
+    return value
+  end
+  engine.options = options
+
+  -- Known ids ----------------------------------------------------------------------------
+
+  local known = {}
+  local methods = {}
+  local fields = {
+    name = true, description = true, status = true, tags = true, metadata = true,
+    custom_metadata = true, parent_session_id = true, created_at = true, updated_at = true,
+    ended_at = true, created_by = true,
+  }
+
+  local function answer(id, key)
+    if key == "id" then return id end
+    if methods[key] then return methods[key] end
+    if fields[key] then
+      return engine.call("session.get", { field = key, session = session_id(id) })
+    end
+  end
+
+  local function index_strings()
+    local meta = raw.getmetatable("")
+    local plain = meta.__index
+    if type(plain) == "function" then
+      meta.__index = function(s, key)
+        local value = plain(s, key)
+        if value ~= nil or not known[s] then return value end
+        return answer(s, key)
+      end
+    else
+      meta.__index = function(s, key)
+        local value = plain[key]
+        if value ~= nil or not known[s] then return value end
+        return answer(s, key)
+      end
+    end
+  end
+
+  local function know(id)
+    if next(known) == nil then index_strings() end
+    known[id] = true
+    return id
+  end
+  engine.know_session = know
+
+  -- Calls --------------------------------------------------------------------------------
+
+  local Session = {}
+
+  function Session.create(given)
+    return know(engine.call("session.create", options(given, "Session.create") or {}))
+  end
+
+  function Session.get(id)
+    return engine.call("session.get", { session = session_id(id, "Session.get") })
+  end
+
+  function Session.load(id)
+    return know(engine.call("session.load", { session = session_id(id, "Session.load") }))
+  end
+
+  function Session.save(id)
+    engine.call("session.save", { session = session_id(id, "Session.save") })
+  end
+
+  function Session.list(filter)
+    return engine.call("session.list", options(filter, "Session.list") or {})
+  end
+
+  function Session.getCurrent()
+    return know(engine.current_session or engine.init.session_id)
+  end
+
+  -- nil makes it the running session again.
+  function Session.setCurrent(id)
+    if id ~= nil then
+      id = session_id(id, "Session.setCurrent")
+      if id ~= nil then
+        engine.call("session.set_current", { session = id })
+        know(id)
+      end
+    end
+    engine.current_session = id
+  end
+
+  -- Lifecycle ----------------------------------------------------------------------------
+
+  local function suspend_program(given)
+    local args = {}
+    if given ~= nil then
+      local keys, n = engine.keys(given)
+      for i = 1, n do
+        if keys[i] ~= "prompt" and keys[i] ~= "schema" then
+          fail("Session.suspend", "there is no option %s; there are prompt and schema", tostring(keys[i]))
+        end
+        args[keys[i]] = given[keys[i]]
+      end
+      if args.prompt ~= nil and type(args.prompt) ~= "string" then
+        fail("Session.suspend", "prompt must be a string, not %s", type_of(args.prompt))
+      elseif args.schema ~= nil and type(args.schema) ~= "table" then
+        fail("Session.suspend", "schema must be a table (a JSON schema), not %s", type_of(args.schema))
+      end
+    end
+    return engine.call("session.suspend", args)
+  end
+
+  -- () and {prompt, schema} suspend the program that runs, and return the value given at
+  -- resume; so does its own id. Any other id suspends that session.
+  function Session.suspend(...)
+    local given = ...
+    if select("#", ...) == 0 then return suspend_program() end
+    if type(given) == "table" and rawget(given, "id") == nil then return suspend_program(given) end
+    local id = session_id(given, "Session.suspend")
+    if id == nil then return suspend_program() end
+    engine.call("session.suspend_other", { session = id })
+  end
+
+  function Session.resume(id, value)
+    engine.call("session.resume", { session = session_id(id, "Session.resume"), value = value })
+  end
+
+  -- Of the running program: ends it here, as os.exit does.
+  function Session.complete(id)
+    id = session_id(id, "Session.complete")
+    if id == nil then return engine.exit(true) end
+    engine.call("session.complete", { session = id })
+  end
+
+  function Session.fail(id, reason)
+    id = session_id(id, "Session.fail")
+    if reason ~= nil and type(reason) ~= "string" then
+      fail("Session.fail", "reason must be a string, not %s", type_of(reason))
+    end
+    if id == nil then return engine.exit(false, reason) end
+    engine.call("session.fail", { session = id, reason = reason })
+  end
+
+  function Session.archive(id)
+    engine.call("session.archive", { session = session_id(id, "Session.archive") })
+  end
+
+  function Session.delete(id)
+    id = session_id(id, "Session.delete")
+    engine.call("session.delete", { session = id })
+    if id == engine.current_session then engine.current_session = nil end
+  end
+
+  -- Tags, metadata, history --------------------------------------------------------------
+
+  function Session.getTags(id)
+    return engine.call("session.get", { session = session_id(id, "Session.getTags"), field = "tags" })
+  end
+
+  function Session.setTags(id, tags)
+    engine.call("session.set_tags", { session = session_id(id, "Session.setTags"), tags = tags or {} })
+  end
+
+  function Session.addTag(id, tag)
+    engine.call("session.add_tag", { session = session_id(id, "Session.addTag"), tag = tag })
+  end
+
+  function Session.removeTag(id, tag)
+    return engine.call("session.remove_tag", { session = session_id(id, "Session.removeTag"), tag = tag })
+  end
+
+  function Session.updateMetadata(id, metadata)
+    engine.call("session.update_metadata", {
+      session = session_id(id, "Session.updateMetadata"),
+      metadata = options(metadata, "Session.updateMetadata") or {},
+    })
+  end
+
+  -- What is still buffered belongs to what they tell, so it is committed first.
+  local function of_history(name, call, id, given)
+    id = session_id(id, call)
+    given = options(given, call)
+    engine.call("session.save", {})
+    return engine.call(name, { session = id, options = given })
+  end
+
+  function Session.getTimeline(id, given)
+    return of_history("session.timeline", "Session.getTimeline", id, given)
+  end
+
+  function Session.stats(id)
+    return of_history("session.stats", "Session.stats", id)
+  end
+
+  function Session.canReplay(id)
+    return engine.call("session.can_replay", { session = session_id(id, "Session.canReplay") })
+  end
+
+  function Session.listReplayable()
+    local ids = engine.call("session.list_replayable", {})
+    for i = 1, #ids do know(ids[i]) end
+    return ids
+  end
+
+  -- Builder ------------------------------------------------------------------------------
+
+  local Builder = {}
+
+  local function builder_options(builder, call)
+    local given = type(builder) == "table" and rawget(builder, "options")
+    if type(given) ~= "table" then
+      fail("Session.builder", "call its methods with a colon, as in builder:%s(…)", call)
+    end
+    return given
+  end
+
+  for method, option in next, {
+    name = "name", description = "description", tags = "tags", parent = "parent",
+    parent_session_id = "parent", maxDuration = "max_duration", maxIdleTime = "max_idle_time",
+    limits = "limits", rate = "rate", createdBy = "created_by",
+  } do
+    Builder[method] = function(self, value)
+      builder_options(self, method)[option] = value
+      return self
+    end
+  end
+
+  function Builder.tag(self, tag)
+    local given = builder_options(self, "tag")
+    given.tags = given.tags or {}
+    given.tags[#given.tags + 1] = tag
+    return self
+  end
+
+  local function put(self, method, option, key, value)
+    local given = builder_options(self, method)
+    if type(given[option]) ~= "table" then given[option] = {} end
+    given[option][key] = value
+    return self
+  end
+
+  -- metadata(table) or metadata(key, value)
+  function Builder.metadata(self, key, value)
+    if type(key) ~= "table" then return put(self, "metadata", "metadata", key, value) end
+    for k, v in next, key do put(self, "metadata", "metadata", k, v) end
+    return self
+  end
+
+  function Builder.limit(self, name, value)
+    return put(self, "limit", "limits", name, value)
+  end
+
+  function Builder.build(self)
+    return Session.create(builder_options(self, "build"))
+  end
+
+  Builder = with_aliases(Builder)
+  local names = {}
+  for name in next, Builder do names[#names + 1] = name end
+  sort(names)
+  local builder_meta = {
+    __index = function(_, name)
+      if Builder[name] then return Builder[name] end
+      fail("Session.builder", "it has no method %s; there are %s", tostring(name), concat(names, ", "))
+    end,
+  }
+
+  function Session.builder()
+    return setmetatable({ options = {} }, builder_meta)
+  end
+
+  engine.provide_with_aliases("Session", Session)
+  for name, f in next, Session do methods[name] = f end
+  for _, name in raw.ipairs {
+    "create", "builder", "list", "getCurrent", "get_current", "listReplayable", "list_replayable",
+  } do
+    methods[name] = nil
+  end
+end

@@ -1,0 +1,77 @@
+-- State: values by scope and key (respell/engine/effects/state.py says which scopes).
+--
+-- Scripts call this in loops, so arguments go out as bytes that are put together here:
+-- a map with its keys in canonical order, key < scope < value.
+
+return function(engine, env)
+  local raw = engine.raw
+  local type, select, error = raw.type, raw.select, raw.error
+  local format, tostring = raw.string.format, raw.tostring
+  local encode, encode_string = engine.encode, engine.encode_string
+
+  local KEY, SCOPE, VALUE = "\xa3key", "\xa5scope", "\xa5value"
+  local ONE, TWO, THREE = "\x81", "\x82", "\x83"
+
+  local function wrong(call, name, value)
+    return error(format("%sState.%s: %s must be a string, not %s", engine.where(), call, name,
+      value == nil and "nil" or "a " .. type(value)), 0)
+  end
+
+  local function text(value, call, name)
+    if type(value) == "string" then return encode_string(value) end
+    if type(value) == "number" then return encode_string(tostring(value)) end
+    return wrong(call, name, value)
+  end
+
+  -- The running session's own scope is left out: it is what the host takes without one.
+  local function default_scope()
+    local current = engine.current_session
+    return current and "session:" .. current
+  end
+
+  local function target(scope, key, call)
+    if key == nil then scope, key = default_scope(), scope end
+    if scope == nil then return ONE .. KEY .. text(key, call, "key") end
+    return TWO .. KEY .. text(key, call, "key") .. SCOPE .. text(scope, call, "scope")
+  end
+
+  local State = {}
+
+  function State.get(scope, key)
+    return engine.call("state.get", target(scope, key, "get"))
+  end
+
+  function State.delete(scope, key)
+    return engine.call("state.delete", target(scope, key, "delete"))
+  end
+
+  -- ([scope,] key, value); nil deletes.
+  function State.set(...)
+    local n = select("#", ...)
+    local scope, key, value = ...
+    if n < 2 then
+      error(engine.where() .. "State.set: give a key and a value, or a scope, a key and a value", 0)
+    elseif n == 2 then
+      scope, key, value = default_scope(), scope, key
+    end
+    key = KEY .. text(key, "set", "key")
+    if scope ~= nil then scope = SCOPE .. text(scope, "set", "scope") end
+    local args
+    if value == nil then
+      args = scope and TWO .. key .. scope or ONE .. key
+    else
+      value = encode(value, "State.set")
+      args = scope and THREE .. key .. scope .. VALUE .. value or TWO .. key .. VALUE .. value
+    end
+    engine.call("state.set", args)
+  end
+
+  function State.list(scope)
+    if scope == nil then scope = default_scope() end
+    return engine.call("state.list", scope == nil and "" or ONE .. SCOPE .. text(scope, "list", "scope"))
+  end
+
+  engine.provide("State", State)
+  State.load, State.save = State.get, State.set
+  State.list_keys, State.listKeys = State.list, State.list
+end

@@ -43,11 +43,16 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"respell: {message}\nTry `{self.prog} --help`.\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
-        if action.choices is not None and value not in action.choices:
-            near = difflib.get_close_matches(str(value), [str(c) for c in action.choices], n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(action.choices)}"
-            what = action.metavar or action.dest
-            raise argparse.ArgumentError(None, f"unknown {str(what).lower()} {value!r}: {hint}")
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        what = "/".join(action.option_strings) or f"unknown {str(action.metavar).lower()}"
+        hint = f"choose one of {', '.join(choices)}"
+        if str(value).endswith(".lua"):
+            hint = f"did you mean `respell run {value}`?"
+        elif near := difflib.get_close_matches(str(value), choices, n=1):
+            hint = f"did you mean {near[0]}?"
+        raise argparse.ArgumentError(None, f"{what} {str(value)!r}: {hint}")
 
 
 def build() -> Parser:
@@ -281,9 +286,4 @@ def _about(commands: _Commands) -> None:
     _add(
         commands, "info", "info:info", "shows versions, paths and active sandbox layers", json=True
     )
-    demo = _add(
-        commands, "demo", "demo:demo", "runs the built-in example: run, suspend, resume, replay"
-    )
-    demo.add_argument(
-        "folder", metavar="FOLDER", nargs="?", help="files it reads; else what is found here"
-    )
+    _add(commands, "demo", "demo:demo", "runs the built-in example: run, suspend, resume, replay")

@@ -24,7 +24,8 @@ def info(command: Command) -> int:
     versions, paths = known["versions"], known["paths"]
     fields(out, [(name, text) for name, text in versions.items()])
     out.line()
-    fields(out, [(name, text) for name, text in paths.items()])
+    there = "" if known["store_exists"] else "  (not there yet)"
+    fields(out, [("store", paths["store"] + there), ("program", paths["program"])])
     out.line()
     box = known["sandbox"]
     out.line(f"sandbox of the Lua process on {box['platform']}, {box['machine']}:")
@@ -53,8 +54,9 @@ def _collect(command: Command) -> dict[str, Any]:
             **{name: version(name) for name in _LIBRARIES},
         },
         "paths": {
-            "store": str(store) + ("" if store.exists() else "  (not there yet)"),
+            "store": str(store),
             "program": str(respell.__path__[0]),
         },
+        "store_exists": store.exists(),
         "sandbox": sandbox.describe(),
     }

@@ -93,9 +93,9 @@ def _number(stream: BinaryIO) -> int | float | None:
     while (byte := _ahead(stream)) and byte.isspace():
         stream.read(1)
     text = b""
-    while len(text) < _MAX_NUMERAL and (byte := _ahead(stream)):
-        if not _NUMERAL_START.fullmatch(text + byte):
-            break
+    while (byte := _ahead(stream)) and _NUMERAL_START.fullmatch(text + byte):
+        if len(text) == _MAX_NUMERAL:
+            return None
         text += stream.read(1)
     return _lua_number(text) if _NUMERAL.fullmatch(text) else None
 

@@ -134,6 +134,11 @@ class Host:
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
 
+    @property
+    def worker_pid(self) -> int:
+        """Process id of the worker."""
+        return self._channel.pid
+
     # Asking from outside -----------------------------------------------------------------
 
     def suspend(self, message: str = "") -> None:
@@ -316,12 +321,15 @@ class Host:
             effect = effects.lookup(caused.name)
             ctx = self._context(record.number)
             args = record.arguments()
-            if effect.manner(ctx, args).kind is Kind.STORED:
+            kind = effect.manner(ctx, args).kind
+            if kind is Kind.STORED:
                 with self._ledger.together() as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
                     records.append(_ended(record, outcome))
                 self._reload()
             else:
+                if kind is Kind.EXTERNAL:
+                    self._ledger.commit()  # what led to it has to be known before it is seen
                 outcome = attempt(lambda: effect.perform(ctx, args))
                 self._ledger.add(_ended(record, outcome))
         except StoreError:
@@ -354,7 +362,11 @@ class Host:
             return
         if manner.kind is Kind.EXTERNAL and not resumed:
             self._ledger.commit()
-        self._performing.start(effect, ctx, record.ordinal, record.args)
+        if effect.quick:
+            args = record.arguments()
+            self._settle(record.ordinal, attempt(lambda: effect.perform(ctx, args)))
+        else:
+            self._performing.start(effect, ctx, record.ordinal, record.args)
 
     def _settle(self, ordinal: int, outcome: Outcome) -> None:
         """Record the outcome of an effect and answer it."""
@@ -362,12 +374,16 @@ class Host:
         attempts = self._attempts.pop(ordinal, 1)
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(
-            replace(_ended(intent, outcome), part=Part.OUTCOME, args=b"", meta=meta, at=now_us())
+            Record(
+                Part.OUTCOME, intent.number, ordinal, intent.parent, outcome.status, intent.name,
+                intent.source, intent.line, intent.coroutine, now_us(), b"", outcome.value, meta,
+            )  # fmt: skip
         )
-        # The worker may go on before the commit: it can touch nothing but through us.
+        # The worker may go on before the commit: it can touch nothing but through us. So the
+        # outcome may share its commit with the next intent, if that comes at once.
+        self._ledger.hurry()
         if self._stopping is None:
             self._answer(ordinal, outcome)
-        self._ledger.commit()
 
     def _sleep(self, caused: Caused) -> None:
         seconds = (values.decode(caused.args) or {}).get("seconds", 0)

@@ -124,6 +124,11 @@ class Run:
         self.session = self._store.sessions.get(key)
         return RunResult(self.session, ended)
 
+    @property
+    def worker_pid(self) -> int:
+        """Process id of the worker."""
+        return self._host.worker_pid
+
     def suspend(self) -> None:
         """Ask it to end at the next effect; from any thread or signal handler."""
         self._host.suspend()

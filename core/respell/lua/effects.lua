@@ -35,7 +35,7 @@ return function(engine, env)
   -- branch the others go on meanwhile. All the rest is answered at once.
   local posted = {
     ["tool.invoke"] = true, ["agent.request"] = true,
-    ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
+    ["file.open"] = true, ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
     ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
     ["input.read"] = true, ["timer.sleep"] = true, ["session.suspend"] = true,
   }

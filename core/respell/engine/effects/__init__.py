@@ -90,11 +90,14 @@ class Effect:
         perform: Takes (context, named arguments); returns the outcome's value, or raises a
             `RespellError` whose text the script sees.
         decide: Returns how a call with these arguments is performed.
+        quick: It takes no longer than a write to the disk, so the host performs it itself
+            instead of in a thread.
     """
 
     name: str
     perform: Performer
     decide: Decider
+    quick: bool = False
 
     def manner(self, ctx: EffectContext, args: dict[str, Any]) -> Manner:
         """Return how a call with these arguments is performed; performs nothing."""
@@ -121,7 +124,9 @@ _MODULES = {
 }
 
 
-def effect(name: str, *, kind: Kind | Decider, idempotent: bool = False) -> Callable[[_P], _P]:
+def effect(
+    name: str, *, kind: Kind | Decider, idempotent: bool = False, quick: bool = False
+) -> Callable[[_P], _P]:
     """Register a performer.
 
     Args:
@@ -129,6 +134,7 @@ def effect(name: str, *, kind: Kind | Decider, idempotent: bool = False) -> Call
         kind: Its kind, or a function (context, args) -> Manner where that depends on the
             arguments.
         idempotent: Performing it twice is the same as once (for a fixed kind).
+        quick: It takes no longer than a write to the disk.
 
     Raises:
         UsageError: Another performer has that name.
@@ -138,7 +144,7 @@ def effect(name: str, *, kind: Kind | Decider, idempotent: bool = False) -> Call
     def register(perform: _P) -> _P:
         if name in _effects:
             raise UsageError(f"the effect {name} is registered twice")
-        _effects[name] = Effect(name, perform, decide)
+        _effects[name] = Effect(name, perform, decide, quick)
         return perform
 
     return register

@@ -126,7 +126,7 @@ def file_read(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
         os.close(descriptor)
 
 
-@effect("file.write", kind=Kind.EXTERNAL, idempotent=True)
+@effect("file.write", kind=Kind.EXTERNAL, idempotent=True, quick=True)
 @_with_c_errors
 def file_write(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     """Write at a position: `{path, offset, data}` -> `{written}`, the number of bytes."""
@@ -149,7 +149,7 @@ def file_write(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     return {"written": len(data)}
 
 
-@effect("file.remove", kind=Kind.EXTERNAL)
+@effect("file.remove", kind=Kind.EXTERNAL, quick=True)
 @_with_c_errors
 def file_remove(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     """Remove a file or an empty folder: `{path}` -> `{removed = true}`."""
@@ -162,7 +162,7 @@ def file_remove(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     return {"removed": True}
 
 
-@effect("file.rename", kind=Kind.EXTERNAL)
+@effect("file.rename", kind=Kind.EXTERNAL, quick=True)
 @_with_c_errors
 def file_rename(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     """Rename a file or folder: `{from, to}` -> `{renamed = true}`."""
@@ -177,7 +177,7 @@ def file_rename(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     return {"renamed": True}
 
 
-@effect("file.temporary", kind=Kind.EXTERNAL, idempotent=True)
+@effect("file.temporary", kind=Kind.EXTERNAL, idempotent=True, quick=True)
 @_with_c_errors
 def file_temporary(ctx: EffectContext, args: dict[str, Any]) -> Outcome:
     """Make an empty temporary file, which this session alone can open: `{}` -> `{path}`."""

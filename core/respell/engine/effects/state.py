@@ -12,8 +12,8 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import EffectContext, Kind, effect
-from respell.engine.effects.arguments import lua_type
 from respell.engine.effects.acting import acting_as
+from respell.engine.effects.arguments import lua_type
 from respell.errors import UsageError
 
 MAX_KEY_BYTES = 1024

@@ -1,0 +1,199 @@
+"""The engine: records, effects, replay, start-up and memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import respell
+from benchmarks.measure import Figure, best_s, median_us
+from respell.engine import run
+from respell.engine.channel import Channel
+from respell.engine.program import Program
+from respell.engine.replay import replay
+from respell.engine.run import RunResult
+from respell.store import Store
+
+_EFFECTS = 10_000
+
+
+def figures(folder: Path) -> list[Figure]:
+    """Measure everything that goes through host and worker."""
+    return [
+        *_records(folder),
+        *_external(folder),
+        *_replays(folder),
+        *_starting(),
+        *_memory(folder),
+    ]
+
+
+def _run(folder: Path, text: str, *, durability: str = "process") -> tuple[Store, RunResult, float]:
+    """Run a script and return how long it took from the worker being ready."""
+    script = folder / "bench.lua"
+    script.write_text(text)
+    store = Store(folder / f"store-{durability}", durability=durability)  # type: ignore[arg-type]
+    begun = run.start(store, Program.from_file(script), script=str(script))
+    started = time.perf_counter()
+    result = begun.go()
+    took = time.perf_counter() - started
+    assert result.exit_code == 0, result.ended
+    return store, result, took
+
+
+def _per_effect_us(folder: Path, body: str, count: int, durability: str = "process") -> float:
+    """Return microseconds per round of a loop: two lengths, so that start-up cancels out."""
+    _, _, short = _run(folder, f"for i = 1, {count // 10} do {body} end", durability=durability)
+    _, _, long = _run(folder, f"for i = 1, {count} do {body} end", durability=durability)
+    return (long - short) / (count - count // 10) * 1e6
+
+
+def _records(folder: Path) -> list[Figure]:
+    figures = []
+    for name, body in (("clock", "os.time()"), ("print of 20 bytes", "print('01234567890123456789')")):
+        value = sorted(_per_effect_us(folder, body, 50_000) for _ in range(3))[1]
+        figures.append(
+            Figure(
+                f"one record that needs no answer: {name}", value, "us", 11.0,
+                note="seed's hook overhead: 11 us, one sample; the host's and the worker's work "
+                "overlap, so this is the slower of the two",
+            )  # fmt: skip
+        )
+    return figures
+
+
+def _external(folder: Path) -> list[Figure]:
+    @respell.tool(name="bench_noop")
+    def bench_noop() -> int:
+        """Do nothing, outside."""
+        return 1
+
+    body = "Tool.invoke('bench_noop', {})"
+    process = sorted(_per_effect_us(folder, body, 2_000) for _ in range(3))[1]
+    full = sorted(_per_effect_us(folder, body, 1_000, "full") for _ in range(3))[1]
+    return [
+        Figure("external effect, durability process", process, "us", 200.0),
+        Figure(
+            "external effect, durability full", full, "us", 2.6, _append_us(folder),
+            "append of 200 bytes + fdatasync", "intent and outcome: two waits for the disk",
+        ),
+    ]  # fmt: skip
+
+
+def _append_us(folder: Path) -> float:
+    fd = os.open(folder / "floor.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    data = b"x" * 200
+
+    def append() -> None:
+        os.write(fd, data)
+        os.fdatasync(fd)
+
+    try:
+        return median_us(append, count=500)
+    finally:
+        os.close(fd)
+
+
+def _replays(folder: Path) -> list[Figure]:
+    figures = []
+    for name, body, bar in (
+        ("scalar arguments", "State.get('key')", 3.0),
+        (
+            "a table of five keys",
+            "State.set('key', {a = 1, b = 'two', c = 3.5, d = true, e = 'five'})",
+            15.0,
+        ),
+    ):
+        store, short, _ = _run(folder, f"for i = 1, {_EFFECTS} do {body} end")
+        _, long, _ = _run(folder, f"for i = 1, {4 * _EFFECTS} do {body} end")
+        took = [
+            best_s(lambda session=one.session, db=store: replay(db, session))
+            for one in (short, long)
+        ]
+        figures.append(
+            Figure(
+                f"replay of one effect with {name}", (took[1] - took[0]) / (3 * _EFFECTS) * 1e6,
+                "us", bar, note="reading the history, re-execution and comparison",
+            )  # fmt: skip
+        )
+    store, done = _suspended(folder)
+    begun = time.perf_counter()
+    run.resume(store, done.session).go()
+    figures.append(
+        Figure(
+            "10,000 effects resumed to the end, worker's start included",
+            time.perf_counter() - begun, "s", 0.4,
+        )  # fmt: skip
+    )
+    return figures
+
+
+def _suspended(folder: Path) -> tuple[Store, RunResult]:
+    script = folder / "suspend.lua"
+    script.write_text(f"for i = 1, {_EFFECTS} do State.get('key') end Session.suspend() print(1)")
+    store = Store(folder / "store-process", durability="process")
+    return store, run.start(store, Program.from_file(script), script=str(script)).go()
+
+
+def _starting() -> list[Figure]:
+    def worker() -> None:
+        channel = Channel(memory_bytes=None, read_blob=lambda *_: b"")
+        channel.wait_ready()
+        channel.close()
+
+    def show_help() -> None:
+        subprocess.run(
+            [sys.executable, "-m", "respell_tui", "--help"], stdout=subprocess.DEVNULL, check=True
+        )
+
+    return [
+        Figure("worker ready", best_s(worker, count=15) * 1000, "ms", 60.0),
+        Figure("respell --help", best_s(show_help, count=9), "s", 0.15),
+    ]
+
+
+def _private_kib(pid: int) -> int:
+    total = 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(("Private_Clean", "Private_Dirty")):
+            total += int(line.split()[1])
+    return total
+
+
+_HOLD = "local t = {} for i = 1, 100 do t[i] = string.rep(string.char(i), 1024 * 1024) end "
+
+
+def _memory(folder: Path) -> list[Figure]:
+    bare = subprocess.Popen(
+        [
+            sys.executable, "-I", "-c",
+            "import lupa.lua54 as l, sys; r = l.LuaRuntime(); "
+            f"r.execute('''{_HOLD} held = t'''); print('ready', flush=True); sys.stdin.read()",
+        ],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert bare.stdout is not None
+    bare.stdout.readline()
+    floor = _private_kib(bare.pid)
+    bare.communicate()
+    held: list[int] = []
+    script = folder / "hold.lua"
+    script.write_text(_HOLD + "print('ready') Utils.sleep(0.5) print(#t)")
+    store = Store(folder / "store-process", durability="process")
+    begun: run.Run
+
+    def measure(name: str, text: bytes) -> None:
+        if text == b"ready":
+            held.append(_private_kib(begun.worker_pid))
+
+    begun = run.start(store, Program.from_file(script), script=str(script), on_output=measure)
+    begun.go()
+    return [
+        Figure(
+            "private memory of a worker that holds 100 MB", held[0] / 1024, "MB", 1.1,
+            floor / 1024, "a bare lupa process that holds the same",
+        )
+    ]  # fmt: skip

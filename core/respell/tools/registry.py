@@ -17,7 +17,6 @@ from respell.errors import EffectFailed, PermissionDenied, RespellError, StoreEr
 from respell.tools import builtin
 from respell.tools.decorator import declared, tool_of
 from respell.tools.model import Tool, ToolContext
-from respell.tools.plain import plain
 from respell.tools.result import ToolResult
 from respell.tools.schema import fitted, validate
 
@@ -145,7 +144,7 @@ class ToolRegistry:
         value = _performed(tool, prepared, ctx)
         result = value if isinstance(value, ToolResult) else ToolResult(value)
         try:
-            answer: dict[str, Any] = plain(result.as_dict(duration_s=time.monotonic() - start))
+            answer = result.as_dict(duration_s=time.monotonic() - start)
             values.encode(answer)
         except (UsageError, TypeError) as error:
             raise EffectFailed(f"Tool '{name}' returned what Lua can't have: {error}") from None

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from respell import values
+from respell.tools.plain import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,20 @@ class ToolResult:
     error: str | None = None
 
     def as_dict(self, *, duration_s: float) -> dict[str, Any]:
-        """Return what the script sees.
+        """Return what the script sees, as plain values.
 
         Args:
             duration_s: How long the call took.
+
+        Raises:
+            UsageError: The value has no text and no JSON form.
         """
+        value = plain(self.value)
         return {
             "success": self.success,
-            "result": self.value,
-            "text": _text_of(self.value) if self.text is None else self.text,
-            "metadata": dict(self.metadata),
+            "result": value,
+            "text": _text_of(value) if self.text is None else plain(self.text),
+            "metadata": plain(self.metadata),
             "error": self.error,
             "duration_s": round(duration_s, 6),
         }

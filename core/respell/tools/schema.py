@@ -18,7 +18,7 @@ from respell.tools import patterns
 BINARY = "binary"
 """`contentEncoding` of a string that may be any bytes."""
 
-_MAX_CHECKS = 500_000  # keywords looked at: a schema can branch without end
+_MAX_CHECKS = 100_000  # keywords looked at: a schema can branch without end
 _SILENT = frozenset(
     {"title", "description", "default", "examples", "contentEncoding", "$schema", "$comment"}
 )
@@ -155,6 +155,7 @@ def _is_type(kind: str, value: Any, schema: Mapping[str, Any]) -> bool:
 
 def _explain(schema: Any, value: Any, what: str, trusted: bool) -> None:
     import jsonschema
+    from referencing.exceptions import Unresolvable
 
     _budget.left, _budget.trusted = _MAX_CHECKS, trusted
     try:
@@ -164,7 +165,7 @@ def _explain(schema: Any, value: Any, what: str, trusted: bool) -> None:
         raise UsageError(f"the JSON Schema is wrong: {error.message:.200}") from None
     except RecursionError:
         raise UsageError("the JSON Schema refers to itself without end") from None
-    except LookupError as error:
+    except Unresolvable as error:
         raise UsageError(f"the JSON Schema refers to what it does not have: {error}") from None
     if worst is not None:
         raise UsageError(_sentence(what, worst))

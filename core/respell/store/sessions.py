@@ -4,38 +4,28 @@ from __future__ import annotations
 
 import builtins
 import difflib
-import json
 import re
 from collections.abc import Callable
-from operator import attrgetter
 from typing import Any
 
 import apsw
 
 from respell import values
 from respell.errors import SessionBusy, SessionNotFound, UsageError
-from respell.history.record import FIRST_HASH
 from respell.sessions.lifecycle import check_status
-from respell.sessions.record import FIELDS, SessionQuery, SessionRecord, no_usage, session_of
-from respell.store.database import Database, Row
+from respell.sessions.record import FIELDS, SessionQuery, SessionRecord
+from respell.store import session_rows as rows
+from respell.store.database import Database
 from respell.store.history import History
 from respell.store.leases import Leases
-from respell.store.queries import Where, json_or_null, order, value_or_null
+from respell.store.queries import Where, order
 from respell.times import rfc3339
 
-_ALL = attrgetter(*FIELDS)
-_AT = {name: index for index, name in enumerate(FIELDS)}
 _OWN = ("id", "key", "fork_of", "fork_seq", "events", "records", "head_hash", "artifacts")
 _SETTABLE = tuple(name for name in FIELDS if name not in _OWN)
-_INPUT = "(SELECT input FROM session_inputs WHERE session = key) AS input"
-_COLUMNS = ", ".join(_INPUT if name == "input" else name for name in FIELDS)
-_INSERTED = tuple(name for name in FIELDS if name not in ("key", "input"))
 
-_INSERT = (
-    f"INSERT INTO sessions ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"
-)
-_BY_KEY = f"SELECT {_COLUMNS} FROM sessions WHERE key = ? AND NOT deleted"
-_BY_ID = f"SELECT {_COLUMNS} FROM sessions WHERE id = ? AND NOT deleted"
+_BY_KEY = f"SELECT {rows.COLUMNS} FROM sessions WHERE key = ? AND NOT deleted"
+_BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ? AND NOT deleted"
 _SET_INPUT = "INSERT OR REPLACE INTO session_inputs (session, input) VALUES (?, ?)"
 
 _SORTS = {
@@ -46,10 +36,6 @@ _SORTS = {
     "artifacts": "artifacts",
     "status": "status",
 }
-_NO_USAGE = no_usage()
-_Times = tuple[int, int]  # created_at, updated_at
-_Head = tuple[int, int, bytes]  # events, records, head_hash
-_NEW: _Head = (0, 0, FIRST_HASH)
 _PREFIX_LENGTH = 4
 _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
@@ -83,36 +69,38 @@ class Sessions:
         now = record.created_at or self._clock()
         times = (now, record.updated_at or now)
         if record.fork_of is None and record.input is None:
-            key = self._insert(record, times, _NEW)
-            return _stored(record, key, times, _NEW)
+            fields = rows.fields_of(record, *times, rows.NO_COUNTERS)
+            return rows.inserted(fields, self._insert(fields))
         with self._database:
-            head = _NEW if record.fork_of is None else self._head(record, record.fork_of)
-            key = self._insert(record, times, head)
+            fields = rows.fields_of(record, *times, self._counters(record))
+            key = self._insert(fields)
             if record.input is not None:
                 self._database.write(_SET_INPUT, (key, values.encode(record.input)))
             if record.fork_of is not None:
                 self._history.copy_open_effects(record.fork_of, record.fork_seq, key)
-        return _stored(record, key, times, head)
+        return rows.inserted(fields, key)
 
-    def _insert(self, record: SessionRecord, times: _Times, head: _Head) -> int:
+    def _insert(self, fields: builtins.list[Any]) -> int:
         try:
-            return self._database.insert(_INSERT, _row(record, times, head))
+            return self._database.insert(rows.INSERT, rows.bindings(fields))
         except apsw.ConstraintError:
             raise UsageError(
-                f"there is a session {record.id} in this store already, or a deleted one that "
+                f"there is a session {fields[0]} in this store already, or a deleted one that "
                 "a fork still needs; give the new one another id"
             ) from None
 
-    def _head(self, record: SessionRecord, source_key: int) -> _Head:
-        """Return events, records and chain hash that a fork starts with."""
-        source = self.get(source_key)
-        if not 0 <= record.fork_seq <= source.records:
+    def _counters(self, record: SessionRecord) -> rows.Counters:
+        """Return the counters that a new session starts with."""
+        if record.fork_of is None:
+            return rows.NO_COUNTERS
+        source, seq = self.get(record.fork_of), record.fork_seq
+        if not 0 <= seq <= source.records:
             raise UsageError(
                 f"session {source.id} has {source.records} records; it can't be forked after "
-                f"record {record.fork_seq}"
+                f"record {seq}"
             )
-        number = self._history.event_at(source.key, record.fork_seq)
-        return number, record.fork_seq, self._history.hash_at(source.key, record.fork_seq)
+        events = self._history.event_at(source.key, seq)
+        return events, seq, self._history.hash_at(source.key, seq), 0
 
     def get(self, session: int | str) -> SessionRecord:
         """Return the session of this key (int) or full id (str).
@@ -127,7 +115,7 @@ class Sessions:
                 f"there is no session {session} in the store {self._database.folder}; "
                 "`respell list` shows those there are"
             )
-        return _record(row)
+        return rows.from_row(row)
 
     def find(self, text: str) -> SessionRecord:
         """Return the session that a person means.
@@ -140,17 +128,17 @@ class Sessions:
             SessionNotFound: None or several match; lists candidates.
         """
         if text == "@last":
-            sql = f"SELECT {_COLUMNS} FROM sessions WHERE NOT deleted"
+            sql = f"SELECT {rows.COLUMNS} FROM sessions WHERE NOT deleted"
             row = self._database.row(f"{sql} ORDER BY updated_at DESC, key DESC LIMIT 1")
             if row is None:
                 raise SessionNotFound(
                     f"the store {self._database.folder} has no sessions yet; "
                     "`respell run SCRIPT` makes one"
                 )
-            return _record(row)
+            return rows.from_row(row)
         row = self._database.row(_BY_ID, (text.lower(),))
         if row is not None:
-            return _record(row)
+            return rows.from_row(row)
         found = self._matches(text)
         if len(found) == 1:
             return found[0]
@@ -164,8 +152,8 @@ class Sessions:
             where.add("((name = ? AND name <> '') OR (id >= ? AND id < ?))", text, low, f"{low}g")
         else:
             where.add("name = ? AND name <> ''", text)
-        sql = f"SELECT {_COLUMNS} FROM sessions WHERE {where} ORDER BY created_at DESC"
-        return [_record(row) for row in self._database.rows(sql, where.bindings)]
+        sql = f"SELECT {rows.COLUMNS} FROM sessions WHERE {where} ORDER BY created_at DESC"
+        return [rows.from_row(row) for row in self._database.rows(sql, where.bindings)]
 
     def _none(self, text: str) -> str:
         names = self._database.rows(
@@ -209,9 +197,7 @@ class Sessions:
             sql = self._updates[names] = _update_sql(names)
         if "status" in fields:
             check_status(fields["status"])
-        for name in _TO_COLUMN.keys() & fields.keys():
-            fields[name] = _TO_COLUMN[name](fields[name])
-        bindings = (*fields.values(), key)
+        bindings = (*(rows.to_column(*field) for field in fields.items()), key)
         if not self._database.write(sql, bindings):
             raise SessionNotFound(
                 f"there is no session with key {key} in the store {self._database.folder}; "
@@ -245,8 +231,8 @@ class Sessions:
             limit=query.limit,
             offset=query.offset,
         )
-        sql = f"SELECT {_COLUMNS} FROM sessions WHERE {where}{tail}"
-        return [_record(row) for row in self._database.rows(sql, where.bindings + bindings)]
+        sql = f"SELECT {rows.COLUMNS} FROM sessions WHERE {where}{tail}"
+        return [rows.from_row(row) for row in self._database.rows(sql, where.bindings + bindings)]
 
     def delete(self, key: int) -> None:
         """Delete a session with its history, artifacts, state and inbox.
@@ -330,87 +316,3 @@ def _update_sql(names: tuple[str, ...]) -> str:
             raise UsageError(f"a session has no field {name!r}{hint}")
     assignments = ", ".join(f"{name} = ?" for name in names)
     return f"UPDATE sessions SET {assignments} WHERE key = ? AND NOT deleted"
-
-
-def _usage_column(usage: dict[str, Any]) -> str | None:
-    return None if usage == _NO_USAGE else json.dumps(usage)
-
-
-def _optional_column(value: Any) -> bytes | None:
-    return None if value is None else values.encode(value)
-
-
-_TO_COLUMN: dict[str, Callable[[Any], Any]] = {
-    "args": json_or_null,
-    "tags": json_or_null,
-    "metadata": value_or_null,
-    "usage": _usage_column,
-    "limits": json_or_null,
-    "waiting_for": _optional_column,
-    "error": _optional_column,
-}
-
-
-def _row(record: SessionRecord, times: _Times, head: _Head) -> tuple[Any, ...]:
-    """Return the values of `_INSERTED`, in its order."""
-    return (
-        record.id,
-        record.name,
-        record.description,
-        record.status,
-        record.script,
-        record.script_hash,
-        json_or_null(record.args),
-        json_or_null(record.tags),
-        value_or_null(record.metadata),
-        record.parent_session_id,
-        record.forked_from,
-        record.forked_at,
-        record.fork_of,
-        0 if record.fork_of is None else record.fork_seq,
-        record.created_by,
-        *times,
-        record.ended_at,
-        *head,
-        0,
-        _usage_column(record.usage),
-        json_or_null(record.limits),
-        _optional_column(record.waiting_for),
-        _optional_column(record.error),
-    )
-
-
-def _stored(record: SessionRecord, key: int, times: _Times, head: _Head) -> SessionRecord:
-    """Return what was inserted; `dataclasses.replace` takes as long as the INSERT."""
-    columns = list(_ALL(record))
-    columns[_AT["key"]] = key
-    columns[_AT["created_at"]], columns[_AT["updated_at"]] = times
-    columns[_AT["events"]], columns[_AT["records"]], columns[_AT["head_hash"]] = head
-    columns[_AT["artifacts"]] = 0
-    if record.fork_of is None:
-        columns[_AT["fork_seq"]] = 0
-    return session_of(columns)
-
-
-def _record(row: Row) -> SessionRecord:
-    """Return the record of a row of `_COLUMNS`."""
-    columns = list(row)
-    for index, decode, empty in _FROM_COLUMN:
-        column = columns[index]
-        columns[index] = decode(column) if column is not None else empty and empty()
-    return session_of(columns)
-
-
-_FROM_COLUMN: tuple[tuple[int, Callable[[Any], Any], Callable[[], Any] | None], ...] = tuple(
-    (_AT[name], decode, empty)
-    for name, decode, empty in (
-        ("args", json.loads, list),
-        ("input", values.decode, None),
-        ("tags", json.loads, list),
-        ("metadata", values.decode, dict),
-        ("usage", json.loads, no_usage),
-        ("limits", json.loads, dict),
-        ("waiting_for", values.decode, None),
-        ("error", values.decode, None),
-    )
-)

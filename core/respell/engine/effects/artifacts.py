@@ -57,21 +57,19 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     session = _open_session(ctx, args.get("session"), call)
     given = Arguments(call, args)
     options = Arguments(call, args.get("options"))
-    name = naming.check_name(
-        call, given.check_text("name", args.get("name"), most=None, empty=True)
-    )
-    kind = given.given("type") or options.given("type", "artifact_type")
-    mime = options.text("mime_type")
-    content, is_value = _content(ctx, call, args)
-    size = ctx.store.blobs.size(content) if isinstance(content, Address) else len(content)
-    _check_limits(ctx, session, call, size)
+    name = given.check_text("name", args.get("name"), most=None, empty=True)
+    kind = given.given("type")
+    if kind is None:
+        kind = options.given("type", "artifact_type")
+    mime = naming.check_mime(call, options.text("mime_type"))
+    content, is_value = _content(call, args)
     record = ArtifactRecord(
         session_key=session.key,
         name=naming.check_name(call, name),
-        content_hash=content if isinstance(content, Address) else ctx.store.blobs.put(content),
-        size=size,
+        content_hash=content if isinstance(content, Address) else b"",
+        size=ctx.store.blobs.size(content) if isinstance(content, Address) else len(content),
         artifact_type=naming.check_type(call, kind),
-        mime_type=naming.check_mime(call, mime) or naming.mime_of(name, is_value=is_value),
+        mime_type=mime or naming.mime_of(name, is_value=is_value),
         description=options.text("description") or "",
         tags=options.texts("tags", most=naming.MAX_TAG_BYTES),
         custom=_custom(call, options),
@@ -79,6 +77,9 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         created_by=ctx.session.id,
         event=ctx.number,
     )
+    _check_limits(ctx, session, call, record.size)
+    if not isinstance(content, Address):
+        record = replace(record, content_hash=ctx.store.blobs.put(content))
     stored = ctx.store.artifacts.insert(record)
     _count(ctx, session, stored.size)
     return _id(ctx, stored)
@@ -88,7 +89,7 @@ class Address(bytes):
     """The address of a blob that is in the store already."""
 
 
-def _content(ctx: EffectContext, call: str, args: dict[str, Any]) -> tuple[bytes, bool]:
+def _content(call: str, args: dict[str, Any]) -> tuple[bytes, bool]:
     """Return the bytes (or their address) and whether they stand for a table."""
     blob = args.get("blob")
     if isinstance(blob, (str, bytes)):

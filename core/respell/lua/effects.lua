@@ -561,14 +561,16 @@ return function(engine, env)
     port.finish(pack("<BB", FINISH, status) .. encode(payload))
   end
 
-  -- os.exit: ends the script as completed (true, 0) or failed (anything else).
-  function engine.exit(code)
+  -- os.exit: ends the script as completed (true, 0) or failed (anything else); `reason`
+  -- is what a failed one says of itself.
+  function engine.exit(code, reason)
     if code == nil or code == true or code == 0 then
       return report_end(OK, {})
     end
     if code == false then code = 1 end
     return report_end(FAILED, {
-      message = format("%sos.exit(%s)", engine.where(), tostring(code)), traceback = "", exit_code = code,
+      message = engine.where() .. (reason or format("os.exit(%s)", tostring(code))),
+      traceback = "", exit_code = code,
     })
   end
 

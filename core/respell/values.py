@@ -48,7 +48,8 @@ def encode(value: object) -> bytes:
     Raises:
         UsageError: Something in it has no Lua counterpart, or it nests deeper than 100.
     """
-    return _packer.pack(_plain(value, 0))
+    packed: bytes = _packer.pack(_plain(value, 0))
+    return packed
 
 
 def decode(data: bytes) -> Any:
@@ -169,11 +170,11 @@ def from_json(value: object) -> Any:
     match value:
         case list():
             return [from_json(item) for item in value]
-        case {"$bytes": str(text)} if len(value) == 1:
+        case {"$bytes": str(text), **rest} if not rest:
             return base64.b64decode(text, validate=True)
-        case {"$float": str(text)} if len(value) == 1:
+        case {"$float": str(text), **rest} if not rest:
             return float(text)
-        case {"$map": list(pairs)} if len(value) == 1:
+        case {"$map": list(pairs), **rest} if not rest:
             return {_json_key(from_json(key)): from_json(item) for key, item in pairs}
         case dict():
             return {key: from_json(item) for key, item in value.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -192,6 +193,9 @@ def start(
     Raises:
         UsageError: A limit is unknown or no positive number.
     """
+    # No rule may open the store itself: a script could give itself another history.
+    closed = (*program.permissions.closed, os.path.realpath(store.path))
+    program = replace(program, permissions=replace(program.permissions, closed=closed))
     session = SessionRecord(
         id=new_id(),
         name=name or program.name.removesuffix(".lua"),

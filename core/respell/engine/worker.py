@@ -34,7 +34,7 @@ def main(fd: int, memory_bytes: int) -> None:
         head = stream.read(4)
         if len(head) < 4:
             os._exit(0)
-        return stream.read(int.from_bytes(head, "little"))
+        return stream.read(int.from_bytes(head, "little")) or b""
 
     def finish(payload: bytes) -> None:
         if traced:

@@ -9,9 +9,19 @@ with Store("~/sessions") as store:
 from respell.store.appending import HistoryWriter
 from respell.store.blobs import BlobInfo
 from respell.store.database import Durability
+from respell.store.folder import default_folder
 from respell.store.history import OpenEffect
 from respell.store.inbox import InboxItem
 from respell.store.leases import Holder
 from respell.store.store import Store
 
-__all__ = ["BlobInfo", "Durability", "HistoryWriter", "Holder", "InboxItem", "OpenEffect", "Store"]
+__all__ = [
+    "BlobInfo",
+    "Durability",
+    "HistoryWriter",
+    "Holder",
+    "InboxItem",
+    "OpenEffect",
+    "Store",
+    "default_folder",
+]

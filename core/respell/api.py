@@ -1,0 +1,199 @@
+"""The verbs of `import respell`: what the command line does, from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from respell.engine import fork as forking
+from respell.engine import replay as replaying
+from respell.engine import run as running
+from respell.engine.ledger import OnOutput
+from respell.engine.program import Program, read_script
+from respell.engine.replay import Mode, ReplayResult
+from respell.engine.run import RunResult, Settlements
+from respell.history import diff as comparing
+from respell.history.diff import Difference
+from respell.sessions.record import SessionRecord
+from respell.store import Durability, Store, default_folder
+from respell.tools import ToolRegistry
+
+AnySession = SessionRecord | str
+
+
+def open(path: str | os.PathLike[str] | None = None, *, durability: Durability = "full") -> Store:
+    """Open a store; make it where there is none.
+
+    Args:
+        path: Its folder; None for `RESPELL_STORE`, else the platform's data folder.
+        durability: `full`: what is acknowledged survives a power cut; `process`: it survives
+            the death of this process.
+
+    Raises:
+        StoreError: It can't be opened; says why.
+    """
+    return Store(Path(path) if path is not None else default_folder(), durability=durability)
+
+
+def run(
+    script: str | os.PathLike[str],
+    *,
+    store: Store,
+    name: str = "",
+    tags: Sequence[str] = (),
+    args: Sequence[str] = (),
+    input: Any = None,
+    limits: Mapping[str, Any] | None = None,
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+    on_output: OnOutput | None = None,
+    tools: ToolRegistry | None = None,
+) -> RunResult:
+    """Run a script as a new session, to its end or to where it is suspended.
+
+    Args:
+        script: The Lua file.
+        store: Where the session lives.
+        name: Its name; empty for the script's.
+        tags: Its tags.
+        args: `args` and `...` in the script.
+        input: The global `input` in the script.
+        limits: See `respell.engine.run.LIMITS`; sizes in bytes, times in seconds.
+        allow: Permissions to add, `KIND` or `KIND=PATTERN`.
+        deny: Permissions to take away, by kind.
+        on_output: Called with the name of each output event and its bytes, once committed.
+        tools: The tools the script can call; None for all that are registered.
+
+    Returns:
+        How it ended. A script that fails is a result, not an exception.
+
+    Raises:
+        UsageError: The script can't be read, or a limit or permission is unknown.
+        WorkerFailed: The Lua process could not start.
+        StoreError: The store refused.
+    """
+    program = Program.from_file(
+        script, args=tuple(args), input=input, allow=tuple(allow), deny=tuple(deny)
+    )
+    return running.start(
+        store, program, script=os.fspath(script), name=name, tags=tags, limits=limits,
+        created_by="python", on_output=on_output, tools=tools,
+    ).go()  # fmt: skip
+
+
+def resume(
+    session: AnySession,
+    *,
+    store: Store,
+    value: Any = None,
+    settlements: Settlements | None = None,
+    limits: Mapping[str, Any] | None = None,
+    on_output: OnOutput | None = None,
+    tools: ToolRegistry | None = None,
+) -> RunResult:
+    """Go on with a suspended or interrupted session where it stood.
+
+    Args:
+        session: The session, or what `Store.sessions.find` takes: id, prefix, name, `@last`.
+        store: Where it lives.
+        value: What `Session.suspend()` returns in the script.
+        settlements: What to do with effects in doubt.
+        limits: Limits to set anew; the others stay.
+        on_output: Called with each new output.
+        tools: The tools the script can call.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        InvalidTransition: It has ended.
+        SessionBusy: Another host holds it; says who.
+        InDoubt: Effects are in doubt and not settled; says which.
+        Divergence: The script asked for something else than was recorded.
+    """
+    return running.resume(
+        store, _found(store, session), value=value, settlements=settlements, limits=limits,
+        on_output=on_output, tools=tools,
+    ).go()  # fmt: skip
+
+
+def replay(
+    session: AnySession,
+    *,
+    store: Store,
+    mode: Mode = "exact",
+    edits: Mapping[int, Any] | None = None,
+    script: str | os.PathLike[str] | None = None,
+    first: int | None = None,
+    last: int | None = None,
+) -> ReplayResult:
+    """Re-execute a session with recorded answers; nothing outside is touched.
+
+    Args:
+        session: The session, or what finds it.
+        store: Where it lives.
+        mode: exact, modified or simulate (see `respell.engine.replay`).
+        edits: Other outcomes by event number, for `modified`.
+        script: Another script to re-execute with.
+        first: Event number the trace begins at.
+        last: Event number to stop after.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        UsageError: An option does not fit the mode or the session.
+    """
+    return replaying.replay(
+        store, _found(store, session), mode=mode, edits=edits, first=first, last=last,
+        source=None if script is None else read_script(Path(script)),
+    )  # fmt: skip
+
+
+def fork(
+    session: AnySession,
+    *,
+    store: Store,
+    at: str | int,
+    outcome: Any = forking.UNSET,
+    variables: Mapping[str, Any] | None = None,
+    script: str | os.PathLike[str] | None = None,
+    name: str = "",
+) -> SessionRecord:
+    """Return a new, suspended session that goes on from a position of another.
+
+    Args:
+        session: The original, or what finds it; it is left as it is.
+        store: Where both live.
+        at: The position, `12` or `12+340`.
+        outcome: Another outcome for that event; None is one.
+        variables: Values to set at the position, by variable name.
+        script: Another script to go on with.
+        name: The fork's name.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        EventNotFound: The history has no such event.
+        UsageError: The position is malformed, or the event's outcome can't be replaced.
+    """
+    return forking.fork(
+        store, _found(store, session), at=str(at), outcome=outcome, variables=variables, name=name,
+        source=None if script is None else read_script(Path(script)),
+        script=None if script is None else os.fspath(script), created_by="python",
+    )  # fmt: skip
+
+
+def diff(a: AnySession, b: AnySession, *, store: Store) -> Difference:
+    """Compare two sessions: the first divergence, then events, output, artifacts and state.
+
+    Args:
+        a: The first, or what finds it.
+        b: The second.
+        store: Where both are.
+
+    Raises:
+        SessionNotFound: There is no such session.
+    """
+    return comparing.diff(store, _found(store, a), _found(store, b))
+
+
+def _found(store: Store, session: AnySession) -> SessionRecord:
+    return store.sessions.find(session) if isinstance(session, str) else session

@@ -42,30 +42,34 @@ class _Demo:
 
     def show(self) -> None:
         folder, files, flags = self._material()
-        self._title("A Lua script runs as a durable session. It reads "
-                    f"{len(files)} files below {folder},\ncalls tools, stores an artifact - "
-                    "and stops for an approval.")  # fmt: skip
+        self._title(
+            f"A Lua script runs as a durable session: it reads {len(files)} files below",
+            f"{folder}, calls tools, stores an artifact, and asks.",
+        )
         ident = self._run([*flags, "--name", "demo", "--", *files])
         short = ident[:8]
-        self._title("Its process has ended; the session waits in the store, for days if need be.")
+        self._title("Its process has ended. The session waits in the store, for days if need be.")
         self._respell("show", short)
-        self._title("Another process goes on with the answer. Nothing is done twice: what was "
-                    "recorded is\ntaken from the history, and only what is new is printed.")  # fmt: skip
+        self._title(
+            "Another process goes on with the answer. Nothing is done twice: what was recorded",
+            "comes from the history, and only what is new is printed.",
+        )
         self._respell("resume", short, "--value", ANSWER)
-        self._title("The whole session is re-executed from its history, without touching a file, "
-                    "and compared.")  # fmt: skip
+        self._title(
+            "The whole session is re-executed from its history, without touching a file,",
+            "and every call, argument and line of output is compared.",
+        )
         self._respell("replay", short)
-        self._title("What it made is kept by content, every version of it.")
+        self._title("What it made is kept by its content, every version of it.")
         self._respell("artifacts", "get", short, "report.md")
         self._say_what_next(short)
 
     # Steps -------------------------------------------------------------------------------
 
-    def _title(self, text: str) -> None:
+    def _title(self, *lines: str) -> None:
         self._steps += 1
         self._out.line()
-        for i, line in enumerate(text.split("\n")):
-            lead = f"{self._steps}  " if i == 0 else "   "
+        for lead, line in zip((f"{self._steps}  ", "   "), lines, strict=False):
             self._out.line(self._out.paint(lead + line, "bold"))
 
     def _run(self, words: Sequence[str]) -> str:

@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 import apsw
 
-from respell.errors import StoreBusy, StoreCorrupt, StoreError, StoreMissing, StoreTooNew
+from respell.errors import (
+    StoreBusy,
+    StoreCorrupt,
+    StoreError,
+    StoreMissing,
+    StoreTooNew,
+    UsageError,
+)
 from respell.store import schema
 from respell.store.disk import Wal
 from respell.store.faults import ENVIRONMENT, Faults
@@ -250,7 +257,7 @@ class Database:
         """Return a number that changes when another connection commits."""
         return int(self.value("PRAGMA data_version"))
 
-    def _explained(self, error: apsw.Error) -> StoreError:
+    def _explained(self, error: apsw.Error | UnicodeEncodeError) -> StoreError | UsageError:
         connection = getattr(self, "_connection", None)  # not there while it is being opened
         return self.faults.of_sqlite(error, connection.system_errno if connection else 0)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import apsw
 
-from respell.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull
+from respell.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, UsageError
 
 DISK_FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
 
@@ -24,6 +24,7 @@ ENVIRONMENT = (
     apsw.PermissionsError,
     apsw.NoMemError,
     apsw.ConnectionClosedError,
+    UnicodeEncodeError,
 )
 """What can go wrong without a mistake in our SQL."""
 
@@ -48,7 +49,9 @@ class Faults:
         reason = error.strerror or str(error)
         return StoreError(f"can't {action} the store {self._folder}: {reason}")
 
-    def of_sqlite(self, error: apsw.Error, code: int = 0) -> StoreError:
+    def of_sqlite(
+        self, error: apsw.Error | UnicodeEncodeError, code: int = 0
+    ) -> StoreError | UsageError:
         """Return what to raise for one of `ENVIRONMENT`.
 
         Args:
@@ -81,6 +84,11 @@ class Faults:
                 )
             case apsw.ConnectionClosedError():
                 return StoreError(f"the store {self._folder} was closed")
+            case UnicodeEncodeError():
+                return UsageError(
+                    f"the text {error.object[:60]!r} can't be stored: it has bytes that are not "
+                    "UTF-8 where only text is allowed"
+                )
         if code in DISK_FULL:
             return self.full()
         reason = f"{error} ({os.strerror(code)})" if code else str(error)

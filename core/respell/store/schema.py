@@ -14,7 +14,7 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT NOT NULL,
         description TEXT NOT NULL,
         status TEXT NOT NULL,
-        script TEXT,
+        script BLOB,                            -- a path: any bytes
         script_hash TEXT,
         args TEXT,                              -- JSON array
         tags TEXT,                              -- JSON array

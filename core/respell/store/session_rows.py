@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from operator import attrgetter, itemgetter
 from typing import Any
@@ -86,11 +87,16 @@ def _optional_column(value: Any) -> bytes | None:
     return None if value is None else values.encode(value)
 
 
+def _path_column(path: str | None) -> bytes | None:
+    return None if path is None else os.fsencode(path)
+
+
 def _nothing() -> None:
     return None
 
 
 _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
+    "script": _path_column,
     "args": json_or_null,
     "tags": json_or_null,
     "metadata": value_or_null,
@@ -102,6 +108,7 @@ _TO_COLUMN: dict[str, Callable[[Any], Any]] = {
 _TO_COLUMNS = tuple((_AT[name], convert) for name, convert in _TO_COLUMN.items())
 
 _FROM_COLUMN: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {
+    "script": (os.fsdecode, _nothing),
     "args": (json.loads, list),
     "input": (values.decode, _nothing),
     "tags": (json.loads, list),

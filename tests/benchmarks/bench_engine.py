@@ -53,14 +53,20 @@ def _per_effect_us(folder: Path, body: str, count: int, durability: str = "proce
 
 def _records(folder: Path) -> list[Figure]:
     figures = []
-    for name, body in (("clock", "os.time()"), ("print of 20 bytes", "print('01234567890123456789')")):
+    for name, body in (
+        ("clock", "os.time()"),
+        ("print of 20 bytes", "print('01234567890123456789')"),
+    ):
         value = sorted(_per_effect_us(folder, body, 50_000) for _ in range(3))[1]
         figures.append(
             Figure(
-                f"one record that needs no answer: {name}", value, "us", 11.0,
+                f"one record that needs no answer: {name}",
+                value,
+                "us",
+                11.0,
                 note="seed's hook overhead: 11 us, one sample; the host's and the worker's work "
                 "overlap, so this is the slower of the two",
-            )  # fmt: skip
+            )
         )
     return figures
 
@@ -115,9 +121,12 @@ def _replays(folder: Path) -> list[Figure]:
         ]
         figures.append(
             Figure(
-                f"replay of one effect with {name}", (took[1] - took[0]) / (3 * _EFFECTS) * 1e6,
-                "us", bar, note="reading the history, re-execution and comparison",
-            )  # fmt: skip
+                f"replay of one effect with {name}",
+                (took[1] - took[0]) / (3 * _EFFECTS) * 1e6,
+                "us",
+                bar,
+                note="reading the history, re-execution and comparison",
+            )
         )
     store, done = _suspended(folder)
     begun = time.perf_counter()
@@ -125,8 +134,10 @@ def _replays(folder: Path) -> list[Figure]:
     figures.append(
         Figure(
             "10,000 effects resumed to the end, worker's start included",
-            time.perf_counter() - begun, "s", 0.4,
-        )  # fmt: skip
+            time.perf_counter() - begun,
+            "s",
+            0.4,
+        )
     )
     return figures
 

@@ -7,8 +7,8 @@ import uuid
 from pathlib import Path
 
 import apsw
-from benchmarks.measure import Figure, interleaved_us
 
+from benchmarks.measure import Figure, interleaved_us
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
@@ -33,7 +33,8 @@ def figures(folder: Path) -> list[Figure]:
     def bare_create() -> None:
         ids.append(str(uuid.uuid4()))
         bare.execute(
-            "INSERT INTO sessions (id, name, doc, at) VALUES (?, ?, ?, ?)", (ids[-1], "bench", doc, 1)
+            "INSERT INTO sessions (id, name, doc, at) VALUES (?, ?, ?, ?)",
+            (ids[-1], "bench", doc, 1),
         )
 
     created = interleaved_us(create, bare_create, count=_COUNT)

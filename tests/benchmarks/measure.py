@@ -84,7 +84,9 @@ def show(figures: list[Figure]) -> None:
         ratio = f"{one.ratio:.2f}x" if one.ratio is not None else ""
         bar = f"{one.bar:g}{'x' if one.floor is not None else ' ' + one.unit}"
         mark = "" if one.met else "  ABOVE THE BAR"
-        print(f"{one.name:<58} {one.value:>9.2f} {one.unit:<2} {floor:>12} {ratio:>7} {bar:>8}{mark}")
+        print(
+            f"{one.name:<58} {one.value:>9.2f} {one.unit:<2} {floor:>12} {ratio:>7} {bar:>8}{mark}"
+        )
         if one.floor_name:
             print(f"    floor: {one.floor_name}")
         if one.note:

@@ -50,7 +50,9 @@ keys = (
 )
 tables = st.recursive(
     scalars,
-    lambda inner: st.lists(inner, min_size=1, max_size=8) | st.dictionaries(keys, inner, max_size=8),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=8) | st.dictionaries(keys, inner, max_size=8)
+    ),
     max_leaves=30,
 )
 

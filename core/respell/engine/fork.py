@@ -96,11 +96,8 @@ def fork(
                 id=new_id(),
                 name=name or f"{session.name} (fork)",
                 description=session.description,
-                status="suspended",
                 script=script or session.script,
-                script_hash=(
-                    session.script_hash if source is None else blake3(source).hexdigest()
-                ),
+                script_hash=(session.script_hash if source is None else blake3(source).hexdigest()),
                 args=session.args,
                 input=session.input,
                 tags=session.tags,
@@ -124,12 +121,13 @@ def fork(
         for record in records:
             if record.part is Part.NOTE:
                 head += 1
-                record = replace(record, number=head)  # noqa: PLW2901 - numbered as it is appended
+                record = replace(record, number=head)
             own.append(record)
         writer.append(own)
         opened = store.history.open_effects(made.key)
-        waiting = session.waiting_for if any(it.name == "session.suspend" for it in opened) else None
-        store.sessions.update(made.key, waiting_for=waiting)
+        waits = any(one.name == "session.suspend" for one in opened)
+        waiting = session.waiting_for if waits else None
+        store.sessions.update(made.key, status="suspended", waiting_for=waiting)
         store.leases.release(made.key, lease)
     store.sync()
     return store.sessions.get(made.key)
@@ -198,9 +196,7 @@ def _own_records(
 
 
 def _note(name: str, args: dict[str, Any]) -> Record:
-    return Record(
-        Part.NOTE, 0, name=name, status=Status.OK, at=now_us(), args=values.encode(args)
-    )
+    return Record(Part.NOTE, 0, name=name, status=Status.OK, at=now_us(), args=values.encode(args))
 
 
 def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iterator[Record]:

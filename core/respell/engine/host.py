@@ -375,9 +375,20 @@ class Host:
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(
             Record(
-                Part.OUTCOME, intent.number, ordinal, intent.parent, outcome.status, intent.name,
-                intent.source, intent.line, intent.coroutine, now_us(), b"", outcome.value, meta,
-            )  # fmt: skip
+                Part.OUTCOME,
+                intent.number,
+                ordinal,
+                intent.parent,
+                outcome.status,
+                intent.name,
+                intent.source,
+                intent.line,
+                intent.coroutine,
+                now_us(),
+                b"",
+                outcome.value,
+                meta,
+            )
         )
         # The worker may go on before the commit: it can touch nothing but through us. So the
         # outcome may share its commit with the next intent, if that comes at once.
@@ -452,9 +463,7 @@ class Host:
     def _stop(self, why: Ended) -> None:
         if self._stopping is None:
             now = time.monotonic()
-            self._stopping = _Stopping(
-                why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S
-            )
+            self._stopping = _Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
             if self._timers and not self._performing.in_flight:
                 self._stop_worker()
 

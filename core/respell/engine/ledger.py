@@ -82,9 +82,14 @@ class Ledger:
         number = self.next_number()
         self.add(
             Record(
-                Part.NOTE, number, name=name, at=now_us(), args=values.encode(args),
-                status=Status.OK, **fields,
-            )  # fmt: skip
+                Part.NOTE,
+                number,
+                name=name,
+                at=now_us(),
+                args=values.encode(args),
+                status=Status.OK,
+                **fields,
+            )
         )
         return number
 

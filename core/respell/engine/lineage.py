@@ -23,9 +23,7 @@ def aliases_of(store: Store, session: SessionRecord) -> dict[str, str]:
     """Return what ids mean in a session: empty unless it is a fork."""
     if session.forked_from is None:
         return {}
-    return {
-        old: values.decode(new) for old, new in store.state.items(_ALIASES + session.id)
-    }
+    return {old: values.decode(new) for old, new in store.state.items(_ALIASES + session.id)}
 
 
 def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:

@@ -368,7 +368,7 @@ class _Simulation:
         return recorded
 
     def _overlaid(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
-        """Do it in the throw-away store; a read of what was there before is answered as recorded."""
+        """Do it in the throw-away store; what was there before is answered as recorded."""
         effect = effects.lookup(caused.name)
         ctx = EffectContext(
             session=self._overlay.sessions.get(self._session.key), store=self._overlay,

@@ -212,9 +212,7 @@ def start(
     with store.transaction():
         session = store.sessions.insert(session)
         lease = store.leases.acquire(session.key)
-        _append(
-            store, session, lease, [_note(1, START, program.save(store))]
-        )
+        _append(store, session, lease, [_note(1, START, program.save(store))])
     session = store.sessions.get(session.key)
     return Run(store, session, lease, program, _services(on_output, tools, stdin))
 
@@ -418,13 +416,9 @@ def _note(number: int, name: str, args: bytes) -> Record:
     return Record(Part.NOTE, number, status=Status.OK, name=name, at=now_us(), args=args)
 
 
-def _append(
-    store: Store, session: SessionRecord, lease: int, records: Sequence[Record]
-) -> None:
+def _append(store: Store, session: SessionRecord, lease: int, records: Sequence[Record]) -> None:
     store.history.writer(session.key, lease).append(records)
 
 
 def _services(on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any) -> Services:
     return Services(tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin)
-
-

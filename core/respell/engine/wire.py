@@ -69,9 +69,7 @@ def frame(kind: Kind, payload: bytes = b"") -> bytes:
 
 def answer(ordinal: int, status: Status, outcome: bytes) -> bytes:
     """Return the ANSWER frame for the event with this ordinal."""
-    return frame(
-        Kind.ANSWER, _ANSWER.pack(ordinal, status) + _LENGTH.pack(len(outcome)) + outcome
-    )
+    return frame(Kind.ANSWER, _ANSWER.pack(ordinal, status) + _LENGTH.pack(len(outcome)) + outcome)
 
 
 def parse_caused(payload: memoryview | bytes) -> Caused:

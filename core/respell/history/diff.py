@@ -168,6 +168,4 @@ def _state(store: Store, session: SessionRecord) -> dict[str, Any]:
 
 
 def _different(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {
-        key: (a.get(key), b.get(key)) for key in sorted({*a, *b}) if a.get(key) != b.get(key)
-    }
+    return {key: (a.get(key), b.get(key)) for key in sorted({*a, *b}) if a.get(key) != b.get(key)}

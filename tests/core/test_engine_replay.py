@@ -1,0 +1,216 @@
+"""Replay, fork and diff: the past again, and another future."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import respell
+from respell.engine.replay import replay
+from respell.errors import EventNotFound, UsageError
+from respell.store import Store
+
+STORY = """
+print('start', os.time(), math.random(1000000))
+State.set('count', 1)
+local r = Tool.invoke('hash_calculator', {operation = 'hash', input = 'abc'})
+print(r.result.hash)
+local answer = Session.suspend{prompt = 'value?'}
+State.set('count', State.get('count') + answer)
+Artifact.store(nil, 'note.txt', 'count is ' .. State.get('count'))
+print('end', State.get('count'))
+"""
+
+
+@pytest.fixture
+def story(script: Any) -> Any:
+    """A session that was suspended, resumed with 41 and completed."""
+    return script.resume(script(STORY).session, value=41)
+
+
+def number_of(store: Store, session: Any, name: str) -> int:
+    return next(one.number for one in respell.events(store, session.key) if one.name == name)
+
+
+def output_of(store: Store, session: Any) -> list[str]:
+    return [
+        one.args["text"] for one in respell.events(store, session.key) if one.name == "output.line"
+    ]
+
+
+def test_a_session_replays_as_identical(story: Any, store: Store) -> None:
+    result = respell.replay(story.session, store=store)
+    assert result.identical
+    assert result.output_identical
+    assert result.external_effects == 0
+    assert result.divergence is None
+    assert result.events_replayed > 8
+    assert set(result.to_json()) == {
+        "identical", "events_replayed", "hooks_replayed", "external_effects", "divergence",
+        "output_identical", "trace_hash", "total_duration_s",
+    }  # fmt: skip
+
+
+def test_replaying_changes_nothing(story: Any, store: Store) -> None:
+    before = store.sessions.get(story.session.key)
+    respell.replay(story.session, store=store)
+    assert store.sessions.get(story.session.key) == before
+
+
+@pytest.mark.parametrize("text", ["error('boom')", "Session.suspend()", "os.exit(2)", "print(1"])
+def test_sessions_that_did_not_complete_replay_as_well(
+    script: Any, store: Store, text: str
+) -> None:
+    ended = script(text)
+    assert respell.replay(ended.session, store=store).identical
+
+
+def test_the_trace_is_the_same_with_a_line_hook(story: Any, store: Store) -> None:
+    plain = replay(store, story.session)
+    hooked = replay(store, story.session, count_lines=True)
+    assert plain.trace_hash == hooked.trace_hash != ""
+    assert hooked.lines > 5
+    assert plain.lines == 0
+
+
+def test_replay_stops_after_the_event_it_is_told(story: Any, store: Store) -> None:
+    number = number_of(store, story.session, "tool.invoke")
+    part = respell.replay(story.session, store=store, last=number)
+    assert part.identical
+    assert part.events_replayed < respell.replay(story.session, store=store).events_replayed
+
+
+def test_another_script_is_followed_to_the_first_divergence(
+    story: Any, store: Store, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.lua"
+    other.write_text(STORY.replace("'abc'", "'abd'"))
+    result = respell.replay(story.session, store=store, script=other)
+    assert not result.identical
+    found = result.divergence
+    assert found is not None
+    assert found["event"] == number_of(store, story.session, "tool.invoke")
+    assert found["expected"]["args"]["params"]["input"] == "abc"
+    assert found["found"]["args"]["params"]["input"] == "abd"
+    assert '-  params = {"input": "abc"' in found["diff"]
+    assert (found["source"], found["line"]) == ("other.lua", 4) or found["line"] == 4
+
+
+def test_a_comment_added_to_the_script_does_not_diverge(
+    story: Any, store: Store, tmp_path: Path
+) -> None:
+    other = tmp_path / "main.lua"
+    other.write_text("-- a comment\n" + STORY)
+    assert respell.replay(story.session, store=store, script=other).identical
+
+
+def test_an_edited_outcome_shows_what_it_changes(story: Any, store: Store) -> None:
+    number = number_of(store, story.session, "tool.invoke")
+    edited = respell.replay(
+        story.session, store=store, mode="modified", edits={number: {"result": {"hash": "x"}}}
+    )
+    assert not edited.identical
+    assert edited.divergence is not None
+    assert edited.divergence["found"]["args"] == {"text": "x"}
+    same = respell.replay(story.session, store=store, mode="modified", edits={})
+    assert same.identical
+
+
+def test_an_edit_needs_an_event_with_an_outcome(story: Any, store: Store) -> None:
+    with pytest.raises(UsageError, match="no outcome"):
+        respell.replay(story.session, store=store, mode="modified", edits={1: 2})
+    with pytest.raises(UsageError, match="mode modified"):
+        respell.replay(story.session, store=store, edits={3: 2})
+
+
+def test_a_simulation_answers_a_reordered_script(story: Any, store: Store, tmp_path: Path) -> None:
+    result = respell.replay(story.session, store=store, mode="simulate")
+    assert result.identical, result.divergence
+    assert result.external_effects == 0
+    other = tmp_path / "other.lua"
+    other.write_text(STORY + "\nTool.invoke('hash_calculator', {operation='hash', input='new'})")
+    stopped = respell.replay(story.session, store=store, mode="simulate", script=other)
+    assert stopped.divergence is not None
+    assert stopped.divergence["found"]["args"]["params"]["input"] == "new"
+
+
+def test_a_fork_goes_on_from_an_event_with_another_outcome(
+    story: Any, script: Any, store: Store
+) -> None:
+    original = story.session
+    events = list(respell.events(store, original.key))
+    number = number_of(store, original, "session.suspend")
+    fork = respell.fork(original, store=store, at=number, outcome=9)
+    assert (fork.status, fork.forked_from) == ("suspended", original.id)
+    done = script.resume(fork)
+    assert done.session.status == "completed"
+    assert output_of(store, done.session)[-1] == "end\t10"
+    assert output_of(store, original)[-1] == "end\t42"
+    assert list(respell.events(store, original.key)) == events
+    assert store.state.get(f"session:{original.id}", "count") != store.state.get(
+        f"session:{done.session.id}", "count"
+    )
+    assert respell.replay(done.session, store=store).identical
+
+
+def test_a_fork_of_a_fork_shares_both_histories(story: Any, script: Any, store: Store) -> None:
+    number = number_of(store, story.session, "session.suspend")
+    first = script.resume(respell.fork(story.session, store=store, at=number, outcome=1))
+    tool = number_of(store, first.session, "tool.invoke")
+    second = script.resume(
+        respell.fork(first.session, store=store, at=tool, outcome={"result": {"hash": "h"}})
+    )
+    assert second.session.status == "suspended"
+    done = script.resume(second.session, value=5)
+    assert output_of(store, done.session)[-2:] == ["h", "end\t6"]
+    for one in (story, first, done):
+        assert respell.replay(one.session, store=store).identical
+
+
+def test_a_fork_sets_a_variable_in_the_middle_of_a_line(script: Any, store: Store) -> None:
+    done = script("local n = 1\nos.time()\nfor i = 1, 3 do\n  n = n * 2\nend\nprint(n)")
+    clock = number_of(store, done.session, "clock.time")
+    at_once = respell.fork(done.session, store=store, at=clock, variables={"n": 10})
+    assert output_of(store, script.resume(at_once).session) == ["80"]
+    # After the answer: line 3, line 4 (n = 2), line 3, line 4 …
+    later = respell.fork(done.session, store=store, at=f"{clock}+4", variables={"n": 100})
+    resumed = script.resume(later)
+    assert output_of(store, resumed.session) == ["400"]
+    assert respell.replay(resumed.session, store=store).identical
+
+
+def test_a_fork_goes_on_with_another_script(
+    script: Any, story: Any, store: Store, tmp_path: Path
+) -> None:
+    other = tmp_path / "better.lua"
+    other.write_text(STORY.replace("print('end'", "print('END'"))
+    number = number_of(store, story.session, "artifact.store")
+    fork = respell.fork(story.session, store=store, at=number, script=other)
+    done = script.resume(fork)
+    assert output_of(store, done.session)[-1] == "END\t42"
+    assert respell.replay(done.session, store=store).identical
+
+
+def test_a_fork_at_no_event_is_refused(story: Any, store: Store) -> None:
+    with pytest.raises(EventNotFound, match="its last is"):
+        respell.fork(story.session, store=store, at=999)
+    for position in ("0", "x", "12+", "-1"):
+        with pytest.raises(UsageError, match="not a position"):
+            respell.fork(story.session, store=store, at=position)
+
+
+def test_the_difference_of_two_sessions_is_aligned(story: Any, script: Any, store: Store) -> None:
+    assert respell.diff(story.session, story.session, store=store).identical
+    number = number_of(store, story.session, "session.suspend")
+    fork = script.resume(respell.fork(story.session, store=store, at=number, outcome=9))
+    found = respell.diff(story.session, fork.session, store=store)
+    assert not found.identical
+    assert found.first is not None
+    assert found.first.a is not None
+    assert found.first.a.number == number
+    assert "-end\t42" in found.output
+    assert "+end\t10" in found.output
+    assert found.state == {"count": (42, 10)}
+    assert "note.txt v1" in found.artifacts

@@ -80,10 +80,11 @@ return function(engine, env)
     if type(content) ~= "string" and type(content) ~= "table" then
       fail(call, "content must be a string or a table, not %s", type_of(content))
     end
-    return as_id(engine.call("artifact.store", {
+    local args = {
       session = engine.session_or_current(session, call), name = name, content = content,
       type = kind, options = engine.options(given, call),
-    }))
+    }
+    return as_id(engine.call("artifact.store", engine.encode(args, call)))
   end
 
   -- (session, path, options) or (session, path, type, options). The file is read as

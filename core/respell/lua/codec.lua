@@ -107,16 +107,16 @@ return function(engine)
     elseif kind == "table" then
       return encode_table(v, out, n, depth + 1, what)
     else
-      error(format("%s: a %s can't be passed; strings, numbers, booleans and tables of them can",
-        what or "value", kind), 0)
+      error(format("%s%s: a %s can't be passed; strings, numbers, booleans and tables of them can",
+        engine.where(), what or "value", kind), 0)
     end
     return n + 1
   end
 
   function encode_table(t, out, n, depth, what)
     if depth > MAX_DEPTH then
-      error(format("%s: a table nests deeper than %d levels (does it contain itself?)",
-        what or "value", MAX_DEPTH), 0)
+      error(format("%s%s: a table nests deeper than %d levels (does it contain itself?)",
+        engine.where(), what or "value", MAX_DEPTH), 0)
     end
     local len = rawlen(t)
     if len > 0 then
@@ -136,8 +136,8 @@ return function(engine)
     end
     local keys, count = sorted_keys(t)
     if not keys then
-      error(format("%s: a %s can't be a key; strings, numbers and booleans can",
-        what or "value", count), 0)
+      error(format("%s%s: a %s can't be a key; strings, numbers and booleans can",
+        engine.where(), what or "value", count), 0)
     end
     n = n + 1
     out[n] = length(count, 0x80, 16, 0xde)
@@ -157,7 +157,7 @@ return function(engine)
     return n
   end
 
-  -- Returns the canonical bytes of `v`; raises a string that starts with `what`.
+  -- Returns the canonical bytes of `v`; raises a string that says where, and `what`.
   function engine.encode(v, what)
     local kind = type(v)
     if kind == "string" then return encode_string(v) end

@@ -112,7 +112,8 @@ return function(engine, env)
   local Session = {}
 
   function Session.create(given)
-    return know(engine.call("session.create", options(given, "Session.create") or {}))
+    local args = engine.encode(options(given, "Session.create") or {}, "Session.create")
+    return know(engine.call("session.create", args))
   end
 
   function Session.get(id)
@@ -165,7 +166,7 @@ return function(engine, env)
         fail("Session.suspend", "schema must be a table (a JSON schema), not %s", type_of(args.schema))
       end
     end
-    return engine.call("session.suspend", args)
+    return engine.call("session.suspend", engine.encode(args, "Session.suspend"))
   end
 
   -- () and {prompt, schema} suspend the program that runs, and return the value given at
@@ -180,7 +181,8 @@ return function(engine, env)
   end
 
   function Session.resume(id, value)
-    engine.call("session.resume", { session = session_id(id, "Session.resume"), value = value })
+    local args = { session = session_id(id, "Session.resume"), value = value }
+    engine.call("session.resume", engine.encode(args, "Session.resume"))
   end
 
   -- Of the running program: ends it here, as os.exit does.
@@ -228,10 +230,9 @@ return function(engine, env)
   end
 
   function Session.updateMetadata(id, metadata)
-    engine.call("session.update_metadata", {
-      session = session_id(id, "Session.updateMetadata"),
-      metadata = options(metadata, "Session.updateMetadata") or {},
-    })
+    local call = "Session.updateMetadata"
+    local args = { session = session_id(id, call), metadata = options(metadata, call) or {} }
+    engine.call("session.update_metadata", engine.encode(args, call))
   end
 
   -- What is still buffered belongs to what they tell, so it is committed first.

@@ -21,7 +21,8 @@ def figures(folder: Path) -> list[Figure]:
     bare = apsw.Connection(str(folder / "bare.db"))
     bare.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
     bare.execute(
-        "CREATE TABLE sessions (key INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, doc TEXT, at INT)"
+        "CREATE TABLE sessions"
+        " (key INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, doc TEXT, at INTEGER)"
     )
     doc = json.dumps({"tags": ["a", "b"], "metadata": {}, "limits": {}, "usage": {}})
     made: list[SessionRecord] = []

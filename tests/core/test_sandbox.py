@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import textwrap
@@ -300,3 +302,60 @@ def test_every_known_machine_gets_a_filter_whose_jumps_stay_inside(
 
 def test_an_unknown_machine_gets_no_filter_rather_than_a_wrong_one() -> None:
     assert seccomp.program("riscv64", allow_fork=False) is None
+
+
+def decide(machine: str, number: int, *args: int, allow_fork: bool = False) -> int:
+    """Interpret the filter as the kernel would; 0 for allowed, else the error number."""
+    code = seccomp.program(machine, allow_fork=allow_fork)
+    assert code is not None
+    arch = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}[machine]
+    data = struct.pack("=IIQ6Q", number, arch, 0, *(*args, *[0] * (6 - len(args))))
+    loaded, at = 0, 0
+    while True:
+        operation, if_true, if_false, constant = struct.unpack_from("=HBBI", code, at * 8)
+        at += 1
+        match operation:
+            case 0x20:
+                (loaded,) = struct.unpack_from("=I", data, constant)
+            case 0x15:
+                at += if_true if loaded == constant else if_false
+            case 0x35:
+                at += if_true if loaded >= constant else if_false
+            case 0x45:
+                at += if_true if loaded & constant else if_false
+            case _:
+                assert operation == 0x06
+                return 0 if constant == 0x7FFF0000 else constant & 0xFFFF
+
+
+CALLS = {
+    "x86_64": {"mmap": 9, "sendto": 44, "clone": 56, "clone3": 435, "prctl": 157, "ioctl": 16,
+               "openat": 257, "execve": 59, "kill": 62, "socket": 41, "ptrace": 101, "wait4": 61},
+    "aarch64": {"mmap": 222, "sendto": 206, "clone": 220, "clone3": 435, "prctl": 167, "ioctl": 29,
+                "openat": 56, "execve": 221, "kill": 129, "socket": 198, "ptrace": 117,
+                "wait4": 260},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("machine", CALLS)
+def test_the_filter_decides_the_same_on_every_known_machine(machine: str) -> None:
+    call = CALLS[machine]
+    for name in ("openat", "execve", "kill", "socket", "ptrace"):
+        assert decide(machine, call[name]) == errno.EPERM
+        assert decide(machine, call[name], allow_fork=True) == errno.EPERM
+    assert decide(machine, call["mmap"], 0, 4096, 3) == 0
+    assert decide(machine, call["mmap"], 0, 4096, 7) == errno.EPERM
+    assert decide(machine, call["sendto"], 3, 0x1000, 10) == 0
+    assert decide(machine, call["sendto"], 3, 0x1000, 10, 0, 1 << 40) == errno.EPERM
+    assert decide(machine, call["ioctl"], 0, 0x5421) == 0
+    assert decide(machine, call["ioctl"], 0, 0x5412) == errno.EPERM
+    assert decide(machine, call["clone3"]) == errno.ENOSYS
+    fork, thread = 0x01200011, 0x3D0F00
+    assert decide(machine, call["clone"], fork) == errno.EPERM
+    assert decide(machine, call["wait4"]) == errno.EPERM
+    assert decide(machine, call["clone"], fork, allow_fork=True) == 0
+    assert decide(machine, call["wait4"], allow_fork=True) == 0
+    assert decide(machine, call["clone"], thread, allow_fork=True) == errno.EPERM
+    assert decide(machine, call["prctl"], 1, 9, allow_fork=True) == 0
+    assert decide(machine, call["prctl"], 1, 0, allow_fork=True) == errno.EPERM
+    assert decide(machine, call["prctl"], 38, 1, allow_fork=True) == errno.EPERM

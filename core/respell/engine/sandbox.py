@@ -104,7 +104,8 @@ def describe() -> dict[str, Any]:
         "seccomp": (False, "Linux only"),
     }
     if _LINUX:
-        details["no_new_privs"] = (_libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) >= 0, "")
+        got = int(_libc.prctl(_PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0))
+        details["no_new_privs"] = (got >= 0, "nothing is gained by running another program")
         if abi := landlock.version(_libc):
             words = ", ".join(landlock.denied(abi))
             details["landlock"] = (True, f"version {abi}: no {words}")

@@ -231,9 +231,7 @@ def test_a_module_is_found_beside_the_script(bench: Workbench) -> None:
 def test_a_missing_module_lists_where_it_was_looked_for(bench: Workbench) -> None:
     error = bench.perform("module.load", name="no.such")["error"]
     assert error == (
-        "module 'no.such' not found:"
-        f"\n\tno file '{bench.scripts}/no/such.lua'"
-        f"\n\tno file '{bench.scripts}/no/such/init.lua'"
+        f"\n\tno file '{bench.scripts}/no/such.lua'\n\tno file '{bench.scripts}/no/such/init.lua'"
     )
 
 

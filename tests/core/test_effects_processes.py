@@ -30,8 +30,7 @@ def test_a_command_runs_in_a_shell_in_the_working_directory(tmp_path: Path) -> N
         assert bench.perform("process.execute") is True
         done = bench.perform("process.execute", command="pwd | tr a-z A-Z; echo oops >&2; exit 3")
         assert done == {
-            "ok": False,
-            "kind": "exit",
+            "how": "exit",
             "code": 3,
             "output": f"{bench.cwd}\n".upper(),
             "errors": "oops\n",
@@ -41,7 +40,7 @@ def test_a_command_runs_in_a_shell_in_the_working_directory(tmp_path: Path) -> N
 def test_a_command_that_dies_of_a_signal_says_which(tmp_path: Path) -> None:
     with workbench(tmp_path, allow=["process"]) as bench:
         done = bench.perform("process.execute", command="kill -TERM $$")
-        assert (done["ok"], done["kind"], done["code"]) == (False, "signal", signal.SIGTERM)
+        assert (done["how"], done["code"]) == ("signal", signal.SIGTERM)
 
 
 def test_one_allowed_program_runs_without_a_shell(tmp_path: Path) -> None:
@@ -57,7 +56,7 @@ def test_one_allowed_program_runs_without_a_shell(tmp_path: Path) -> None:
 def test_a_program_that_is_not_there_is_code_127(tmp_path: Path) -> None:
     with workbench(tmp_path, allow=["process=no-such-program"]) as bench:
         done = bench.perform("process.execute", command="no-such-program -x")
-        assert (done["ok"], done["code"]) == (False, 127)
+        assert (done["how"], done["code"]) == ("exit", 127)
         assert "No such file" in done["errors"]
 
 
@@ -67,9 +66,16 @@ def test_a_pipe_to_a_command_gives_it_what_was_written(tmp_path: Path) -> None:
         done = bench.perform("process.open", command="wc -c", mode="w", input=text)
         assert done["output"].strip() == str(len(text))
         deaf = bench.perform("process.open", command="exit 0", mode="w", input=text)
-        assert deaf["ok"] is True
+        assert deaf["code"] == 0
         with pytest.raises(UsageError, match="invalid mode 'x'"):
             bench.perform("process.open", command="true", mode="x")
+
+
+def test_what_a_command_writes_into_a_pipe_is_kept_as_a_blob(tmp_path: Path) -> None:
+    with workbench(tmp_path, allow=["process=printf"]) as bench:
+        done = bench.perform("process.open", command="printf 'a\\377b'", mode="r")
+        assert bench.store.blobs.get(done.pop("hash")) == b"a\xffb"
+        assert done == {"how": "exit", "code": 0, "size": 3, "errors": ""}
 
 
 def test_a_command_sees_no_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +121,7 @@ def test_output_without_end_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monke
 def test_what_is_left_in_the_background_does_not_hold_the_call_up(tmp_path: Path) -> None:
     with workbench(tmp_path, allow=["process"]) as bench:
         done = bench.perform("process.execute", command="sleep 600 & echo $!")
-        assert done["ok"] is True
+        assert done["code"] == 0
         assert _is_gone(int(done["output"]))
 
 

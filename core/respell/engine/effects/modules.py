@@ -21,7 +21,8 @@ _PLACES = ("{}.lua", "{}/init.lua")
 def module_load(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Find a module beside the script: `{name}` -> `{path, source}`, or `{error}`.
 
-    `a.b` is a/b.lua or a/b/init.lua in the script's folder; `path` is relative to it.
+    `a.b` is a/b.lua or a/b/init.lua in the script's folder; `path` is relative to it. The
+    error is the list of files that are not there, as in `require`'s own message.
     """
     name = Arguments("require", args).text("name", empty=False)
     if name is None or "\0" in name:
@@ -39,10 +40,9 @@ def module_load(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         except OSError as error:
             if error.errno is None:  # a refusal of ours
                 raise
-            return {"error": lua_text(f"module '{name}': {shown}: {error.strerror}")}
+            return {"error": lua_text(f"{shown}: {error.strerror}")}
         return {"path": lua_text(path), "source": source}
-    missing = "".join(f"\n\tno file '{path}'" for path in tried)
-    return {"error": lua_text(f"module '{name}' not found:{missing}")}
+    return {"error": lua_text("".join(f"\n\tno file '{path}'" for path in tried))}
 
 
 def _source(path: Path) -> bytes:

@@ -44,10 +44,10 @@ class _Run:
 
 @effect("process.execute", kind=Kind.EXTERNAL)
 def process_execute(ctx: EffectContext, args: dict[str, Any]) -> Any:
-    """Run a command: `{command}` -> `{ok, kind, code, output, errors}`.
+    """Run a command: `{command}` -> `{how, code, output, errors}`.
 
-    `kind` is "exit" or "signal" and `code` its number, as `os.execute` gives them. Without
-    a command: whether there is a shell to run one.
+    `how` is "exit" or "signal" and `code` its number, as `os.execute` gives them; `output`
+    and `errors` are what it wrote. Without a command: whether there is a shell to run one.
     """
     if args.get("command") is None:
         return _has_shell(permissions_of(ctx))
@@ -56,16 +56,23 @@ def process_execute(ctx: EffectContext, args: dict[str, Any]) -> Any:
 
 @effect("process.open", kind=Kind.EXTERNAL)
 def process_open(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Run a command with a pipe: `{command, mode, input}`, the same outcome.
+    """Run a command with a pipe: `{command, mode, input}`.
 
-    With mode "r" the script reads `output`; with "w" it has written `input` before.
+    With mode "r" the outcome has `hash` and `size` of what it wrote in place of `output`;
+    with "w" the script has written `input` before, and the outcome is that of
+    `process.execute`.
     """
     given = Arguments("io.popen", args)
     mode = given.given("mode") or "r"
     if mode not in ("r", "w"):
         raise UsageError(f"io.popen: invalid mode {mode!r}; modes are r and w")
     feed = bytes_argument(given, "input") if mode == "w" and given.given("input") else b""
-    return _run(ctx, _command("io.popen", args), feed)
+    outcome = _run(ctx, _command("io.popen", args), feed)
+    if mode == "r":
+        output = outcome.pop("output")
+        outcome["hash"], outcome["size"] = ctx.store.blobs.put(output), len(output)
+        ctx.store.blobs.keep(outcome["hash"], ctx.session.key)
+    return outcome
 
 
 def _command(call: str, args: dict[str, Any]) -> str:
@@ -118,7 +125,7 @@ def _run(ctx: EffectContext, command: str, feed: bytes) -> dict[str, Any]:
         )
     except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
         text = f"{words[0]}: {error.strerror}\n"
-        return {"ok": False, "kind": "exit", "code": _NOT_FOUND, "output": "", "errors": text}
+        return {"how": "exit", "code": _NOT_FOUND, "output": b"", "errors": text}
     run = _Run(command, process, memoryview(feed), time.monotonic() + LIMIT_S)
     with process:
         try:
@@ -129,8 +136,7 @@ def _run(ctx: EffectContext, command: str, feed: bytes) -> dict[str, Any]:
                 os.killpg(process.pid, signal.SIGKILL)
     status = process.returncode
     return {
-        "ok": status == 0,
-        "kind": "exit" if status >= 0 else "signal",
+        "how": "exit" if status >= 0 else "signal",
         "code": abs(status),
         "output": bytes(run.said["output"]),
         "errors": bytes(run.said["errors"]),

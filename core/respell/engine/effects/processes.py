@@ -26,7 +26,7 @@ MAX_OUTPUT = 16 << 20
 _LOOK_EVERY_S = 0.1
 _NOT_FOUND = 127
 # What a shell gives a meaning to; without any of it a command is just words.
-_SHELL_SYNTAX = re.compile(r"[|&;<>()$`\\*?\[\]#~=%!{}\n]")
+_SHELL_SYNTAX = re.compile(r"[|&;<>()$`\\*?\[\]#~{}\n]")
 
 
 @dataclass(slots=True)

@@ -75,26 +75,28 @@ def _extension(code: int, data: bytes) -> BooleanKey:
     return BooleanKey(data == b"\x01")
 
 
-def _plain(value: object, depth: int) -> object:
-    match value:
-        case None | bool() | str():
-            return value
-        case int():
-            if not INT_MIN <= value <= INT_MAX:
-                raise UsageError(f"the integer {value} does not fit in 64 bits")
-            return value
-        case float():
-            return math.nan if math.isnan(value) else value
-        case bytes():
-            return _text_if_possible(value)
+def _plain(value: Any, depth: int) -> Any:
+    # By exact type first: this is on the way of every outcome.
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return value
+    if isinstance(value, int):
+        if not INT_MIN <= value <= INT_MAX:
+            raise UsageError(f"the integer {value} does not fit in 64 bits")
+        return int(value)
+    if isinstance(value, float):
+        return value if value == value else math.nan  # every NaN has the same bytes
+    if isinstance(value, bytes):
+        return _text_if_possible(value)
+    if isinstance(value, str):
+        return str(value)
     if depth >= MAX_DEPTH:
         raise UsageError(f"a value nests deeper than {MAX_DEPTH} levels")
-    match value:
-        case list() | tuple():
-            return [_plain(item, depth + 1) for item in value]
-        case dict():
-            return _plain_map(value, depth + 1)
-    raise UsageError(f"a {type(value).__name__} can't be passed to Lua: {value!r:.80}")
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return _plain_map(value, depth + 1)
+    raise UsageError(f"a {kind.__name__} can't be passed to Lua: {value!r:.80}")
 
 
 def _text_if_possible(data: bytes) -> str | bytes:
@@ -105,6 +107,9 @@ def _text_if_possible(data: bytes) -> str | bytes:
 
 
 def _plain_map(value: dict[Any, Any], depth: int) -> dict[Any, Any]:
+    if all(type(key) is str for key in value):
+        # The order of code points is that of their UTF-8 bytes.
+        return {key: _plain(value[key], depth) for key in sorted(value) if value[key] is not None}
     items = [(*_key(key), _plain(item, depth)) for key, item in value.items() if item is not None]
     items.sort(key=lambda item: item[0])
     return {key: item for _, key, item in items}

@@ -23,7 +23,8 @@ CODEC = Path(respell.__file__).parent / "lua" / "codec.lua"
 def lua_codec() -> tuple[Any, Any, Any]:
     """Return (decode then encode, encode of a Lua expression) of the Lua side."""
     lua = lupa.lua54.LuaRuntime(encoding=None)
-    lua.execute(b"engine = {raw = {}} for k, v in pairs(_G) do engine.raw[k] = v end")
+    lua.execute(b"engine = {raw = {}, where = function() return '' end}")
+    lua.execute(b"for k, v in pairs(_G) do engine.raw[k] = v end")
     lua.execute(CODEC.read_bytes().replace(b"return function(engine)", b"codec = function(engine)"))
     lua.execute(b"codec(engine)")
     again = lua.eval(b"function(bytes) return engine.encode(engine.decode(bytes)) end")

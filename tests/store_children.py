@@ -80,9 +80,7 @@ def append_until_killed(pipe: Connection, path: Path, key: int) -> None:
             pipe.send(writer.number)
 
 
-def append_for(
-    pipe: Connection, path: Path, seconds: float, durability: str, start_at: float
-) -> None:
+def append_for(pipe: Connection, path: Path, seconds: float, durability: str) -> None:
     """Append to an own session for some time; send the milliseconds that each commit took."""
     with Store(path, durability=durability) as store:  # type: ignore[arg-type]
         key = store.sessions.insert(SessionRecord()).key

@@ -356,7 +356,7 @@ class Database:
 
     def _take_lock(self) -> None:
         if self._lock is None:
-            raise self.faults.not_writable()
+            raise self.faults.not_writable() if self.read_only else self.faults.closed()
         if os.getpid() != self._pid:
             raise StoreError(
                 f"the store {self.folder} was opened before this process was forked; a forked "

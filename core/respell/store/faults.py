@@ -83,7 +83,7 @@ class Faults:
                     f"can't open {self._path}: check that this user may read it and its folder"
                 )
             case apsw.ConnectionClosedError():
-                return StoreError(f"the store {self._folder} was closed")
+                return self.closed()
             case UnicodeEncodeError():
                 return UsageError(
                     f"the text {error.object[:60]!r} can't be stored: it has bytes that are not "
@@ -100,6 +100,10 @@ class Faults:
             f"there is no space left for the store {self._folder}; free some, or run "
             "`respell gc`. Nothing that was acknowledged is lost"
         )
+
+    def closed(self) -> StoreError:
+        """Return what to raise for any use of a store that was closed."""
+        return StoreError(f"the store {self._folder} was closed; open it again to use it")
 
     def not_writable(self) -> StoreError:
         """Return what to raise for a write to a store that can only be read."""

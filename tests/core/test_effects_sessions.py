@@ -336,6 +336,7 @@ def test_children_and_creations_are_found(script: Script, family: dict[str, str]
         ({"limit": -1}, "limit must be an integer, 0 or more, not -1"),
         ({"desc": "yes"}, "desc must be true or false, not the string 'yes'"),
         ({"created_after": "soon"}, "created_after: 'soon' is not a time"),
+        ({"created_after": float("inf")}, "created_after must be a time such as"),
     ],
 )
 def test_a_wrong_filter_is_named(script: Script, query: dict[str, Any], problem: str) -> None:

@@ -519,7 +519,7 @@ def test_an_artifacts_id_prints_and_compares_as_its_text(bench: Bench) -> None:
         print(a.sequence, #a.content_hash, a.session_id == Session.getCurrent())
         print(tostring(a) == a.id, "is " .. a == "is " .. a.id)
         local listed = Artifact.list()[1]
-        print(listed.id == a, listed.content_hash == a.content_hash, listed.size)
+        print(listed.id == a, listed.content_hash == a.content_hash, listed.metadata.size)
         print(Artifact.getContent(nil, a), Artifact.getContent("", a.id))
         print(Artifact.getContent(nil, listed))
         print(Artifact.verify(nil, a))

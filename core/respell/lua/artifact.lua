@@ -53,8 +53,19 @@ return function(engine, env)
     return id
   end
 
+  -- Entries of lists are flat; scripts also look for the fields below `metadata`, where
+  -- `get` has them.
+  local Entry = {}
+
+  function Entry.__index(entry, key)
+    if key == "metadata" then return entry end
+  end
+
   local function entries(list)
-    for i = 1, #list do as_id(list[i].id) end
+    for i = 1, #list do
+      as_id(list[i].id)
+      setmetatable(list[i], Entry)
+    end
     return list
   end
 

@@ -11,6 +11,7 @@ from respell.errors import UsageError
 from respell.times import SECOND, parse_rfc3339
 
 _SHOWN = 60
+_MOST_SECONDS = 253_402_300_799  # the year 9999
 
 
 def lua_type(value: object) -> str:
@@ -232,8 +233,8 @@ class Arguments:
         if value is None:
             return None
         if isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value):
-                raise self.wrong(name, "a time", value)
+            if not abs(value) <= _MOST_SECONDS:
+                raise self.wrong(name, "a time such as os.time() gives", value)
             return int(value * SECOND)
         if not isinstance(value, str):
             raise self.wrong(name, "a time such as 2026-11-22T10:00:00Z", value)

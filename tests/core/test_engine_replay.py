@@ -214,3 +214,42 @@ def test_the_difference_of_two_sessions_is_aligned(story: Any, script: Any, stor
     assert "+end\t10" in found.output
     assert found.state == {"count": (42, 10)}
     assert "note.txt v1" in found.artifacts
+
+
+def test_a_fork_owns_copies_of_what_its_original_created(script: Any, store: Store) -> None:
+    waiting = script("""
+        local me = Session.getCurrent()
+        print(me)
+        local helper = Session.create{name = 'helper'}
+        State.set('session:' .. helper, 'n', 1)
+        Artifact.store(helper, 'note.txt', 'first')
+        State.set('mine', 1)
+        Session.suspend()
+        State.set('session:' .. helper, 'n', State.get('session:' .. helper, 'n') + 1)
+        Artifact.store(helper, 'note.txt', 'second')
+        print(me, helper, State.get('mine'), State.get('session:' .. helper, 'n'))
+        print(#Artifact.list(helper), #Artifact.list(me))
+    """)
+    number = number_of(store, waiting.session, "session.suspend")
+    forks = [respell.fork(waiting.session, store=store, at=number) for _ in range(2)]
+    original = script.resume(waiting.session)
+    endings = [output_of(store, script.resume(one).session) for one in forks]
+    # Each has the helper at 1 and makes it 2, wherever the others have got to.
+    assert endings == [output_of(store, original.session)] * 2
+    assert endings[0][-1] == "2\t0"
+    third = respell.fork(forks[0], store=store, at=number)
+    assert output_of(store, script.resume(third).session) == endings[0]
+    assert respell.replay(third.id, store=store).identical
+
+
+def test_a_fork_leaves_sessions_alone_that_were_only_loaded(script: Any, store: Store) -> None:
+    shared = store.sessions.insert(respell.SessionRecord(name="shared"))
+    waiting = script(
+        "local s = Session.load(input) Session.suspend(s) Session.suspend() Session.resume(s)"
+        " print(s.status)",
+        input=shared.id,
+    )
+    number = number_of(store, waiting.session, "session.suspend")
+    fork = respell.fork(waiting.session, store=store, at=number)
+    assert store.sessions.get(shared.key).status == "suspended"
+    assert script.resume(fork).session.status == "completed"

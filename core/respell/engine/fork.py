@@ -226,8 +226,9 @@ def _copy_what_was_stored(
     store: Store, original: SessionRecord, made: SessionRecord, last: int, program: Program
 ) -> None:
     """Do again, on the fork's copies, what the original did in the store up to the position."""
-    aliases = {**aliases_of(store, original), original.id: made.id}
-    aliases = {old: made.id if new == original.id else new for old, new in aliases.items()}
+    # In a fork of a fork the script still knows the first session's id, and no other.
+    known = aliases_of(store, original) or {original.id: original.id}
+    aliases = {old: made.id if new == original.id else new for old, new in known.items()}
     ctx = EffectContext(
         session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
         cwd=program.cwd, tools=ToolRegistry(), aliases=aliases,
@@ -236,9 +237,9 @@ def _copy_what_was_stored(
         record = Record.unpack(body)
         if record.part is not Part.EFFECT or record.status is not Status.OK:
             continue
-        if record.name.partition(".")[0] not in _COPIED or not _concerns_a_session(record):
-            continue
         args = record.arguments()
+        if not _is_copied(record.name, args, aliases):
+            continue
         ctx.number = record.number
         effect = effects.lookup(record.name)
         if effect.manner(ctx, args).kind is not Kind.STORED:
@@ -249,12 +250,21 @@ def _copy_what_was_stored(
     save_aliases(store, made, aliases)
 
 
-def _concerns_a_session(record: Record) -> bool:
-    """Whether what it changed belongs to a session; other scopes are shared by all."""
-    if not record.name.startswith("state."):
-        return True
-    scope = record.arguments().get("scope")
-    return scope is None or str(scope).startswith("session:")
+def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> bool:
+    """Whether an effect changed what is the original's own, or what it had created.
+
+    Other scopes of the state are shared by all, and a session that was only loaded is
+    somebody else's: the fork goes on with them as they are.
+    """
+    family = name.partition(".")[0]
+    if family not in _COPIED:
+        return False
+    if family == "state":
+        scope = str(args.get("scope") or "session:")
+        owner = scope.removeprefix("session:") if scope.startswith("session:") else "-"
+        return not owner or owner in aliases
+    session = args.get("session")
+    return name == "session.load" or session in (None, "") or session in aliases
 
 
 def _id_of(created: Any) -> str:

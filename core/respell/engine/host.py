@@ -18,13 +18,14 @@ from respell.engine import effects
 from respell.engine.channel import Channel
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ledger import Ledger, OnOutput
+from respell.engine.lineage import first_of
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, attempt
 from respell.engine.program import Program
 from respell.engine.suspension import suspension_of
 from respell.engine.wire import Caused, answer, parse_caused, splice_effect
 from respell.engine.wire import Kind as Frame
-from respell.errors import RespellError, StoreError
+from respell.errors import EffectFailed, RespellError, StoreError
 from respell.history.record import Packed, Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -35,6 +36,8 @@ INBOX_S = 0.1
 HEARTBEAT_S = 2.0
 NEXT_EFFECT_WITHIN_S = 2.0  # of a suspend: then the computing worker is killed
 CALL_ENDS_WITHIN_S = 10.0  # of a suspend: then the external call in flight is in doubt
+
+MAX_SLEEP_S = 100 * 365 * 86400
 
 DEFAULT_MEMORY_BYTES = 1024**3
 
@@ -184,7 +187,9 @@ class Host:
         history = (body for _, body in store.history.records(self._session.key, 1, ledger.seq))
         self._channel.wait_ready()
         self._channel.begin(
-            self._program.init(session_id=self._session.id, edits=self._services.edits or None),
+            self._program.init(
+                session_id=first_of(store, self._session).id, edits=self._services.edits or None
+            ),
             self._events.watch(history),
             live=True,
         )
@@ -397,9 +402,14 @@ class Host:
             self._answer(ordinal, outcome)
 
     def _sleep(self, caused: Caused) -> None:
-        seconds = (values.decode(caused.args) or {}).get("seconds", 0)
-        due = now_us() + int(seconds * SECOND)
+        seconds = (values.decode(caused.args) or {}).get("seconds")
         record = self._numbered(caused, b"", Status.NONE)
+        if not isinstance(seconds, int | float) or not 0 <= seconds <= MAX_SLEEP_S:
+            self._ledger.add(record)
+            error = EffectFailed(f"a sleep takes 0 to {MAX_SLEEP_S} seconds, not {seconds!r}")
+            self._settle(caused.ordinal, Outcome.error(error))
+            return
+        due = now_us() + int(seconds * SECOND)
         self._ledger.add(replace(record, meta=values.encode({"due": due})))
         heapq.heappush(self._timers, (due, caused.ordinal))
 
@@ -464,15 +474,21 @@ class Host:
         if self._stopping is None:
             now = time.monotonic()
             self._stopping = _Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
-            if self._timers and not self._performing.in_flight:
+            if self._calls_worth_waiting_for():
+                return
+            if self._timers or self._performing.in_flight:
                 self._stop_worker()
+
+    def _calls_worth_waiting_for(self) -> bool:
+        """Whether a call is in flight whose outcome should be had; input may never come."""
+        return any(one.name != "input.read" for one in self._performing.in_flight.values())
 
     def _stop_worker(self) -> None:
         """The worker has reached an effect: it is no longer needed, a call may still be."""
         if self._stopping is None:
             return
         self._silence()
-        if not self._performing.in_flight:
+        if not self._calls_worth_waiting_for():
             self._ended = self._stopping.why
 
     def _silence(self) -> None:
@@ -483,7 +499,7 @@ class Host:
     def _check_time(self, now: float) -> None:
         stopping = self._stopping
         if stopping is not None:
-            busy = bool(self._performing.in_flight)
+            busy = self._calls_worth_waiting_for()
             if (busy and now >= stopping.calls_until) or (
                 not busy and (self._channel.closed or now >= stopping.worker_until)
             ):

@@ -41,3 +41,10 @@ def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
         edits = own + edits
         one = store.sessions.get(one.fork_of)
     return edits
+
+
+def first_of(store: Store, session: SessionRecord) -> SessionRecord:
+    """Return the session that was forked first: its id is the one the script knows."""
+    while session.fork_of is not None:
+        session = store.sessions.get(session.fork_of)
+    return session

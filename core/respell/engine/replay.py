@@ -22,7 +22,7 @@ from respell.engine.channel import Channel
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.host import DEFAULT_MEMORY_BYTES
-from respell.engine.lineage import edits_of
+from respell.engine.lineage import edits_of, first_of
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import program_of
@@ -125,7 +125,7 @@ def replay(
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
     replayer = _Replayer(store, session, stop)
     init = program.init(
-        session_id=session.id,
+        session_id=first_of(store, session).id,
         trace=True,
         trace_from=trace_from,
         script_changed=program.script_changed or source is not None,

@@ -6,6 +6,7 @@ from typing import Any
 
 from respell import values
 from respell.errors import EffectFailed, UsageError
+from respell.schema import check_schema, validate
 
 
 def suspension_of(args: dict[str, Any]) -> dict[str, Any]:
@@ -16,15 +17,10 @@ def suspension_of(args: dict[str, Any]) -> dict[str, Any]:
     """
     schema = args.get("schema")
     if schema is not None:
-        from jsonschema.exceptions import SchemaError
-        from jsonschema.validators import validator_for
-
-        if not isinstance(schema, dict):
-            raise EffectFailed("schema must be a table: a JSON schema")
         try:
-            validator_for(schema).check_schema(schema)
-        except SchemaError as error:
-            raise EffectFailed(f"schema is not a JSON schema: {error.message}") from None
+            check_schema(schema)
+        except UsageError as error:
+            raise EffectFailed(f"Session.suspend: {error}") from None
     return {"prompt": args.get("prompt"), "schema": schema}
 
 
@@ -37,12 +33,10 @@ def check_value(waiting_for: dict[str, Any], value: Any) -> None:
     schema = waiting_for.get("schema")
     if schema is None:
         return
-    from jsonschema import ValidationError, validate
-
     try:
-        validate(value, schema)
-    except ValidationError as error:
+        validate(schema, value, "value")
+    except UsageError as error:
         raise UsageError(
-            f"the value does not fit what the script waits for: {error.message} "
-            f"(at {error.json_path}). Its schema: {values.json_line(schema)}"
+            f"this does not fit what the script waits for: {error}. "
+            f"Its schema: {values.json_line(schema)}"
         ) from None

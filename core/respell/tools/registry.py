@@ -14,11 +14,11 @@ from typing import Any
 from respell import values
 from respell.engine.effects import Kind, Manner
 from respell.errors import EffectFailed, PermissionDenied, RespellError, StoreError, UsageError
+from respell.schema import fitted, validate
 from respell.tools import builtin
 from respell.tools.decorator import declared, tool_of
 from respell.tools.model import Tool, ToolContext
 from respell.tools.result import ToolResult
-from respell.tools.schema import fitted, validate
 
 ENTRY_POINTS = "respell.tools"
 

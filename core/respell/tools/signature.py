@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NotRequired, Required, Union, get_args, get_origin
 
 from respell.errors import UsageError
+from respell.schema import BINARY
 from respell.tools.model import ToolContext
-from respell.tools.schema import BINARY
 
 _SIMPLE: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},

@@ -8,8 +8,8 @@ from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
 from respell.errors import UsageError
+from respell.schema import fitted, validate
 from respell.tools.model import ToolContext
-from respell.tools.schema import fitted, validate
 
 
 def _name(call: str, args: dict[str, Any]) -> str:

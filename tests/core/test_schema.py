@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from respell import patterns
 from respell.errors import UsageError
-from respell.tools import patterns
-from respell.tools.schema import fitted, plainly_valid, validate
+from respell.schema import fitted, plainly_valid, validate
 
 SCHEMA = {
     "type": "object",
@@ -211,3 +211,9 @@ def test_any_pattern_is_searched_or_refused_soon(pattern: str, text: str) -> Non
     with contextlib.suppress(UsageError):
         patterns.search(pattern, text)
     assert time.monotonic() - start < 5
+
+
+def test_a_pattern_that_python_warns_of_is_searched_quietly() -> None:
+    with pytest.raises(UsageError, match="no regular expression"):
+        search("[[", "")
+    assert search("[[]", "[")

@@ -8,6 +8,7 @@ choose; a pattern beyond the bound is refused in words.
 from __future__ import annotations
 
 import re
+import warnings
 
 from respell.errors import UsageError
 
@@ -37,7 +38,10 @@ def search(pattern: str, text: str) -> bool:
         UsageError: It is no pattern, or searching this text could take too long.
     """
     try:
-        expression = re.compile(pattern)
+        with warnings.catch_warnings():
+            # Python warns of what a later version might read otherwise; nobody here would see it.
+            warnings.simplefilter("ignore", FutureWarning)
+            expression = re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         raise UsageError(f"{pattern!r:.100} is no regular expression: {error}") from None
     if steps(pattern, len(text)) > MAX_STEPS:

@@ -1,4 +1,4 @@
-"""Parameters against their JSON Schema, with errors that name the parameter.
+"""Values against a JSON Schema, with errors that name the place.
 
 `jsonschema` takes longer to import than most scripts run. So a value that is plainly right
 is recognised here; only the rest, which is mostly wrong, is left to it.
@@ -11,9 +11,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from respell import values
+from respell import patterns, values
 from respell.errors import UsageError
-from respell.tools import patterns
 
 BINARY = "binary"
 """`contentEncoding` of a string that may be any bytes."""
@@ -61,6 +60,22 @@ def validate(schema: Any, value: Any, what: str, *, trusted: bool = False) -> No
     """
     if not plainly_valid(schema, value):
         _explain(schema, value, what, trusted)
+
+
+def check_schema(schema: Any) -> None:
+    """Do nothing when this is a JSON Schema.
+
+    Raises:
+        UsageError: It is not one; says what is wrong.
+    """
+    import jsonschema
+
+    try:
+        _validator(schema)
+    except jsonschema.SchemaError as error:
+        raise UsageError(f"the JSON Schema is wrong: {error.message:.200}") from None
+    except RecursionError:
+        raise UsageError("the JSON Schema refers to itself without end") from None
 
 
 def plainly_valid(schema: Any, value: Any) -> bool:

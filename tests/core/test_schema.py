@@ -215,5 +215,5 @@ def test_any_pattern_is_searched_or_refused_soon(pattern: str, text: str) -> Non
 
 def test_a_pattern_that_python_warns_of_is_searched_quietly() -> None:
     with pytest.raises(UsageError, match="no regular expression"):
-        search("[[", "")
-    assert search("[[]", "[")
+        patterns.search("[[", "")
+    assert patterns.search("[[]", "[")

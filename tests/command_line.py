@@ -49,7 +49,7 @@ class CommandLine:
         self.folder = folder
         self.store = folder / "store"
         self.environment = {
-            "PATH": os.environ["PATH"],
+            "PATH": os.path.dirname(RESPELL) + os.pathsep + os.environ["PATH"],
             "HOME": str(folder),
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
@@ -114,9 +114,11 @@ class CommandLine:
         os.close(theirs)
         os.write(ours, typed.encode())
         try:
-            return process.wait(PATIENCE_S), _read_all(ours)
+            screen = _read_to_the_end(ours)
+            return process.wait(PATIENCE_S), screen
         finally:
             process.kill()
+            process.wait()
             os.close(ours)
 
     def wait_until(self, ident: str, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -129,9 +131,11 @@ class CommandLine:
         raise AssertionError(f"session {ident} did not get there: {session}")
 
 
-def _read_all(terminal: int) -> str:
+def _read_to_the_end(terminal: int) -> str:
+    """Return all that is written to a terminal until nobody has it open any more."""
     data = b""
-    while select.select([terminal], [], [], 0.5)[0]:
+    until = time.monotonic() + PATIENCE_S
+    while select.select([terminal], [], [], max(0.0, until - time.monotonic()))[0]:
         try:
             piece = os.read(terminal, 65536)
         except OSError:  # how Linux says that the other end is closed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import time
 
 import pytest
+
 from command_line import PATIENCE_S, RESPELL, CommandLine, next_line, session_of
 
 SESSION_KEYS = {
@@ -21,7 +23,9 @@ ASKS = """
     print("before")
     local answer = Session.suspend {
       prompt = "really?",
-      schema = { type = "object", properties = { yes = { type = "boolean" } }, required = { "yes" } },
+      schema = {
+        type = "object", properties = { yes = { type = "boolean" } }, required = { "yes" },
+      },
     }
     print("after", answer.yes)
 """
@@ -91,7 +95,8 @@ def test_a_session_waits_for_a_value_and_another_process_gives_it(respell: Comma
     ran = respell("run", respell.script(ASKS), code=3)
     ident = session_of(ran)
     assert ran.out == "before\n"
-    assert f"suspended: really? - resume it with: respell resume {ident[:8]} --value JSON" in ran.err
+    how = f"respell resume {ident[:8]} --value JSON"
+    assert f"suspended: really? - resume it with: {how}" in ran.err
     waiting = respell("show", ident, "--json").json
     assert waiting["status"] == "suspended"
     assert set(waiting["waiting_for"]) == {"prompt", "schema"}
@@ -162,8 +167,8 @@ def test_a_refusal_names_the_flag_that_would_allow_it(respell: CommandLine) -> N
 
 def test_no_rule_opens_the_store_to_a_script(respell: CommandLine) -> None:
     script = respell.script("print(io.open('store/store.db'))")
-    ran = respell("run", script, "--allow", "read=store", "--allow", "read")
-    assert "belongs to the session store" in ran.out
+    ran = respell("run", script, "--allow", "read=store", "--allow", "read", code=1)
+    assert "belongs to the session store" in ran.err
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -350,15 +355,21 @@ IN_DOUBT = """
 def interrupted_call(respell: CommandLine) -> str:
     """Return the id of a session whose host died during a call."""
     script = respell.script(IN_DOUBT)
-    slow = f"touch {respell.folder}/began; sleep 60"
-    with respell.begun("run", script, "--allow", "process", "--", slow) as running:
+    began, stay = respell.folder / "began", respell.folder / "stay"
+    os.mkfifo(began)
+    os.mkfifo(stay)
+    listening = os.open(began, os.O_RDONLY | os.O_NONBLOCK)
+    call = f"echo > {began}; cat {stay}"
+    with respell.begun("run", script, "--allow", "process", "--", call) as running:
         ident = next_line(running, "stderr").split()[1]
-        until = time.monotonic() + PATIENCE_S
-        while not (respell.folder / "began").exists():
-            assert time.monotonic() < until
-            os.sched_yield()
+        assert select.select([listening], [], [], PATIENCE_S)[0]
         running.kill()
         running.wait(PATIENCE_S)
+    os.close(listening)
+    os.close(os.open(stay, os.O_WRONLY))  # lets the orphaned call end
+    began.unlink()
+    stay.unlink()
+    stay.write_text("done this time\n")
     return ident
 
 
@@ -381,6 +392,13 @@ def test_a_call_in_doubt_is_settled_by_its_outcome(respell: CommandLine) -> None
     number = respell("show", ident, "--json").json["in_doubt"][0]["number"]
     failed = respell("resume", ident, "--fail", f"{number}=the line was cut", code=1)
     assert "the line was cut" in failed.err
+
+
+def test_a_call_in_doubt_is_repeated_when_somebody_says_so(respell: CommandLine) -> None:
+    ident = interrupted_call(respell)
+    resumed = respell("resume", ident, "--retry")
+    assert resumed.out == "exit\t0\n"
+    assert (respell.folder / "began").exists()
 
 
 def test_the_only_call_in_doubt_needs_no_number(respell: CommandLine) -> None:

@@ -36,9 +36,9 @@ class Command:
         """Return the store's folder: `--store`, `RESPELL_STORE`, or the platform's."""
         if chosen := self.chosen_store():
             return Path(chosen).expanduser()
-        from platformdirs import user_data_path
+        from respell.store import default_folder
 
-        return user_data_path("respell", appauthor=False)
+        return default_folder()
 
     def chosen_store(self) -> str | None:
         """Return the store somebody named, by option or environment; None for neither."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from respell import values
-from respell.engine import run as engine
 from respell.history.events import Event
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord, session_json
@@ -46,11 +45,14 @@ def is_interrupted(session: SessionRecord, running: bool) -> bool:
 
 def doubts(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
     """Return number, name and args of a session's effects in doubt."""
-    if session.status in ENDED:
+    if session.status in ENDED or not store.history.open_effects(session.key):
         return []
+    # The engine takes long to load, and hardly any session that is looked at needs it.
+    from respell.engine.run import in_doubt
+
     return [
         {"number": one.number, "name": one.name, "args": one.record.arguments()}
-        for one in engine.in_doubt(store, session)
+        for one in in_doubt(store, session)
     ]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import respell
 from respell.errors import RespellError
+from respell.history.events import events
 from respell_tui.context import Command
 from respell_tui.text import fit
 
@@ -18,6 +19,7 @@ MOST_FILES = 8
 MOST_BYTES = 200_000
 ANSWER = '{"approved": true, "by": "you"}'
 
+_MODULE = [sys.executable, "-m", "respell_tui"]
 _SUFFIXES = (".md", ".lua", ".py")
 _LEFT_OUT = frozenset(("__pycache__", "node_modules", "build", "dist"))
 
@@ -62,7 +64,7 @@ class _Demo:
         self._respell("replay", short)
         self._title("What it made is kept by its content, every version of it.")
         self._respell("artifacts", "get", short, "report.md")
-        self._say_what_next(short)
+        self._say_what_next(ident)
 
     # Steps -------------------------------------------------------------------------------
 
@@ -101,8 +103,9 @@ class _Demo:
 
     def _own(self, *words: str) -> list[str]:
         """Return the command line of this very program, for the same store."""
-        store = str(self._command.store_path())
-        return [sys.executable, "-m", "respell_tui", "--store", store, *words]
+        option = getattr(self._command.args, "store", None)
+        program = [sys.argv[0]] if os.access(sys.argv[0], os.X_OK) else _MODULE
+        return [*program, *(["--store", option] if option else []), *words]
 
     def _check(self, code: int, wanted: int, step: str) -> None:
         if code != wanted:
@@ -111,17 +114,24 @@ class _Demo:
                 "what it wrote is above. Please report it."
             )
 
-    def _say_what_next(self, short: str) -> None:
-        respell_ = self._command.respell
+    def _say_what_next(self, ident: str) -> None:
+        short, number = ident[:8], self._question(ident)
+        refused = ("--at", str(number), "--outcome", '{"approved": false}')
         self._out.line()
         self._out.line(self._out.paint("Try next:", "bold"))
         for words, what in (
-            (("events", short), "its history, event by event"),
-            (("fork", short, "--at", "5", "--run"), "go on from event 5 as a new session"),
-            (("run", "SCRIPT"), "run a script of your own"),
+            (("events", short), "everything it did, by number"),
+            (("fork", short, *refused, "--run"), "what if you had refused?"),
+            (("diff", short, "@last"), "where the two part"),
             (("list",), "all sessions"),
         ):
-            self._out.line(f"  {respell_(*words):<50} ", self._out.paint(what, "dim"))
+            self._out.line("  ", self._command.respell(*words))
+            self._out.line("      ", self._out.paint(what, "dim"))
+
+    def _question(self, ident: str) -> int:
+        """Return the number of the event that asked."""
+        with self._command.with_session(ident) as (store, session):
+            return next(e.number for e in events(store, session.key) if e.name == "session.suspend")
 
     # What it reads -----------------------------------------------------------------------
 
@@ -160,7 +170,7 @@ def _walk(folder: Path) -> Iterator[Path]:
     """Yield text files from the top down, in the order of their names."""
     for top, folders, names in os.walk(folder):
         folders[:] = sorted(n for n in folders if not n.startswith(".") and n not in _LEFT_OUT)
-        for name in sorted(names):
+        for name in sorted(names, key=lambda one: (one != "README.md", one)):
             path = Path(top, name)
             if path.suffix in _SUFFIXES and not name.startswith(".") and _is_text(path):
                 yield path

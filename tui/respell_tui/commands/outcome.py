@@ -29,7 +29,7 @@ def _failed(command: Command, result: RunResult) -> None:
     err, session = command.err, result.session
     error = session.error or {}
     err.line(err.paint("failed", "red"), ": ", str(error.get("message") or result.ended.message))
-    if traceback := str(error.get("traceback") or ""):
+    if traceback := str(error.get("traceback") or "").strip("\n"):
         err.line(traceback)
     err.line("its history: ", command.respell("events", short(session)))
 

@@ -15,9 +15,10 @@ from respell.errors import UsageError
 from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
 from respell.store import Store
-from respell_tui.commands.run import Printer, Stopper, host, standard_input
+from respell_tui.commands.run import Stopper, host, standard_input
 from respell_tui.context import Command, event_number, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
+from respell_tui.printing import Printer
 
 IDENTICAL, DIFFERENT = 0, 4
 

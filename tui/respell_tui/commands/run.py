@@ -27,6 +27,7 @@ from respell_tui.context import Command, pair, short
 from respell_tui.describe import session_object
 from respell_tui.detach import detached
 from respell_tui.output import Out
+from respell_tui.printing import Printer
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -211,42 +212,6 @@ def host(command: Command, store: Store, held: Run, stopper: Stopper) -> int:
 def standard_input() -> BinaryIO | None:
     """Return what the script reads with `io.read`; None where there is no input."""
     return None if sys.stdin is None else sys.stdin.buffer
-
-
-class Printer:
-    """Writes a script's output as it is committed.
-
-    Printed text is data and goes to standard output (with `--json`, where that is the
-    session's object, to standard error); what it logs and its errors are words.
-    """
-
-    def __init__(self, command: Command) -> None:
-        self._data = command.err if command.args.json else command.out
-        self._words = command.err
-        self._respell = command.respell
-        self._told = False
-
-    def __call__(self, name: str, data: bytes) -> None:
-        """Write one output event."""
-        to, text = output_text(name, data)
-        self._out(to).raw(text)
-        if self._data.closed and not self._told:
-            # The reader has seen enough (`| head`); the session has not done enough.
-            self._told = True
-            self._words.line("respell: standard output was closed; the session goes on")
-
-    def _out(self, to: str) -> Out:
-        return self._data if to == "data" else self._words
-
-
-def output_text(name: str, data: bytes) -> tuple[str, bytes]:
-    """Return where an output event goes (`data` or `words`) and the bytes to write."""
-    if name.startswith("log."):
-        level = name.removeprefix("log.")
-        return "words", b"%s: %s\n" % (level.encode(), data)
-    if name == "output.error":
-        return "words", data
-    return "data", data + b"\n" if name == "output.line" else data
 
 
 class Stopper:

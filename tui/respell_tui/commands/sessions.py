@@ -9,7 +9,6 @@ from respell.sessions.lifecycle import check_status
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store
 from respell.times import now_us, rfc3339
-from respell_tui.commands.run import output_text
 from respell_tui.context import Command, short
 from respell_tui.describe import (
     age,
@@ -23,6 +22,7 @@ from respell_tui.describe import (
     style_of,
 )
 from respell_tui.output import fields, table
+from respell_tui.printing import Printer
 
 
 def list_(command: Command) -> int:
@@ -102,13 +102,15 @@ def show(command: Command) -> int:
 
 
 def _show_output(command: Command, store: Store, session: SessionRecord) -> None:
+    show_ = Printer(command)
     for _, body in store.history.records(session.key):
         record = Record.unpack(body)
         if record.part is Part.EFFECT and record.name.startswith(("output.", "log.")):
             text = record.arguments().get("text", "")
             data = text if isinstance(text, bytes) else text.encode(errors="surrogateescape")
-            to, shown = output_text(record.name, data)
-            (command.out if to == "data" else command.err).raw(shown)
+            show_(record.name, data)
+            if command.out.closed:
+                return
 
 
 def _show(command: Command, store: Store, session: SessionRecord) -> None:
@@ -166,7 +168,7 @@ def _waits_for(session: SessionRecord) -> str:
 def _error(session: SessionRecord) -> str:
     if session.error is None:
         return ""
-    parts = [str(session.error.get(key) or "") for key in ("message", "traceback")]
+    parts = [str(session.error.get(key) or "").strip("\n") for key in ("message", "traceback")]
     return "\n".join(part for part in parts if part)
 
 

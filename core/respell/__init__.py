@@ -13,12 +13,12 @@ They are imported when first used, so that `import respell` itself costs next to
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
 from respell._version import __version__
 
+TYPE_CHECKING = False  # typing's own would be imported by every worker, for nothing
 if TYPE_CHECKING:
+    from typing import Any
+
     from respell.api import diff, fork, open, replay, resume, run
     from respell.engine.replay import ReplayResult
     from respell.engine.run import RunResult, Settlements
@@ -77,6 +77,8 @@ def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
     if home is None:
         raise AttributeError(f"module 'respell' has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

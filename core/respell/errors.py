@@ -31,7 +31,9 @@ command line ends with when the error reaches it.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+TYPE_CHECKING = False  # typing's own would be imported by every worker, for nothing
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
 
 
 class RespellError(Exception):

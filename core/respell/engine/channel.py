@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 
-from respell.engine.wire import Kind, Splitter, frame
+from respell.engine.frames import Kind, Splitter, frame
 from respell.errors import WorkerFailed
 
 WINDOW_BYTES = 256 * 1024
@@ -24,7 +24,7 @@ WINDOWS_AHEAD = 2
 READY_WITHIN_S = 20.0
 MAX_BLOB_READ = 8 * 1024 * 1024
 
-_SERVED = frozenset((int(Kind.WINDOW), int(Kind.BLOB)))
+_SERVED = frozenset((Kind.WINDOW, Kind.BLOB))
 
 Frame = tuple[int, bytes]
 
@@ -286,6 +286,7 @@ def _start(theirs: socket.socket, memory_bytes: int | None) -> subprocess.Popen[
         stderr=None if os.environ.get("RESPELL_WORKER_STDERR") else subprocess.DEVNULL,
         env=environment,
         cwd="/",
+        start_new_session=True,  # the terminal's Ctrl-C is the host's to handle
     )
 
 

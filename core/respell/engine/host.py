@@ -17,6 +17,7 @@ from respell import values
 from respell.engine import effects
 from respell.engine.channel import Channel
 from respell.engine.effects import EffectContext, Kind
+from respell.engine.frames import Kind as Frame
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.lineage import first_of
 from respell.engine.open_events import OpenEvents
@@ -24,7 +25,6 @@ from respell.engine.performing import Outcome, Performing, attempt
 from respell.engine.program import Program
 from respell.engine.suspension import suspension_of
 from respell.engine.wire import Caused, answer, parse_caused, splice_effect
-from respell.engine.wire import Kind as Frame
 from respell.errors import EffectFailed, RespellError, StoreError
 from respell.history.record import Packed, Part, Record, Status
 from respell.sessions.record import SessionRecord
@@ -41,7 +41,7 @@ MAX_SLEEP_S = 100 * 365 * 86400
 
 DEFAULT_MEMORY_BYTES = 1024**3
 
-_RECORD, _EFFECT = int(Frame.RECORD), int(Part.EFFECT)  # compared once per record
+_EFFECT = int(Part.EFFECT)  # compared once per record
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +251,7 @@ class Host:
         if self._deaf:
             return
         self._last_heard = time.monotonic()
-        if kind == _RECORD:
+        if kind == Frame.RECORD:
             if payload[0] == _EFFECT:
                 self._record_effect(payload)
             else:

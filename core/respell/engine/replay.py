@@ -16,18 +16,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from blake3 import blake3
+
 from respell import values
 from respell.engine import effects
 from respell.engine.channel import Channel
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
+from respell.engine.frames import Kind as Frame
 from respell.engine.host import DEFAULT_MEMORY_BYTES
 from respell.engine.lineage import edits_of, first_of
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import program_of
 from respell.engine.wire import Caused, answer, parse_caused
-from respell.engine.wire import Kind as Frame
 from respell.errors import Divergence, EventNotFound, UsageError, WorkerFailed
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
@@ -176,7 +178,7 @@ class _Replayer:
         self._stop = stop
         self._hooks = 0
         self._started = time.perf_counter()
-        self._trace = ""
+        self._trace = blake3()
         self._channel = Channel(
             memory_bytes=int(session.limits.get("memory_bytes", DEFAULT_MEMORY_BYTES)),
             read_blob=store.blobs.read,
@@ -240,7 +242,7 @@ class _Replayer:
             external_effects=0,
             divergence=found.report if found else None,
             output_identical=found is None,
-            trace_hash=self._trace,
+            trace_hash=self._trace.hexdigest(),
             total_duration_s=time.perf_counter() - self._started,
             lines=report.get("lines") or 0,
         )
@@ -251,14 +253,14 @@ class _Replayer:
         while True:
             for kind, payload in channel.poll(None):
                 if kind == Frame.TRACE:
-                    self._trace = payload.hex()
+                    self._trace.update(payload)
                 elif kind in (Frame.FINISH, Frame.STOPPED):
                     return kind, payload
                 elif simulation is not None and kind in (Frame.CALL, Frame.RECORD):
                     if not simulation.hear(kind, parse_caused(payload)):
                         return Frame.STOPPED, b""
                 else:
-                    raise WorkerFailed(f"a replaying worker said {Frame(kind).name}")
+                    raise WorkerFailed(f"a replaying worker sent a frame of kind {kind}")
             if channel.closed:
                 raise WorkerFailed(f"the replaying worker broke off ({channel.describe_end()})")
 

@@ -8,10 +8,15 @@ coroutine of a script, and the `python` bridge table is taken away before a scri
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 import lupa.lua54
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Port = dict[str, Callable[..., Any]]
 
 LUA_VERSION = (5, 4)
 LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
@@ -22,8 +27,6 @@ LIBRARY = (
     "modules", "io", "os", "json",
 )  # fmt: skip
 GLOBALS = ("logger", "utils", "state", "session", "artifact", "hook", "tool", "workflow")
-
-Port = dict[str, Callable[..., Any]]
 
 
 def load_library() -> list[tuple[str, bytes]]:

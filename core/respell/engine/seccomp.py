@@ -10,7 +10,10 @@ import ctypes
 import errno
 import struct
 import sys
-from collections.abc import Iterable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 # Audit architecture and system call numbers, by `os.uname().machine`.
 _ARCHES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}

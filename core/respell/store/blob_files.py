@@ -59,10 +59,13 @@ class BlobFiles:
             StoreError: The system refused; says why.
         """
         temporary: list[tuple[Path, Path]] = []
+        folders = {self.path(address).parent for address, _ in blobs}
         try:
+            made = [folder for folder in folders if _make_folder(folder)]
+            if made:
+                folders |= {self._folder, self._folder.parent}
             for address, data in blobs:
                 path = self.path(address)
-                self._make_folder(path.parent)
                 unfinished = path.with_name(f"tmp-{os.getpid()}-{secrets.token_hex(8)}")
                 temporary.append((unfinished, path))
                 _create(unfinished, data)
@@ -75,7 +78,7 @@ class BlobFiles:
                 unfinished.rename(path)
                 temporary.pop()
             if self._durable:
-                for folder in {self.path(address).parent for address, _ in blobs}:
+                for folder in folders:
                     sync_folder(folder)
         except OSError as error:
             raise self._faults.of_system(error, "write a blob to") from error
@@ -84,13 +87,13 @@ class BlobFiles:
                 with suppress(OSError):
                     unfinished.unlink()
 
-    def _make_folder(self, folder: Path) -> None:
-        if folder.is_dir():
-            return
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if self._durable:
-            sync_folder(self._folder)
-            sync_folder(self._folder.parent)
+
+def _make_folder(folder: Path) -> bool:
+    """Make a folder and those above it; return whether it was missing."""
+    if folder.is_dir():
+        return False
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return True
 
 
 def _create(path: Path, data: bytes) -> None:

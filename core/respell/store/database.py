@@ -198,8 +198,8 @@ class Database:
                 self._check_doomed()
                 self.execute(sql, bindings)
                 return self._connection.changes()
-            self._take_lock()
             try:
+                self._take_lock()
                 self.execute(sql, bindings)
                 self._commits += 1
                 return self._connection.changes()
@@ -279,8 +279,8 @@ class Database:
                 self._check_doomed()
                 self.execute("SAVEPOINT nested")
             else:
-                self._take_lock()
                 try:
+                    self._take_lock()
                     self.execute("BEGIN IMMEDIATE")
                 except BaseException:
                     self._give_lock()
@@ -374,6 +374,7 @@ class Database:
             )
 
     def _give_lock(self) -> None:
+        """Release the lock; does nothing where it was not taken."""
         if self._lock is not None:
             self._lock.release()
 

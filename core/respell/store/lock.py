@@ -53,13 +53,24 @@ class WriterLock:
         # thread of its own blocks and this one waits for it.
         if self._waiter is None:
             self._waiter = _Waiter()
-        if self._waiter.wait(self._fd, timeout):
-            return True
+        self._waiter.ask(self._fd)
+        try:
+            taken = self._waiter.is_answered(timeout)
+        except BaseException:  # Ctrl-C while waiting
+            if not self._abandon(self._waiter):
+                self.release()
+            raise
+        return taken or not self._abandon(self._waiter)
+
+    def _abandon(self, waiter: _Waiter) -> bool:
+        """Stop waiting; return False if the lock was taken in the very last moment."""
+        if not waiter.abandon():
+            return False
         # That thread will get the lock some day: it keeps this file, and gives the lock
         # back by closing it.
         self._waiter = None
         self._fd = _open(self._path)
-        return False
+        return True
 
 
 class _Waiter:
@@ -74,20 +85,27 @@ class _Waiter:
         # A daemon: the end of the program must not wait for another process's lock.
         threading.Thread(target=self._run, name="respell-writer-lock", daemon=True).start()
 
-    def wait(self, fd: int, timeout: float) -> bool:
-        """Return whether the lock was taken; if not in time, the thread owns `fd` now."""
+    def ask(self, fd: int) -> None:
+        """Begin to wait for the lock on a file."""
         self._requests.put(fd)
+
+    def is_answered(self, timeout: float) -> bool:
+        """Return whether the lock was taken in time; raises what the system refused."""
         if not self._answered.acquire(timeout=timeout):
-            with self._handover:
-                if not self._answered.acquire(blocking=False):
-                    self._abandoned = True
-                    return False
-        if self._error is not None:
-            error, self._error = self._error, None
+            return False
+        error, self._error = self._error, None
+        if error is not None:
             raise error
         return True
 
+    def abandon(self) -> bool:
+        """Leave the file to the thread; return False if the lock has been taken meanwhile."""
+        with self._handover:
+            self._abandoned = not self._answered.acquire(blocking=False)
+        return self._abandoned
+
     def stop(self) -> None:
+        """Let the thread end."""
         self._requests.put(None)
 
     def _run(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -158,10 +159,9 @@ class StoreMachine(RuleBasedStateMachine):
         self.generation += 1
         new = self.folder / str(self.generation)
         new.mkdir()
-        for name in ("store.db", "store.db-wal"):
-            shutil.copy(old / name, new / name)
-        if (old / "objects").exists():
-            shutil.copytree(old / "objects", new / "objects")
+        kept = [old / name for name in ("store.db", "store.db-wal", "objects")]
+        # By another process: if this one closed the database's file, its locks were gone.
+        subprocess.run(["cp", "-r", *(it for it in kept if it.exists()), new], check=True)
         self.store.close()
         self.reopen()
 

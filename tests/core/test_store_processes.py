@@ -118,6 +118,45 @@ def test_a_waiting_writer_goes_on_as_soon_as_the_other_ends(tmp_path: Path) -> N
         process.join()
 
 
+INTERRUPTED = """
+import signal, sys
+from respell.store import Store
+store = Store(sys.argv[1])
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+for attempt in range(2):
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        store.state.set("global", "k", b"1")
+        print("written")
+    except KeyboardInterrupt:
+        print("interrupted")
+signal.setitimer(signal.ITIMER_REAL, 0)
+print("go on", flush=True)
+sys.stdin.readline()
+store.state.set("global", "k", b"2")
+print("written")
+"""
+
+
+def test_ctrl_c_while_waiting_for_another_writer_leaves_no_lock_behind(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        process, pipe = begin(freeze_in_transaction, store.path)
+        assert pipe.recv() == "stopped"
+        waiting = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, store.path],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        with waiting:
+            assert waiting.stdin is not None
+            assert waiting.stdout is not None
+            lines = [waiting.stdout.readline() for _ in range(3)]
+            assert lines == ["interrupted\n", "interrupted\n", "go on\n"]
+            process.kill()
+            process.join()
+            store.state.set("global", "other", b"\x01")  # the one that waits holds nothing
+            assert waiting.communicate("\n") == ("written\n", None)
+
+
 def test_threads_share_a_store(tmp_path: Path) -> None:
     failures: list[BaseException] = []
     with Store(tmp_path / "store") as store:

@@ -36,6 +36,7 @@ def test_a_name_with_parentheses_does_not_confuse(tmp_path: Path) -> None:
 def test_systems_without_proc_are_asked_by_ps(monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("ps") is None:
         pytest.skip("needs ps")
+    assert processes.boot_id()  # known once and for all
     monkeypatch.setattr(processes, "_PROC", Path("/no/such/folder"))
     with subprocess.Popen(["sleep", "60"]) as child:
         started = processes.start_time(child.pid)

@@ -104,13 +104,6 @@ class Database:
 
     def _open(self) -> None:
         version = self._version()
-        if version > schema.VERSION:
-            # Not even a checkpoint: what a newer program wrote stays as it is.
-            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            raise StoreTooNew(
-                f"the store {self.folder} was written by a newer Respell (its version is "
-                f"{version}, this one reads up to {schema.VERSION}); upgrade Respell"
-            )
         if self.read_only:
             if version < schema.VERSION:
                 raise StoreError(
@@ -131,6 +124,7 @@ class Database:
         self._pragma("cache_size=-16000")
 
     def _version(self) -> int:
+        """Return the version of the tables, 0 for none, if it is one that can be used."""
         # One query, hence one snapshot: another process may be making the store right now.
         application, version, tables = self.rows(
             "SELECT (SELECT application_id FROM pragma_application_id),"
@@ -140,6 +134,13 @@ class Database:
         if application != schema.APPLICATION_ID and (version or tables or application):
             raise StoreCorrupt(
                 f"{self.path} is a database of another program; choose another folder for the store"
+            )
+        if version > schema.VERSION:
+            # Not even a checkpoint: what a newer program wrote stays as it is.
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            raise StoreTooNew(
+                f"the store {self.folder} was written by a newer Respell (its version is "
+                f"{version}, this one reads up to {schema.VERSION}); upgrade Respell"
             )
         return int(version)
 

@@ -83,7 +83,9 @@ class Sessions:
     def _insert(self, fields: builtins.list[Any]) -> int:
         try:
             return self._database.insert(rows.INSERT, rows.bindings(fields))
-        except apsw.ConstraintError:
+        except apsw.ConstraintError as error:
+            if "sessions.id" not in str(error):
+                raise
             raise UsageError(
                 f"there is a session {fields[0]} in this store already, or a deleted one that "
                 "a fork still needs; give the new one another id"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from respell import values
 from respell.history.events import Event
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord, session_json
 from respell.store import Store
 from respell.times import SECOND
+from respell_tui.output import json_text
 from respell_tui.text import one_line
 
 _STYLES = {
@@ -117,16 +117,17 @@ def count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def arguments(event: Event) -> str:
+def arguments(event: Event, *, full: bool = False) -> str:
     """Return an event's arguments in one line; of output, its text."""
     if event.kind == "output":
         text = event.args.get("text", "")
         shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
         return one_line(shown.rstrip("\n"))
-    return one_line(", ".join(f"{k} = {values.json_line(v)}" for k, v in event.args.items()))
+    args = event.to_json("", full=full)["args"]
+    return one_line(", ".join(f"{key} = {json_text(value)}" for key, value in args.items()))
 
 
-def ending(event: Event) -> str:
+def ending(event: Event, *, full: bool = False) -> str:
     """Return in one line how an event ended; empty where there is nothing to say."""
     if event.error is not None:
         return one_line(f"failed: {event.error}")
@@ -134,4 +135,4 @@ def ending(event: Event) -> str:
         return "under way"
     if event.kind != "effect" or event.outcome is None:
         return ""
-    return one_line(f"= {values.json_line(event.outcome)}")
+    return one_line(f"= {json_text(event.to_json('', full=full)['outcome'])}")

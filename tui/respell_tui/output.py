@@ -54,10 +54,14 @@ class Out:
         if not self.is_terminal:
             return Painted(text)
         shown = one_line(text)
-        if not self._colour or not styles:
+        if not self._colour or not styles or not shown:
             return Painted(shown)
         codes = ";".join(_SGR[style] for style in styles)
         return Painted(f"\x1b[{codes}m{shown}\x1b[0m")
+
+    def columns(self) -> int | None:
+        """Return how wide the terminal is; None where lines may be as long as they are."""
+        return shutil.get_terminal_size().columns if self.is_terminal else None
 
     def line(self, *parts: str) -> None:
         """Write one line made of parts, e.g. `line("  ", paint(name, "bold"), " is done")`."""
@@ -144,7 +148,7 @@ def table(out: Out, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> No
         max([width(names[i]), *(shown for shown, _ in (row[i] for row in cells))])
         for i in range(len(names))
     ]
-    room = shutil.get_terminal_size().columns - sum(widths[:-1]) - 2 * (len(widths) - 1)
+    room = (out.columns() or 80) - sum(widths[:-1]) - 2 * (len(widths) - 1)
     titles: list[tuple[int, str]] = [(width(name), out.paint(name, "dim")) for name in names]
     lines = [titles, *cells]
     for line in lines:

@@ -15,7 +15,7 @@ from respell.times import SECOND
 from respell_tui.context import Command, event_number, short
 from respell_tui.describe import arguments, ending, seconds
 from respell_tui.output import json_text
-from respell_tui.text import fit
+from respell_tui.text import fit, width
 
 _LOOK_S = 0.1
 _STYLES = {
@@ -109,32 +109,45 @@ class _Json:
 
 
 class _Line:
-    """One line per event for people: number, time since the start, name, what, how it ended."""
+    """One line per event for people: number, time since the start, name, what, how it ended.
+
+    On a terminal each keeps to its line; into a pipe nothing is cut.
+    """
 
     def __init__(self, command: Command, session: SessionRecord) -> None:
         self._out = command.out
         self._full = command.args.full
         self._start = session.created_at
+        self._columns = None if self._full else command.out.columns()
 
     def __call__(self, event: Event) -> None:
         out = self._out
         since = max(0, event.at - self._start) / SECOND
+        head = f"{event.number:>6}  {since:>9.3f}  " + ("  " if event.parent else "")
+        what, ended = arguments(event, full=self._full), ending(event, full=self._full)
         took = event.duration_s or 0.0
-        failed = event.error is not None
-        styles = ("red",) if failed else _STYLES.get(event.kind, ())
-        ended_style = ("red",) if failed else () if event.ended else ("yellow",)
-        parts = [
-            self._cut(arguments(event), 100),
-            out.paint(self._cut(ending(event), 60), *ended_style),
-            f"({seconds(took)})" if took >= 0.001 else "",
-            out.paint(f"{event.source}:{event.line}" if event.source else "", "dim"),
-        ]
-        line = [f"{event.number:>6}  {since:>9.3f}  ", "  " if event.parent else ""]
-        line.append(out.paint(event.name, *styles))
-        for part in parts:
-            if part:
-                line += ["  ", part]
+        lasted = f"({seconds(took)})" if took >= 0.001 else ""
+        place = f"{event.source}:{event.line}" if event.source else ""
+        if self._columns is not None:
+            taken = len(head) + sum(width(one) + 2 for one in (event.name, lasted, place) if one)
+            what, ended = _share(what, ended, self._columns - taken)
+        failed = ("red",) if event.error is not None else ()
+        line = [head, out.paint(event.name, *(failed or _STYLES.get(event.kind, ())))]
+        for text, styles in (
+            (what, ()),
+            (ended, failed or (() if event.ended else ("yellow",))),
+            (lasted, ()),
+            (place, ("dim",)),
+        ):
+            if text:
+                line += ["  ", out.paint(text, *styles)]
         out.line(*line)
 
-    def _cut(self, text: str, columns: int) -> str:
-        return text if self._full else fit(text, columns)
+
+def _share(what: str, ended: str, room: int) -> tuple[str, str]:
+    """Return two texts cut so that they fit beside each other."""
+    room = max(room - 4, 20)
+    if width(what) + width(ended) > room:
+        ended = fit(ended, max(room - width(what), room // 2))
+        what = fit(what, room - width(ended))
+    return what, ended

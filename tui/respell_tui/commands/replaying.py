@@ -14,11 +14,13 @@ from respell.engine.replay import replay as re_execute
 from respell.errors import UsageError
 from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
+from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.commands.run import Stopper, host, standard_input
 from respell_tui.context import Command, event_number, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
 from respell_tui.printing import Printer
+from respell_tui.text import fit, one_line
 
 IDENTICAL, DIFFERENT = 0, 4
 
@@ -48,10 +50,21 @@ def replay(command: Command) -> int:
         else:
             _say(command, result)
             if result.divergence is not None:
-                at = max(1, int(result.divergence.get("event") or 1) - 1)
-                command.err.line("a fork from just before: ",
-                    command.respell("fork", short(session), "--at", str(at)))  # fmt: skip
+                _suggest_fork(command, session, result.divergence)
     return IDENTICAL if result.identical else DIFFERENT
+
+
+def _suggest_fork(command: Command, session: SessionRecord, divergence: dict[str, Any]) -> None:
+    edits: list[str] = command.args.set
+    if len(edits) == 1:
+        number, _, outcome = edits[0].partition("=")
+        words = ("--at", number, "--outcome", outcome, "--run")
+        command.err.line("go on from there, as a fork: ",
+                         command.respell("fork", short(session), *words))  # fmt: skip
+    elif not edits:
+        at = str(max(1, int(divergence.get("event") or 1) - 1))
+        command.err.line("a fork from just before: ",
+                         command.respell("fork", short(session), "--at", at))  # fmt: skip
 
 
 def _say(command: Command, result: ReplayResult) -> None:
@@ -95,7 +108,7 @@ def fork(command: Command) -> int:
             name=args.name,
         )
         command.err.line(
-            f"forked {short(session)} at {made.forked_at}; what the original did outside the store "
+            f"forked {short(session)} at event {args.at}; what the original did outside the store "
             "(files, network) is not rolled back"
         )
         if args.run:
@@ -159,12 +172,19 @@ def _show_difference(command: Command, found: Difference, a: str, b: str) -> Non
 
 def _show_pair(command: Command, both: Pair) -> None:
     sides = [("-", both.a), ("+", both.b)] if both.change != "same" else [(" ", both.a)]
+    # What both asked for says nothing about their difference.
+    same_question = both.a is not None and both.b is not None and both.a.args == both.b.args
     for sign, event in sides:
         if event is not None:
-            text = f"{event.number:>6}  {event.name}  {arguments(event)}  {ending(event)}"
-            _show_side(command, sign, text.rstrip())
+            parts = [f"{event.number:>6}", event.name, ending(event)]
+            if both.change != "changed" or not same_question:
+                parts.insert(2, arguments(event))
+            _show_side(command, sign, "  ".join(part for part in parts if part))
 
 
 def _show_side(command: Command, sign: str, text: str) -> None:
+    out = command.out
     style = {"-": ("red",), "+": ("green",)}.get(sign, ())
-    command.out.line(command.out.paint(sign + text, *style))
+    line = one_line(sign + text)
+    columns = out.columns()
+    out.line(out.paint(line if columns is None else fit(line, columns), *style))

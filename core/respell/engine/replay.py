@@ -39,7 +39,7 @@ from respell.tools import ToolRegistry
 Mode = Literal["exact", "modified", "simulate"]
 MODES: tuple[Mode, ...] = ("exact", "modified", "simulate")
 
-_NAME_AT = 26  # of a packed record: where its name begins (length byte, then the name)
+_NAME_AT = 27  # of a packed record: where its name begins, behind the byte of its length
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 
 import pytest
@@ -210,6 +211,18 @@ def test_events_are_followed_until_nobody_runs_the_session(respell: CommandLine)
     assert rest == b""
     assert "is completed" in words_.decode()
     assert following.returncode == 0
+
+
+def test_ctrl_c_ends_a_look_as_it_ends_any_program(respell: CommandLine) -> None:
+    with respell.begun("run", respell.script("print('up') Utils.sleep(600)")) as running:
+        ident = next_line(running, "stderr").split()[1]
+        with respell.begun("events", ident, "--json", "--follow") as following:
+            assert next_line(following)
+            following.send_signal(signal.SIGINT)
+            _, words = following.communicate(timeout=PATIENCE_S)
+        assert following.returncode == -signal.SIGINT
+        assert words == b""
+        assert running.poll() is None
 
 
 def test_following_tells_every_event_once(respell: CommandLine) -> None:

@@ -311,21 +311,33 @@ EVIL = "\\27]52;c;ZXZpbA==\\27\\\\ \\27[2J \\r \\xc2\\x9b31m \\u{202e}"
 
 def test_escapes_of_a_script_never_reach_a_terminal(respell: CommandLine) -> None:
     script = respell.script(f"""
-        print("{EVIL}")
-        io.write("{EVIL}\\n")
-        Logger.warn("{EVIL}")
-        io.stderr:write("{EVIL}\\n")
-        error("{EVIL}")
+        local evil = "{EVIL}"
+        print(evil)
+        io.write(evil, "\\n")
+        Logger.warn(evil)
+        io.stderr:write(evil, "\\n")
+        State.set(evil, evil)
+        Session.suspend {{ prompt = evil }}
+        error(evil)
     """)
-    code, screen = respell.on_a_terminal("run", script, "--name", "\x1b]0;name\x07")
-    assert code == 1
-    for words in (["list"], ["show", "@last"], ["show", "@last", "--output"], ["events", "@last"],
-                  ["show", "@last", "--json"], ["events", "@last", "--json"]):  # fmt: skip
-        _, more = respell.on_a_terminal(*words)
+    name = "\x1b]0;name\x07"
+    code, screen = respell.on_a_terminal("run", script, "--name", name)
+    assert code == 3
+    respell("fork", "@last", "--at", "2")
+    other = respell.script("print('\\27]0;other\\a')", "other.lua")
+    for words, wanted in (
+        (["list"], 0), (["show", name], 0), (["show", name, "--output"], 0), (["events", name], 0),
+        (["events", name, "--full"], 0), (["show", name, "--json"], 0),
+        (["events", name, "--json"], 0), (["list", "--json"], 0), (["diff", name, "@last"], 4),
+        (["replay", name, "--script", other], 4), (["resume", name, "--value", "1"], 1),
+        (["show", name], 0),
+    ):  # fmt: skip
+        code, more = respell.on_a_terminal(*words)
+        assert code == wanted, (words, more)
+        assert not any(bad in more for bad in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"))
         screen += more
-    for bad in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"):
-        assert bad not in screen
-    assert screen.count("␛]52;c;ZXZpbA==") >= 6
+    assert not any(bad in screen for bad in ("\x1b]", "\x1b[2J", "\x07", "\x9b", "\u202e"))
+    assert screen.count("␛]52;c;ZXZpbA==") >= 10
 
 
 def test_a_pipe_gets_what_the_script_wrote_byte_by_byte(respell: CommandLine) -> None:

@@ -68,7 +68,7 @@ class Command:
             program = sys.argv[0]
         option: str | None = getattr(self.args, "store", None)
         chosen = ["--store", option] if option else []
-        return shlex.join([program, *words[:1], *chosen, *words[1:]])
+        return shlex.join([program, *chosen, *words])
 
 
 class OpenSession(AbstractContextManager["tuple[Store, SessionRecord]"]):

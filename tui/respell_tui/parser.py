@@ -100,13 +100,17 @@ def _add(
         allow_abbrev=False,
     )
     parser.set_defaults(handler=f"respell_tui.commands.{handler}")
-    # Accepted behind the command as well; SUPPRESS keeps it from undoing the one before.
-    parser.add_argument(
-        "--store", metavar="PATH", default=argparse.SUPPRESS, help="the folder of the store"
-    )
+    _store_option(parser)
     if json:
         parser.add_argument("--json", action="store_true", help="JSON on standard output")
     return parser
+
+
+def _store_option(parser: Parser) -> None:
+    """Accept --store behind the command as well; SUPPRESS keeps it from undoing the one before."""
+    parser.add_argument(
+        "--store", metavar="PATH", default=argparse.SUPPRESS, help="the folder of the store"
+    )
 
 
 def _session(parser: Parser) -> None:
@@ -125,7 +129,6 @@ def _running(commands: _Commands) -> None:
         "  respell run fetch.lua --deny network --allow read=/etc/hosts\n\n" + _EXIT_CODES,
     )  # fmt: skip
     run.add_argument("script", metavar="SCRIPT", help="a Lua file")
-    # Taken from behind `--` before this parser sees it; here for usage and help.
     run.add_argument("--name", metavar="N", default="", help="the session's name")
     _many(run, "--tag", "T", "a tag; may be given several times")
     run.add_argument("--input", metavar="JSON", help="the value of the script's global `input`")
@@ -138,6 +141,7 @@ def _running(commands: _Commands) -> None:
     run.add_argument(
         "--detach", action="store_true", help="runs in the background; prints the session's id"
     )
+    # What stands behind `--` is taken off before this parser sees it.
     run.usage = run.format_usage().removeprefix("usage: ").rstrip() + " [-- ARGS ...]"
 
     resume = _add(
@@ -249,7 +253,7 @@ def _artifacts(commands: _Commands) -> None:
     parser: Parser = commands.add_parser(
         "artifacts", help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
     )
-    parser.set_defaults(handler=None, of="artifacts")
+    _store_option(parser)
     below = parser.add_subparsers(
         metavar="COMMAND", dest="artifacts_command", required=True, parser_class=Parser
     )

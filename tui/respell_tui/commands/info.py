@@ -38,10 +38,10 @@ def info(command: Command) -> int:
 
 
 def _collect(command: Command) -> dict[str, Any]:
-    import apsw
     import lupa.lua54
 
     import respell
+    from respell.store import sqlite_version
 
     lua = ".".join(str(part) for part in lupa.lua54.LUA_VERSION)
     store = command.store_path().absolute()
@@ -50,7 +50,7 @@ def _collect(command: Command) -> dict[str, Any]:
             "respell": __version__,
             "python": platform.python_version(),
             "lua": lua,
-            "sqlite": apsw.sqlite_lib_version(),
+            "sqlite": sqlite_version(),
             **{name: version(name) for name in _LIBRARIES},
         },
         "paths": {

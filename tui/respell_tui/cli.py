@@ -41,7 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parse(parser: commands.Parser, words: Sequence[str]) -> Namespace:
     """Return the options; what stands behind `--` of `run` is the script's."""
     head, tail = _split_at_dashes(parser, list(words))
-    args = parser.parse_args(head)
+    args, unknown = parser.parse_known_args(head)
+    if unknown:
+        hint = "" if args.command != "run" else "; the script's own arguments stand behind --"
+        parser.error(f"there is no {' '.join(unknown)} here{hint}")
     args.script_args = tail
     return args
 

@@ -110,6 +110,35 @@ def pair(text: str, option: str, form: str) -> tuple[str, str]:
     return key, value
 
 
+def text_option(text: str, what: str) -> str:
+    """Return the text itself.
+
+    Raises:
+        UsageError: It has bytes that are not UTF-8, which no history can hold as text.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{what} is not UTF-8 text: {text!r}") from None
+    return text
+
+
+def json_option(text: str, option: str) -> Any:
+    """Return the value of JSON text given with an option.
+
+    Raises:
+        UsageError: It is not JSON, or no value that can be recorded; says where.
+    """
+    from respell import values
+
+    value = values.parse_json(text_option(text, option), what=option)
+    try:
+        values.encode(value)
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{option} has half of a surrogate pair in it: {error.object!r}") from None
+    return value
+
+
 def event_number(text: str, option: str) -> int:
     """Return an event's number.
 

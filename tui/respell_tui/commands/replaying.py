@@ -17,7 +17,7 @@ from respell.history.diff import diff as compare
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.commands.run import Stopper, host, standard_input
-from respell_tui.context import Command, event_number, pair, short
+from respell_tui.context import Command, event_number, json_option, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
 from respell_tui.printing import Printer
 from respell_tui.text import fit, one_line
@@ -31,7 +31,7 @@ def replay(command: Command) -> int:
     edits: dict[int, Any] = {}
     for text in args.set:
         number, json = pair(text, "--set", "N=JSON")
-        edits[event_number(number, "--set")] = values.parse_json(json, what=f"--set {number}")
+        edits[event_number(number, "--set")] = json_option(json, f"--set {number}")
     mode: Mode = args.mode or ("modified" if edits else "exact")
     if mode == "modified" and not edits:
         raise UsageError("--mode modified needs what to modify: --set N=JSON")
@@ -92,10 +92,10 @@ def fork(command: Command) -> int:
     variables = {}
     for text in args.var:
         name, json = pair(text, "--var", "NAME=JSON")
-        variables[name] = values.parse_json(json, what=f"--var {name}")
+        variables[name] = json_option(json, f"--var {name}")
     outcome: Any = forking.UNSET
     if args.outcome is not None:
-        outcome = values.parse_json(args.outcome, what="--outcome")
+        outcome = json_option(args.outcome, "--outcome")
     with command.with_session(args.id) as (store, session):
         made = forking.fork(
             store,

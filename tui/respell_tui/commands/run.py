@@ -12,7 +12,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-from respell import values
 from respell.engine import run as engine
 from respell.engine.fork import fork
 from respell.engine.program import Program, read_script
@@ -23,7 +22,7 @@ from respell.store import Store
 from respell.times import now_us
 from respell_tui.commands.outcome import tell
 from respell_tui.commands.settling import settlements_of
-from respell_tui.context import Command, pair, short
+from respell_tui.context import Command, json_option, pair, short, text_option
 from respell_tui.describe import session_object
 from respell_tui.detach import detached
 from respell_tui.output import Out
@@ -59,8 +58,8 @@ def program_from(command: Command) -> Program:
     args = command.args
     program = Program.from_file(
         args.script,
-        args=tuple(args.script_args),
-        input=None if args.input is None else values.parse_json(args.input, what="--input"),
+        args=tuple(text_option(word, f"argument {word!r}") for word in args.script_args),
+        input=None if args.input is None else json_option(args.input, "--input"),
         allow=tuple(args.allow),
         deny=tuple(args.deny),
     )
@@ -111,7 +110,7 @@ def resume(command: Command) -> int:
         return _resume_due(command)
     if args.id is None:
         raise UsageError("resume needs the ID of a session, or --due")
-    value = None if args.value is None else values.parse_json(args.value, what="--value")
+    value = None if args.value is None else json_option(args.value, "--value")
     limits = limits_of(command)
     with command.with_session(args.id) as (store, session), Stopper(command.err) as stopper:
         if args.script is not None:

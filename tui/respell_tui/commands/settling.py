@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from respell import values
 from respell.engine.run import Settlements, in_doubt
 from respell.errors import UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.context import Command, event_number, short
+from respell_tui.context import Command, event_number, json_option, short, text_option
 
 _NUMBERED = re.compile(r"(\d+)=(.*)", re.DOTALL)
 
@@ -31,9 +30,10 @@ def settlements_of(command: Command, store: Store, session: SessionRecord) -> Se
         retry.append(number)
     for text in args.outcome:
         number, rest = _numbered(store, session, text, "--outcome")
-        outcome.append((number, values.parse_json(rest, what="--outcome")))
+        outcome.append((number, json_option(rest, "--outcome")))
     for text in args.fail:
-        fail.append(_numbered(store, session, text, "--fail"))
+        number, reason = _numbered(store, session, text_option(text, "--fail"), "--fail")
+        fail.append((number, reason))
     numbers = [*retry, *(number for number, _ in outcome), *(number for number, _ in fail)]
     if twice := next((number for number in numbers if numbers.count(number) > 1), None):
         raise UsageError(f"event {twice} is settled twice: give one of --retry, --outcome, --fail")

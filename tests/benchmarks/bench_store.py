@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import uuid
 from pathlib import Path
@@ -19,7 +20,8 @@ def figures(folder: Path) -> list[Figure]:
     """Measure create, save and load of sessions, durable against kill -9."""
     store = Store(folder / "store", durability="process")
     bare = apsw.Connection(str(folder / "bare.db"))
-    bare.execute("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL")
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL"):
+        bare.execute(f"PRAGMA {pragma}").fetchall()
     bare.execute(
         "CREATE TABLE sessions"
         " (key INTEGER PRIMARY KEY, id TEXT UNIQUE, name TEXT, doc TEXT, at INTEGER)"
@@ -39,11 +41,18 @@ def figures(folder: Path) -> list[Figure]:
         )
 
     created = interleaved_us(create, bare_create, count=_COUNT)
-    saved = interleaved_us(
-        lambda: store.sessions.update(made[0].key, description="x"),
-        lambda: bare.execute("UPDATE sessions SET name = ?, at = ? WHERE id = ?", ("x", 2, ids[0])),
-        count=_COUNT,
-    )
+    turn = itertools.count()
+
+    def save() -> None:
+        store.sessions.update(made[0].key, description=f"turn {next(turn)}")
+
+    def bare_save() -> None:
+        bare.execute(
+            "UPDATE sessions SET name = ?, at = ? WHERE id = ?",
+            (f"turn {next(turn)}", next(turn), ids[0]),
+        )
+
+    saved = interleaved_us(save, bare_save, count=_COUNT)
     loaded = interleaved_us(
         lambda: store.sessions.get(made[7].id),
         lambda: bare.execute("SELECT * FROM sessions WHERE id = ?", (ids[7],)).fetchall(),

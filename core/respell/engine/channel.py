@@ -19,7 +19,6 @@ from collections.abc import Callable, Iterator
 from respell.engine.frames import Kind, Splitter, frame
 from respell.errors import WorkerFailed
 
-WINDOW_BYTES = 256 * 1024
 WINDOWS_AHEAD = 2
 READY_WITHIN_S = 20.0
 MAX_BLOB_READ = 8 * 1024 * 1024
@@ -29,18 +28,8 @@ _SERVED = frozenset((Kind.WINDOW, Kind.BLOB))
 Frame = tuple[int, bytes]
 
 
-def windows(records: Iterator[bytes], size: int = WINDOW_BYTES) -> Iterator[bytes]:
-    """Join records to windows of about `size` bytes; a larger record is one of its own."""
-    parts: list[bytes] = []
-    held = 0
-    for record in records:
-        parts.append(record)
-        held += len(record)
-        if held >= size:
-            yield b"".join(parts)
-            parts, held = [], 0
-    if parts:
-        yield b"".join(parts)
+Batches = Iterator[list[bytes]]
+"""Records of a history in order, some at a time."""
 
 
 class Channel:
@@ -83,15 +72,15 @@ class Channel:
         """The worker's process id."""
         return self._process.pid
 
-    def begin(self, init: bytes, records: Iterator[bytes], *, live: bool) -> None:
+    def begin(self, init: bytes, history: Batches, *, live: bool) -> None:
         """Send what to run and let the history follow.
 
         Args:
             init: Canonical bytes of the INIT map.
-            records: The records to re-execute, in order.
+            history: The records to re-execute.
             live: Whether the worker goes on at their end, or stops there.
         """
-        self._windows = windows(records)
+        self._windows = map(b"".join, history)
         self._end_of_history = frame(Kind.END, b"\x01" if live else b"\x00")
         self.send(frame(Kind.INIT, init))
         for _ in range(WINDOWS_AHEAD):

@@ -7,13 +7,15 @@ the session. Only open events need the translation: they are what others can be 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
+from respell.engine.channel import Batches
 from respell.engine.wire import Caused
 from respell.errors import WorkerFailed
 from respell.history.record import Part, Record
 
 _HEAD = struct.Struct("<BQQQ")
+_COMPLETE = frozenset((int(Part.EFFECT), int(Part.NOTE)))
 
 
 class OpenEvents:
@@ -26,24 +28,29 @@ class OpenEvents:
         self._reading = True  # the history is not yet all read
         self._settled: set[int] = set()  # taken up and ended before it was
 
-    def watch(self, records: Iterator[bytes]) -> Iterator[bytes]:
+    def watch(self, history: Batches) -> Batches:
         """Pass the records of a history through, learning which events stay open."""
-        for body in records:
-            part, number, ordinal, parent = _HEAD.unpack_from(body)
-            if part == Part.BEGIN:
-                self._numbers[ordinal] = (number, parent)
-                self._spans.add(ordinal)
-            elif part == Part.INTENT:
-                if ordinal not in self._settled:
-                    self._numbers.setdefault(ordinal, (number, parent))
-            elif part == Part.OUTCOME:
-                self._forget(ordinal)
-            elif part == Part.END:
-                self._spans.discard(ordinal)
-                self._numbers.pop(ordinal, None)
-            yield body
+        for batch in history:
+            for body in batch:
+                if body[0] not in _COMPLETE:
+                    self._learn(body)
+            yield batch
         self._reading = False
         self._settled.clear()
+
+    def _learn(self, body: bytes) -> None:
+        part, number, ordinal, parent = _HEAD.unpack_from(body)
+        if part == Part.BEGIN:
+            self._numbers[ordinal] = (number, parent)
+            self._spans.add(ordinal)
+        elif part == Part.INTENT:
+            if ordinal not in self._settled:
+                self._numbers.setdefault(ordinal, (number, parent))
+        elif part == Part.OUTCOME:
+            self._forget(ordinal)
+        elif part == Part.END:
+            self._spans.discard(ordinal)
+            self._numbers.pop(ordinal, None)
 
     def place(self, caused: Caused, next_number: Callable[[], int]) -> tuple[int, int]:
         """Return number and parent's number of what the worker reports.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from respell import values
 from respell.engine import effects
-from respell.engine.channel import Channel
+from respell.engine.channel import Batches, Channel
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.frames import Kind as Frame
@@ -148,21 +148,21 @@ def _ordinal_of(store: Store, session: SessionRecord, number: int) -> int:
     raise EventNotFound(f"no event of the script comes at or after event {number}")
 
 
-def _edited(
-    store: Store, session: SessionRecord, edits: Mapping[int, Any], stop: int
-) -> Iterator[bytes]:
+def _edited(store: Store, session: SessionRecord, edits: Mapping[int, Any], stop: int) -> Batches:
     outcomes = {number: values.encode(value) for number, value in edits.items()}
     for number in outcomes:
         ends = [r for _, r in store.history.events(session.key, number, number) if _answers(r)]
         if not ends:
             raise UsageError(f"event {number} has no outcome that could be edited")
-    for _, body in store.history.records(session.key, 1, stop):
-        if outcomes:
-            record = Record.unpack(body)
-            if record.number in outcomes and _answers(record):
-                yield record.with_outcome(Status.OK, outcomes[record.number]).pack()
-                continue
-        yield body
+
+    def edited(body: bytes) -> bytes:
+        record = Record.unpack(body)
+        if record.number in outcomes and _answers(record):
+            return record.with_outcome(Status.OK, outcomes[record.number]).pack()
+        return body
+
+    for batch in store.history.bodies(session.key, stop):
+        yield list(map(edited, batch)) if outcomes else batch
 
 
 def _answers(record: Record) -> bool:
@@ -184,12 +184,12 @@ class _Replayer:
             read_blob=store.blobs.read,
         )
 
-    def compare(self, init: bytes, records: Iterator[bytes]) -> ReplayResult:
+    def compare(self, init: bytes, history: Batches) -> ReplayResult:
         """Re-execute against the records in their order."""
         channel = self._channel
         try:
             channel.wait_ready()
-            channel.begin(init, self._count_hooks(records), live=False)
+            channel.begin(init, self._count_hooks(history), live=False)
             kind, payload = self._listen(None)
         finally:
             channel.close()
@@ -264,11 +264,13 @@ class _Replayer:
             if channel.closed:
                 raise WorkerFailed(f"the replaying worker broke off ({channel.describe_end()})")
 
-    def _count_hooks(self, records: Iterator[bytes]) -> Iterator[bytes]:
-        for body in records:
-            if body[0] == Part.BEGIN and body[_NAME_AT : _NAME_AT + 9] == b"hook.call":
-                self._hooks += 1
-            yield body
+    def _count_hooks(self, history: Batches) -> Batches:
+        begin = int(Part.BEGIN)
+        for batch in history:
+            for body in batch:
+                if body[0] == begin and body[_NAME_AT : _NAME_AT + 9] == b"hook.call":
+                    self._hooks += 1
+            yield batch
 
     def simulate(self, init: bytes, program: Program, folder: str) -> ReplayResult:
         """Run live, with recorded answers and a throw-away store."""

@@ -33,6 +33,21 @@ return function(engine)
     return pack(">Bs4", 0xc6, s)
   end
 
+  -- Keys come again and again; the cache is emptied before it could grow with them.
+  local encoded_keys, cached = {}, 0
+
+  local function encode_key(s)
+    local known = encoded_keys[s]
+    if known then return known end
+    known = encode_string(s)
+    if #s <= 40 then
+      if cached == 1000 then encoded_keys, cached = {}, 0 end
+      cached = cached + 1
+      encoded_keys[s] = known
+    end
+    return known
+  end
+
   local function encode_number(v)
     local known = small[v]
     if math_type(v) == "integer" then
@@ -146,13 +161,19 @@ return function(engine)
       local kind = type(k)
       n = n + 1
       if kind == "string" then
-        out[n] = encode_string(k)
+        out[n] = encode_key(k)
       elseif kind == "number" then
         out[n] = encode_number(k)
       else
         out[n] = BOOLEAN_KEY[k]
       end
-      n = encode_any(rawget(t, k), out, n, depth, what)
+      local v = rawget(t, k)
+      if type(v) == "string" then
+        n = n + 1
+        out[n] = encode_string(v)
+      else
+        n = encode_any(v, out, n, depth, what)
+      end
     end
     return n
   end

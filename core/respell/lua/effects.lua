@@ -166,7 +166,7 @@ return function(engine, env)
   -- Reports and ends the process; the script never learns of it.
   local function stop_here(kind, report)
     report.kind, report.lines = kind, engine.lines
-    if tracing then port.trace(concat(trace, "", 1, traced)) end
+    if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     port.finish(pack("<B", STOPPED) .. encode(report))
   end
 
@@ -199,12 +199,14 @@ return function(engine, env)
 
   local trace_from = 1
 
+  -- "name \0 arguments \0 source \0 line \0": the arguments' end is known from their bytes.
   local function note_trace(name, args, source, line)
     if ordinal < trace_from then return end
-    traced = traced + 1
-    trace[traced] = pack("<s4s4s4I4", name, args, source, line < 0 and 0 or line)
-    if traced == 256 then
-      port.trace(concat(trace, "", 1, traced))
+    local n = traced
+    trace[n + 1], trace[n + 2], trace[n + 3], trace[n + 4] = name, args, source, line
+    traced = n + 4
+    if traced == 1024 then
+      port.trace(concat(trace, "\0", 1, traced))
       traced = 0
     end
   end
@@ -555,7 +557,7 @@ return function(engine, env)
       return diverge("the script ended where more was recorded")
     end
     -- An effect that was posted and never waited for would otherwise be cut off.
-    if tracing then port.trace(concat(trace, "", 1, traced)) end
+    if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     payload.lines = engine.lines
     payload.events = ordinal
     port.finish(pack("<BB", FINISH, status) .. encode(payload))

@@ -43,9 +43,11 @@ return function(engine)
 
   local FIELDS = { "year", "month", "day", "hour", "min", "sec", "yday", "wday", "isdst" }
 
+  local NO_ARGUMENTS = engine.encode({})   -- once: clocks are read often
+
   function library.time(...)
     local given = ...
-    if given == nil then return engine.record("clock.time", {}, function() return native_time() end) end
+    if given == nil then return engine.record("clock.time", NO_ARGUMENTS, native_time) end
     if type(given) ~= "table" then
       error(format("bad argument #1 to 'time' (table expected, got %s)", type(given)))
     end

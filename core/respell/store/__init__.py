@@ -8,7 +8,7 @@ with Store("~/sessions") as store:
 
 from respell.store.appending import HistoryWriter
 from respell.store.blobs import BlobInfo
-from respell.store.database import Durability
+from respell.store.database import Durability, sqlite_version
 from respell.store.folder import default_folder
 from respell.store.history import OpenEffect
 from respell.store.inbox import InboxItem
@@ -24,4 +24,5 @@ __all__ = [
     "OpenEffect",
     "Store",
     "default_folder",
+    "sqlite_version",
 ]

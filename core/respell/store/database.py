@@ -34,6 +34,11 @@ PAGE_SIZE = 8192
 _SAFE_SQLITE = (3, 51, 3)  # older ones can lose a commit when two processes write at once
 
 
+def sqlite_version() -> str:
+    """Return the version of the SQLite that apsw brought, e.g. `3.54.1`."""
+    return apsw.sqlite_lib_version()
+
+
 class Database:
     """One connection, shared by all threads of this process.
 
@@ -42,7 +47,7 @@ class Database:
 
     def __init__(self, folder: Path, *, durability: Durability, create: bool) -> None:
         """Open `store.db` in this folder; for the errors see `Store`."""
-        version = apsw.sqlite_lib_version()
+        version = sqlite_version()
         if tuple(map(int, version.split("."))) < _SAFE_SQLITE:  # pragma: no cover
             raise StoreError(
                 f"SQLite {version} can lose commits when several processes "

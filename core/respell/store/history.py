@@ -92,21 +92,38 @@ class History:
         segments = self._lineage(session)
         return self._records(segments, first, _END if last is None else last)
 
+    def bodies(self, session: int, last: int | None = None) -> Iterator[list[bytes]]:
+        """Yield the packed records up to `last` in batches; otherwise like `records`.
+
+        For those who need no sequence numbers, as re-execution: it saves a step per record.
+        """
+        end = _END if last is None else last
+        for segment in self._lineage(session):
+            for rows in self._batches(segment, segment.after + 1, min(end, segment.up_to)):
+                yield [
+                    body if large is None else self._whole(segment, seq, large, body)
+                    for seq, large, body in rows
+                ]
+
     def _records(
         self, segments: list[_Segment], first: int, last: int
     ) -> Iterator[tuple[int, bytes]]:
+        for segment in segments:
+            start, end = max(first, segment.after + 1), min(last, segment.up_to)
+            for rows in self._batches(segment, start, end):
+                for seq, large, body in rows:
+                    yield seq, body if large is None else self._whole(segment, seq, large, body)
+
+    def _batches(self, segment: _Segment, start: int, end: int) -> Iterator[list[Row]]:
         sql = (
             "SELECT seq, large, body FROM records WHERE session = ? AND seq BETWEEN ? AND ?"
             f" ORDER BY seq LIMIT {_BATCH_ROWS}"
         )
-        for segment in segments:
-            start, end = max(first, segment.after + 1), min(last, segment.up_to)
-            while start <= end and (
-                rows := self._database.rows_up_to(_BATCH_BYTES, sql, (segment.key, start, end))
-            ):
-                for seq, large, body in rows:
-                    yield seq, body if large is None else self._whole(segment, seq, large, body)
-                start = rows[-1][0] + 1
+        while start <= end and (
+            rows := self._database.rows_up_to(_BATCH_BYTES, sql, (segment.key, start, end))
+        ):
+            yield rows
+            start = rows[-1][0] + 1
 
     def events(
         self, session: int, first: int = 1, last: int | None = None

@@ -21,11 +21,18 @@ from respell.engine.frames import Kind as Frame
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.lineage import first_of
 from respell.engine.open_events import OpenEvents
-from respell.engine.performing import Outcome, Performing, attempt
+from respell.engine.performing import Outcome, Performing, Result, attempt
 from respell.engine.program import Program
 from respell.engine.suspension import suspension_of
-from respell.engine.wire import Caused, answer, parse_caused, splice_effect
-from respell.errors import EffectFailed, RespellError, StoreError
+from respell.engine.wire import (
+    Caused,
+    answer,
+    output_of,
+    parse_caused,
+    parse_report,
+    splice_effect,
+)
+from respell.errors import EffectFailed, LimitReached, RespellError, StoreError, WorkerFailed
 from respell.history.record import Packed, Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -38,10 +45,13 @@ NEXT_EFFECT_WITHIN_S = 2.0  # of a suspend: then the computing worker is killed
 CALL_ENDS_WITHIN_S = 10.0  # of a suspend: then the external call in flight is in doubt
 
 MAX_SLEEP_S = 100 * 365 * 86400
+MAX_ERROR_CHARS = 16 * 1024  # of a message or traceback that is kept with the session
 
 DEFAULT_MEMORY_BYTES = 1024**3
 
-_EFFECT = int(Part.EFFECT)  # compared once per record
+ATTEMPT, NOT_PERFORMED = "note.attempt", "note.not_performed"
+
+_EFFECT = bytes((Part.EFFECT,))  # compared once per record
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +194,7 @@ class Host:
         ledger, store = self._ledger, self._store
         ledger.commit()
         open_effects = store.history.open_effects(self._session.key)
-        history = (body for _, body in store.history.records(self._session.key, 1, ledger.seq))
+        history = store.history.bodies(self._session.key, ledger.seq)
         self._channel.wait_ready()
         self._channel.begin(
             self._program.init(
@@ -221,12 +231,16 @@ class Host:
         self._ring()
         if self._ended is not None:
             return
-        for kind, payload in self._channel.poll(self._patience(now)):
-            self._hear(kind, payload)
-            if self._ended is not None:
-                return
-        for ordinal, outcome in self._performing.done():
-            self._settle(ordinal, outcome)
+        try:
+            for kind, payload in self._channel.poll(self._patience(now)):
+                self._hear(kind, payload)
+                if self._ended is not None:
+                    return
+        except WorkerFailed as error:
+            self._broke_off(str(error))
+            return
+        for ordinal, result in self._performing.done():
+            self._take(ordinal, result)
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
             self._ledger.commit()
         if self._channel.closed and self._stopping is None and self._ended is None:
@@ -252,7 +266,7 @@ class Host:
             return
         self._last_heard = time.monotonic()
         if kind == Frame.RECORD:
-            if payload[0] == _EFFECT:
+            if payload[:1] == _EFFECT:
                 self._record_effect(payload)
             else:
                 caused = parse_caused(payload)
@@ -264,7 +278,7 @@ class Host:
         elif kind == Frame.FINISH:
             self._finish(payload)
         elif kind == Frame.STOPPED:
-            self._stopped(values.decode(payload))
+            self._stopped(parse_report(payload))
 
     def _record_effect(self, payload: bytes) -> None:
         """Record what needs no answer: the most frequent case by far."""
@@ -273,7 +287,7 @@ class Host:
         body, name = splice_effect(payload, number, self._events.number_of, now_us())
         record = Packed(Part.EFFECT, number, body)
         if name.startswith((b"output.", b"log.")):
-            ledger.output(record, name.decode())
+            ledger.output(record, *output_of(record))
         else:
             ledger.add(record)
 
@@ -321,6 +335,7 @@ class Host:
 
     def _answer_at_once(self, caused: Caused) -> None:
         """Perform an effect inside the store (or one that only reads) and answer it."""
+        before = self._ledger.number
         record = self._numbered(caused, b"", Status.OK)
         try:
             effect = effects.lookup(caused.name)
@@ -339,6 +354,12 @@ class Host:
                 self._ledger.add(_ended(record, outcome))
         except StoreError:
             raise
+        except LimitReached as limit:
+            # It was not performed, so it is no event: the script asks again when it goes on.
+            self._ledger.take_back(before)
+            self._operations -= 1
+            self._limit_reached(limit.limit, str(limit))
+            return
         except RespellError as error:
             # What it did in the store was rolled back with its record; the error is recorded.
             outcome = Outcome.error(error)
@@ -368,10 +389,23 @@ class Host:
         if manner.kind is Kind.EXTERNAL and not resumed:
             self._ledger.commit()
         if effect.quick:
-            args = record.arguments()
-            self._settle(record.ordinal, attempt(lambda: effect.perform(ctx, args)))
+            self._take(record.ordinal, _attempt_within_limits(effect, ctx, record))
         else:
             self._performing.start(effect, ctx, record.ordinal, record.args)
+
+    def _take(self, ordinal: int, result: Result) -> None:
+        """Go on with what became of an effect outside the store."""
+        if isinstance(result, Outcome):
+            self._settle(ordinal, result)
+            return
+        self._not_performed(ordinal)
+        if self._stopping is None and self._ended is None:
+            self._limit_reached(result.limit, str(result))
+
+    def _not_performed(self, ordinal: int) -> None:
+        """Note that an effect was begun but not performed, so it won't be in doubt."""
+        intent = self._events.settled(ordinal)
+        self._ledger.note(NOT_PERFORMED, {"number": intent.number})
 
     def _settle(self, ordinal: int, outcome: Outcome) -> None:
         """Record the outcome of an effect and answer it."""
@@ -434,30 +468,33 @@ class Host:
         self._stop_worker()
 
     def _finish(self, payload: bytes) -> None:
-        status = Status(payload[0])
-        report = values.decode(payload[1:])
-        if status is Status.OK:
+        report = parse_report(payload[1:])
+        if payload[0] == Status.OK:
             self._ended = Ended("completed")
             return
         self._error = {
-            "message": _shown(report["message"]),
+            "message": _shown(report.get("message", "")),
             "traceback": _shown(report.get("traceback", "")),
             "event": self._ledger.number,
         }
         self._ended = Ended("failed", message=self._error["message"])
 
     def _stopped(self, report: dict[str, Any]) -> None:
-        if report["kind"] == "limit":
-            self._limit_reached(report["limit"], _shown(report["message"]))
+        if report.get("kind") == "limit":
+            self._limit_reached("memory_bytes", _shown(report.get("message", "")))
             return
         from respell.engine.divergence import divergence
 
         raise divergence(report, self._store, self._session)
 
     def _worker_gone(self) -> None:
-        how = self._channel.describe_end()
+        self._broke_off(f"the Lua process ended by itself ({self._channel.describe_end()})")
+
+    def _broke_off(self, what: str) -> None:
+        """End because of the worker: the script may be at fault, or somebody killed it."""
+        self._silence()
         message = (
-            f"the Lua process ended by itself ({how}) after event {self._ledger.number}; "
+            f"{what} after event {self._ledger.number}; "
             f"`respell resume {self._session.id[:8]}` runs it again from there"
         )
         self._error = {"message": message, "traceback": "", "event": self._ledger.number}
@@ -555,8 +592,10 @@ class Host:
     # The last transaction ----------------------------------------------------------------
 
     def _close(self, ended: Ended) -> None:
-        for ordinal, outcome in self._performing.done():
-            self._settle(ordinal, outcome)
+        for ordinal, result in self._performing.done():
+            self._take(ordinal, result)
+        for ordinal in self._performing.drop_waiting():
+            self._not_performed(ordinal)
         self._channel.kill()
         args: dict[str, Any] = {"reason": ended.reason} if ended.reason else {}
         if ended.limit:
@@ -590,17 +629,43 @@ def _ended(record: Record, outcome: Outcome) -> Record:
     )
 
 
+def _attempt_within_limits(effect: effects.Effect, ctx: EffectContext, record: Record) -> Result:
+    args = record.arguments()
+    try:
+        return attempt(lambda: effect.perform(ctx, args))
+    except LimitReached as limit:
+        return limit
+
+
 def attempts_again(store: Store, session: int, number: int) -> int:
     """Return how often an effect was begun again after its first attempt."""
+    notes = _notes_about(store, session, number)
+    return sum(1 if name == ATTEMPT else -1 for name in notes)
+
+
+def was_not_performed(store: Store, session: int, number: int) -> bool:
+    """Return whether an open effect is known not to have been performed when it was begun."""
+    return _notes_about(store, session, number)[-1:] == [NOT_PERFORMED]
+
+
+def _notes_about(store: Store, session: int, number: int) -> list[str]:
+    """Return the names of the host's notes about attempts of an effect, in their order."""
     first = store.history.first_record_of(session, number)
     records = (Record.unpack(body) for _, body in store.history.records(session, first))
-    return sum(
-        one.name == "note.attempt" and one.arguments().get("number") == number for one in records
-    )
+    return [
+        one.name
+        for one in records
+        if one.part is Part.NOTE
+        and one.name in (ATTEMPT, NOT_PERFORMED)
+        and one.arguments().get("number") == number
+    ]
 
 
 _VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}
 
 
 def _shown(text: object) -> str:
-    return text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    if len(shown) <= MAX_ERROR_CHARS:
+        return shown
+    return f"{shown[:MAX_ERROR_CHARS]}… ({len(shown)} characters)"

@@ -57,6 +57,10 @@ class Ledger:
         self._number += 1
         return self._number
 
+    def take_back(self, number: int) -> None:
+        """Number events from after `number` again: those after it will not be recorded."""
+        self._number = number
+
     def add(self, record: Record | Packed) -> None:
         """Put a record into the batch."""
         batch = self._batch
@@ -72,9 +76,9 @@ class Ledger:
         if self.due is None or self.due > soon:
             self.due = soon
 
-    def output(self, record: Packed, name: str) -> None:
+    def output(self, record: Packed, name: str, text: bytes) -> None:
         """Put an output event into the batch; its text is handed on once it is committed."""
-        self._outputs.append((name, _text(record.unpack().args)))
+        self._outputs.append((name, text))
         self.add(record)
 
     def note(self, name: str, args: dict[str, Any], **fields: Any) -> int:
@@ -127,8 +131,3 @@ class Ledger:
         if self._on_output is not None:
             for name, text in outputs:
                 self._on_output(name, text)
-
-
-def _text(args: bytes) -> bytes:
-    text = values.decode(args)["text"]
-    return text if isinstance(text, bytes) else text.encode(errors="surrogateescape")

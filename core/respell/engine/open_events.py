@@ -56,9 +56,11 @@ class OpenEvents:
         """Return number and parent's number of what the worker reports.
 
         Raises:
-            WorkerFailed: It speaks of an event that is not open.
+            WorkerFailed: It ends an event that is not open, or begins one that is.
         """
         ordinal = caused.ordinal
+        if caused.part is Part.INTENT and ordinal in self._intents:
+            raise WorkerFailed(f"the Lua process began event {ordinal} twice")
         if caused.part is Part.END or ordinal in self._spans:
             known = self._numbers.get(ordinal)
             if known is None:

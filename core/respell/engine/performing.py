@@ -10,8 +10,11 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import Effect, EffectContext
-from respell.errors import RespellError
+from respell.errors import LimitReached, RespellError
 from respell.history.record import Status
+
+MAX_THREADS = 64
+"""Most effects that are performed at the same time; the others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +65,19 @@ def attempt(perform: Callable[[], Any]) -> Outcome:
 
     An error that is not one of ours is a bug in a tool; the script and the history get its
     type and text, and the session goes on.
+
+    Raises:
+        LimitReached: The effect was not performed, and the session ends here.
     """
     try:
         return Outcome.of(perform())
+    except LimitReached:
+        raise
     except Exception as error:  # noqa: BLE001 - a tool is somebody else's code
         return Outcome.error(error)
+
+
+Result = Outcome | LimitReached
 
 
 class Performing:
@@ -78,8 +89,8 @@ class Performing:
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._results: queue.SimpleQueue[tuple[int, Outcome]] = queue.SimpleQueue()
-        self._jobs: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[int, Result]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[int, Callable[[], None]] | None] = queue.SimpleQueue()
         self._threads = 0
         self.in_flight: dict[int, InFlight] = {}
 
@@ -88,23 +99,42 @@ class Performing:
         self.in_flight[ordinal] = InFlight(ordinal, ctx.number, effect.name, ctx.cancel)
 
         def job() -> None:
-            outcome = attempt(lambda: effect.perform(ctx, values.decode(args) or {}))
-            self._results.put((ordinal, outcome))
+            result: Result
+            try:
+                result = attempt(lambda: effect.perform(ctx, values.decode(args) or {}))
+            except LimitReached as limit:
+                result = limit
+            self._results.put((ordinal, result))
             self._wake()
 
-        self._jobs.put(job)
-        if self._threads < len(self.in_flight):
+        self._jobs.put((ordinal, job))
+        if self._threads < min(len(self.in_flight), MAX_THREADS):
             self._threads += 1
             threading.Thread(target=self._work, name="respell-effect", daemon=True).start()
 
-    def done(self) -> list[tuple[int, Outcome]]:
-        """Return (ordinal, outcome) of what has ended since the last call, in that order."""
+    def done(self) -> list[tuple[int, Result]]:
+        """Return (ordinal, result) of what has ended since the last call, in that order.
+
+        A result is the outcome, or the limit because of which it was not performed.
+        """
         ended = []
         while not self._results.empty():
-            ordinal, outcome = self._results.get()
+            ordinal, result = self._results.get()
             del self.in_flight[ordinal]
-            ended.append((ordinal, outcome))
+            ended.append((ordinal, result))
         return ended
+
+    def drop_waiting(self) -> list[int]:
+        """Drop what no thread has begun to perform; returns the ordinals."""
+        dropped: list[int] = []
+        while True:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return dropped
+            if job is not None:
+                del self.in_flight[job[0]]
+                dropped.append(job[0])
 
     def cancel(self) -> None:
         """Ask all that is in flight to end early."""
@@ -118,4 +148,4 @@ class Performing:
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
-            job()
+            job[1]()

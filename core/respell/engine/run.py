@@ -12,7 +12,7 @@ from blake3 import blake3
 from respell import values
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
-from respell.engine.host import Ended, Host, Services
+from respell.engine.host import ATTEMPT, Ended, Host, Services, was_not_performed
 from respell.engine.ledger import OnOutput
 from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.program import START, Program
@@ -311,7 +311,16 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
     if not opened:
         return []
     ctx = _context(store, session, program_of(store, session), ToolRegistry())
-    return [one for one in opened if not _safe_to_repeat(one, ctx)]
+    return _doubtful(opened, ctx)
+
+
+def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffect]:
+    return [
+        one
+        for one in opened
+        if not _safe_to_repeat(one, ctx)
+        and not was_not_performed(ctx.store, ctx.session.key, one.number)
+    ]
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
@@ -348,7 +357,7 @@ def _take_up(
     """Record what the value and the settlements decide, or refuse with `InDoubt`."""
     ctx = _context(store, session, program, services.tools)
     opened = store.history.open_effects(session.key)
-    doubtful = [one for one in opened if not _safe_to_repeat(one, ctx)]
+    doubtful = _doubtful(opened, ctx)
     unknown = settlements.numbers() - {one.number for one in doubtful}
     if unknown:
         raise UsageError(
@@ -377,7 +386,7 @@ def _take_up(
         elif one.number in settlements.fail:
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number]))
         elif one.name != "timer.sleep":
-            note("note.attempt", {"number": one.number})
+            note(ATTEMPT, {"number": one.number})
     note("lifecycle.resume", {"was": session.status})
     _append(store, session, lease, records)
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from respell import values
 from respell.engine.frames import Kind, frame
-from respell.history.record import Part, Status
+from respell.errors import UsageError, WorkerFailed
+from respell.history.record import Packed, Part, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ _RECORD_HEAD = struct.Struct("<BQQQB")
 _AT = struct.Struct("<q")
 _NAME_AT = _HEAD.size
 _PLACE_SIZE = _PLACE.size
+_LAST_STATUS = int(max(Status))
+_MALFORMED = (struct.error, IndexError, ValueError)
 
 
 def answer(ordinal: int, status: Status, outcome: bytes) -> bytes:
@@ -45,9 +50,15 @@ def parse_caused(payload: memoryview | bytes) -> Caused:
     """Return what a RECORD or CALL frame reports.
 
     Raises:
-        struct.error, IndexError, ValueError: The worker sent something malformed.
+        WorkerFailed: It is malformed.
     """
-    data = bytes(payload)
+    try:
+        return _caused(bytes(payload))
+    except _MALFORMED as error:
+        raise _malformed(error) from None
+
+
+def _caused(data: bytes) -> Caused:
     part, ordinal, parent, status = _HEAD.unpack_from(data)
     pos = _HEAD.size
     end = pos + 1 + data[pos]
@@ -62,6 +73,8 @@ def parse_caused(payload: memoryview | bytes) -> Caused:
     pos += 4 + size
     (size,) = _LENGTH.unpack_from(data, pos)
     outcome = data[pos + 4 : pos + 4 + size]
+    if not isinstance(values.decode(args), dict | list | None):
+        raise _malformed("the arguments are no table")
     return Caused(
         Part(part), ordinal, parent, Status(status), name, source, line, coroutine, args, outcome
     )
@@ -80,12 +93,22 @@ def splice_effect(
         number: The event's number.
         number_of: Gives the number of an open event by its ordinal.
         at: Microseconds since 1970 UTC.
+
+    Raises:
+        WorkerFailed: It is malformed.
     """
-    part, ordinal, parent, status = _HEAD.unpack_from(payload)
-    if parent:
-        parent = number_of(parent)
-    source_at = _NAME_AT + 1 + payload[_NAME_AT]
-    place = source_at + 1 + payload[source_at] + _PLACE_SIZE
+    try:
+        part, ordinal, parent, status = _HEAD.unpack_from(payload)
+        if parent:
+            parent = number_of(parent)
+        source_at = _NAME_AT + 1 + payload[_NAME_AT]
+        place = source_at + 1 + payload[source_at] + _PLACE_SIZE
+        outcome = place + 4 + _LENGTH.unpack_from(payload, place)[0]
+        end = outcome + 4 + _LENGTH.unpack_from(payload, outcome)[0]
+    except _MALFORMED as error:
+        raise _malformed(error) from None
+    if end != len(payload) or status > _LAST_STATUS:
+        raise _malformed("the lengths in it do not add up")  # it could not be read later
     body = b"".join(
         (
             _RECORD_HEAD.pack(part, number, ordinal, parent, status),
@@ -96,3 +119,36 @@ def splice_effect(
         )
     )
     return body, payload[_NAME_AT + 1 : source_at]
+
+
+def output_of(record: Packed) -> tuple[str, bytes]:
+    """Return name and text of an output event.
+
+    Raises:
+        WorkerFailed: It is malformed.
+    """
+    try:
+        whole = record.unpack()
+        text = values.decode(whole.args)["text"]
+        return whole.name, text if isinstance(text, bytes) else text.encode()
+    except (*_MALFORMED, LookupError, TypeError, AttributeError) as error:
+        raise _malformed(error) from None
+
+
+def parse_report(payload: bytes) -> dict[str, Any]:
+    """Return what a STOPPED frame reports, or a FINISH frame after its status.
+
+    Raises:
+        WorkerFailed: It is no map.
+    """
+    try:
+        report = values.decode(payload)
+    except UsageError as error:
+        raise _malformed(error) from None
+    if not isinstance(report, dict):
+        raise _malformed(f"it reports {report!r:.80}")
+    return report
+
+
+def _malformed(reason: object) -> WorkerFailed:
+    return WorkerFailed(f"the Lua process sent a malformed frame ({reason})")

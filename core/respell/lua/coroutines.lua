@@ -48,18 +48,22 @@ return function(engine)
     return go_on(yield(...))
   end
 
+  -- The error of a dead coroutine, as the script sees it.
+  local function explain(co, failure)
+    if type(failure) == "string" then
+      check_memory(failure)
+      if find(failure, "^respell/") then failure = blame(failure, co) end
+    end
+    return failure
+  end
+
   -- What `resume` returned, once it is for the script.
   function settle(co, ok, ...)
     if ok then
       if waits[...] then return wait(co, ...) end
       return true, ...
     end
-    local failure = ...
-    if type(failure) == "string" then
-      check_memory(failure)
-      if find(failure, "^respell/") then failure = blame(failure, co) end
-    end
-    return false, failure
+    return false, explain(co, ...)
   end
 
   local coroutine = {
@@ -110,13 +114,16 @@ return function(engine)
     local co = new(f)
 
     local function pass(ok, ...)
-      if ok then return ... end
-      return fail(co, (...))
+      if ok then
+        if waits[...] then return pass(wait(co, ...)) end
+        return ...
+      end
+      return fail(co, explain(co, ...))
     end
 
     local function wrapped(...)
       if waiting[co] then return fail(co, "cannot resume non-suspended coroutine") end
-      return pass(settle(co, resume(co, ...)))
+      return pass(resume(co, ...))
     end
     engine.handed_out[wrapped] = true
     return wrapped

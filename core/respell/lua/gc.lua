@@ -14,7 +14,7 @@ return function(engine, env)
     raw.type, raw.error, raw.next, raw.rawget, raw.rawset, raw.rawequal, raw.setmetatable
   local meta_of, set_meta = raw.debug.getmetatable, raw.debug.setmetatable
   local find, format = raw.string.find, raw.string.format
-  local identify = engine.identify
+  local identify, identify_later = engine.identify, engine.identify_later
 
   local weak_keys = { __mode = "k" }
   local used = setmetatable({}, weak_keys)      -- tables that are the metatable of something
@@ -27,9 +27,8 @@ return function(engine, env)
     return type(mode) == "string" and find(mode, "^%Z*[kv]") ~= nil
   end
 
-  local function is_guard(meta)
-    return rawequal(meta, guard) or rawequal(meta, reading_guard)
-  end
+  -- A look-up, as `==` would call a script's `__eq`.
+  local is_guard = { [guard] = true, [reading_guard] = true }
 
   -- What a script sees when it walks over a table with hidden or moved fields.
   local function view(t)
@@ -59,7 +58,7 @@ return function(engine, env)
     shadows[t] = mode
     show_view(t)
     local own = meta_of(t)
-    if own == nil or is_guard(own) then
+    if own == nil or is_guard[own] then
       set_meta(t, reading_guard)
     else
       hook(own)
@@ -106,7 +105,7 @@ return function(engine, env)
     watching = true
     for t in next, used do
       local own = meta_of(t)
-      if own ~= nil and not is_guard(own) then hook(own) end
+      if own ~= nil and not is_guard[own] then hook(own) end
     end
   end
 
@@ -168,14 +167,14 @@ return function(engine, env)
     end
   end
 
-  engine.provide("setmetatable", function(...)
+  local function set_carefully(...)
     local t, meta = ...
     if meta == nil or type(t) ~= "table" or type(meta) ~= "table" then
       -- Also the wrong calls, which raise here.
       setmetatable(...)
       if used[t] then regard(t, nil) end
-      identify(t)
-      return t
+      identify_later(t)
+      return
     end
     -- First, as a collection may come at any moment after.
     if not used[meta] then prepare(meta) end
@@ -185,17 +184,26 @@ return function(engine, env)
     else
       set_unarmed(t, meta, finalizer)
     end
-    identify(t)
+    identify_later(t)
     if used[t] then regard(t, meta) end
+  end
+
+  engine.provide("setmetatable", function(...)
+    local t, meta = ...
+    if used[meta] and not used[t] and rawget(meta, "__gc") == nil then
+      setmetatable(t, meta)
+      identify_later(t)
+    else
+      set_carefully(...)
+    end
     return t
   end)
 
+  local has_metatable = { table = true, string = true }
+
   engine.provide("getmetatable", function(...)
-    local v = ...
-    local kind = type(...)
-    if kind ~= "table" and kind ~= "string" then return nil end
-    local meta = meta_of(v)
-    if meta == nil or is_guard(meta) then return nil end
+    local meta = meta_of(...)
+    if meta == nil or is_guard[meta] or not has_metatable[type(...)] then return nil end
     local protected = rawget(meta, "__metatable")
     if protected ~= nil then return protected end
     return meta
@@ -220,6 +228,10 @@ return function(engine, env)
     if hooked[t] and (rawequal(value, catch) or rawequal(value, read_mode)) then return nil end
     return value
   end)
+
+  -- This library is most of the heap of a small script. Marked again in every cycle it makes
+  -- garbage twice as dear as in plain Lua; as an old generation it costs nothing.
+  raw.collectgarbage("generational")
 
   -- The collector's settings are remembered, as plain Lua would report them back.
   local mode, stopped, pause, step = "incremental", false, 200, 100

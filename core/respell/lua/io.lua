@@ -15,6 +15,7 @@ return function(engine)
   local WINDOW = 1 << 20          -- of a snapshot, in bytes
   local SMALL_WINDOW = 1 << 16    -- of a file that is also written
   local BUFFER = 1 << 16          -- collected before it is written
+  local LARGEST_WRITE = 8 << 20   -- the host takes no more at once
 
   -- State of each file object. It holds: closed, path; for reading buf, at (next byte in
   -- buf), base (offset of buf in the file) and fetch(s, offset); for writing out, out_size,
@@ -49,10 +50,14 @@ return function(engine)
     if not s.out or s.out_size == 0 then return nil end
     local data = concat(s.out)
     s.out, s.out_size = {}, 0
-    local offset = s.append and s.shared.size or s.out_at
-    local result = engine.call("file.write", { path = s.path, offset = offset, data = data })
-    if type(result) == "table" and result.error then return result end
-    if offset + #data > s.shared.size then s.shared.size = offset + #data end
+    local shared, offset = s.shared, s.append and s.shared.size or s.out_at
+    for from = 1, #data, LARGEST_WRITE do
+      local piece = sub(data, from, from + LARGEST_WRITE - 1)
+      local result = engine.call("file.write", { path = s.path, offset = offset, data = piece })
+      if type(result) == "table" and result.error then return result end
+      offset = offset + #piece
+      if offset > shared.size then shared.size = offset end
+    end
     return nil
   end
 
@@ -100,6 +105,10 @@ return function(engine)
   local function fetch_current(s, offset)
     flush(s)
     local data = engine.call("file.read", { path = s.path, offset = offset, size = SMALL_WINDOW })
+    if type(data) == "table" then
+      s.failed = data
+      return ""
+    end
     return data or ""
   end
 
@@ -223,10 +232,7 @@ return function(engine)
     return reader(s)
   end
 
-  -- Reads one value for each format until one is not there; `first` numbers the arguments.
-  local function read(s, first, ...)
-    if not s.fetch and not s.input then return failure(BAD_DESCRIPTOR) end
-    local n = select("#", ...)
+  local function read_formats(s, first, n, ...)
     if n == 0 then return read_format(s, "l") end
     if n == 1 then return read_format(s, ..., first) end
     local formats, values = { ... }, {}
@@ -235,6 +241,19 @@ return function(engine)
       if values[i] == nil then return unpack(values, 1, i) end
     end
     return unpack(values, 1, n)
+  end
+
+  local function unless_failed(s, ...)
+    local failed = s.failed
+    if not failed then return ... end
+    s.failed = nil
+    return failure(failed)
+  end
+
+  -- Reads one value for each format until one is not there; `first` numbers the arguments.
+  local function read(s, first, ...)
+    if not s.fetch and not s.input then return failure(BAD_DESCRIPTOR) end
+    return unless_failed(s, read_formats(s, first, select("#", ...), ...))
   end
 
   -- Closing --------------------------------------------------------------------------------
@@ -248,20 +267,30 @@ return function(engine)
     return result
   end
 
-  -- What `close` of a process returns.
+  -- Shows what a process wrote that nobody reads.
+  local function show_output(result)
+    if result.output and result.output ~= "" then engine.output("output.text", result.output) end
+    if result.errors and result.errors ~= "" then engine.output("output.error", result.errors) end
+  end
+
+  -- What `os.execute` returns, and `close` of a process.
   local function exit_result(result)
     if result.error then return failure(result) end
     local how, code = result.how or "exit", result.code or 0
     if how == "exit" and code == 0 then return true, how, code end
     return nil, how, code
   end
-  engine.exit_result = exit_result
+
+  function engine.process_result(result)
+    show_output(result)
+    return exit_result(result)
+  end
 
   local function close(s)
     if s.standard then return nil, "cannot close standard file" end
     s.closed, s.buf = true, ""
     if s.command then
-      return exit_result(engine.call("process.open",
+      return engine.process_result(engine.call("process.open",
         { command = s.command, mode = "w", input = concat(s.out) }))
     elseif s.process then
       return exit_result(s.process)
@@ -383,6 +412,8 @@ return function(engine)
         end
         local line = read_line(s, false)
         if line then return line end
+        local _, message = unless_failed(s)
+        if message then error(message) end
         if closes then close(s) end
       end
     else
@@ -560,6 +591,7 @@ return function(engine)
     if mode == "w" then return new_file { command = command, out = {} } end
     local result = engine.call("process.open", { command = command, mode = "r" })
     if result.error then return failure(result, command) end
+    show_output(result)
     return new_file { process = result, hash = result.hash, size = result.size, fetch = fetch_snapshot }
   end
 

@@ -9,7 +9,8 @@ return function(engine, env)
   local next, type, rawget, rawequal, select, error, raw_tostring, setmetatable =
     raw.next, raw.type, raw.rawget, raw.rawequal, raw.select, raw.error, raw.tostring,
     raw.setmetatable
-  local sort, unpack, concat = raw.table.sort, raw.table.unpack, raw.table.concat
+  local sort, unpack, concat, move = raw.table.sort, raw.table.unpack, raw.table.concat,
+    raw.table.move
   local math_type, format, dump, sub, string_unpack =
     raw.math.type, raw.string.format, raw.string.dump, raw.string.sub, raw.string.unpack
   local getinfo, getupvalue, meta_of = raw.debug.getinfo, raw.debug.getupvalue,
@@ -20,10 +21,38 @@ return function(engine, env)
   local ids = setmetatable({}, { __mode = "k" })
   local last_id = 0
 
+  -- Most objects that are numbered are never asked for their number, so those of
+  -- `setmetatable` only queue for it: queue[i] will be `last_id + i`, if it lives so long.
+  local queue, queued = setmetatable({}, { __mode = "v" }), 0
+  local LONGEST_QUEUE = 16384
+
+  local function number_queue()
+    for i = 1, queued do
+      local object = queue[i]
+      if object ~= nil then
+        if not ids[object] then ids[object] = last_id + i end
+        queue[i] = nil
+      end
+    end
+    last_id, queued = last_id + queued, 0
+  end
+
+  -- Numbers an object, at the cost of an assignment.
+  function engine.identify_later(object)
+    if queued == LONGEST_QUEUE then number_queue() end
+    queued = queued + 1
+    queue[queued] = object
+  end
+
   -- Returns the id of an object: 1, 2, 3 … in the order of first sight.
   local function identify(object)
     local id = ids[object]
     if not id then
+      if queued > 0 then
+        number_queue()
+        id = ids[object]
+        if id then return id end
+      end
       id = last_id + 1
       last_id = id
       ids[object] = id
@@ -172,6 +201,7 @@ return function(engine, env)
 
   -- Appends objects to keys[1..n] in order.
   local function append_objects(t, keys, n, objects, count)
+    number_queue()
     local known, by_id, unknown = {}, {}, {}
     for i = 1, count do
       local object = objects[i]
@@ -228,40 +258,68 @@ return function(engine, env)
     return keys, n
   end
 
-  local scratch = {}
-  local SCRATCH = 64
+  -- Sorting costs far more than visiting, and most tables have the keys of one seen before, in
+  -- the same places. So each order is kept with the native order it was made from, under
+  -- the first key of that: native order -> {sorted = …, n = …}, only string keys.
+  local shapes, shape_keys = {}, 0
+  local MOST_KEYS, MOST_SHAPE_KEYS = 4096, 65536
+  local UNPACKED = 200   -- so many values may be put on the stack at once
 
-  -- Returns the keys of `t` in order and their number; nil and n when they are just 1..n.
-  local function collect(t)
+  local function keep_shape(native, sorted, n)
+    if n > MOST_KEYS then return end
+    local known = shapes[native[1]]
+    shape_keys = shape_keys + n - (known and known.n or 0)
+    if shape_keys > MOST_SHAPE_KEYS then shapes, shape_keys = {}, n end
+    native.sorted, native.n = sorted, n
+    shapes[native[1]] = native
+  end
+
+  -- Returns the keys in order and their number if a table with the same native order is known.
+  local function known_keys(t, first)
+    local shape = shapes[first]
+    if not shape then return nil end
     local n = 0
-    local sequence = true
     for k in next, t do
       n = n + 1
-      if k ~= n then sequence = false break end
+      if shape[n] ~= k then return nil end
     end
-    if sequence then return nil, n end
-    n = 0
-    -- Growing a table costs more than all else with few keys, so they wait in one that
-    -- has grown before.
-    local keys = scratch
+    if n == shape.n then return shape.sorted, n end
+    return nil
+  end
+
+  local function string_keys(t)
+    local native, n = {}, 0
     for k in next, t do
       if type(k) ~= "string" then return mixed_keys(t) end
       n = n + 1
-      if n == SCRATCH then keys = { unpack(scratch, 1, SCRATCH - 1) } end
-      keys[n] = k
+      native[n] = k
     end
-    if n < SCRATCH then keys = { unpack(scratch, 1, n) } end
-    if n > 1 then sort(keys) end
-    return keys, n
+    local sorted = n < UNPACKED and { unpack(native, 1, n) } or move(native, 1, n, 1, {})
+    if n > 1 then sort(sorted) end
+    keep_shape(native, sorted, n)
+    return sorted, n
+  end
+
+  -- Returns the keys of `t` in order and their number; nil and n when they are just 1..n. The
+  -- array is shared: whoever gets it only reads it.
+  local function collect(t)
+    local first = next(t)
+    local keys, n = known_keys(t, first)
+    if keys then return keys, n end
+    n = 0
+    for k in next, t do
+      n = n + 1
+      if k ~= n then return string_keys(t) end
+    end
+    return nil, n
   end
 
   -- Returns an array of the keys of `t` in order, and their number.
   function engine.keys(t)
     local keys, n = collect(t)
-    if not keys then
-      keys = {}
-      for i = 1, n do keys[i] = i end
-    end
+    if keys then return move(keys, 1, n, 1, {}), n end
+    keys = {}
+    for i = 1, n do keys[i] = i end
     return keys, n
   end
 
@@ -284,7 +342,9 @@ return function(engine, env)
 
   -- First key of a table that is not empty, without sorting: `next(t) == nil` is a common
   -- way to ask whether a table is empty.
-  local function first_key(t)
+  local function first_key(t, native_first)
+    local keys = known_keys(t, native_first)
+    if keys then return keys[1] end
     local n, best, best_rank = 0, nil, 4
     for k in next, t do
       n = n + 1
@@ -293,9 +353,11 @@ return function(engine, env)
     if n > 0 then return 1 end
     for k in next, t do
       local r = rank[type(k)]
-      if r and r < best_rank then
+      if not r then
+        -- An object: it comes last, if there is anything else.
+      elseif r < best_rank then
         best, best_rank = k, r
-      elseif r == best_rank and comes_before(k, best) then
+      elseif r == best_rank and (r < 3 and k < best or r == 3 and best) then
         best = k
       end
     end
@@ -336,31 +398,32 @@ return function(engine, env)
       end
       value = rawget(t, key)
     until value ~= nil
-    walk.i = i
+    walk.i, walk.key = i, key
     return key, value
   end
 
-  local function continue(t, walk, key)
-    if not walk then
-      local keys, n = engine.keys(t)
-      walk = { keys = keys, n = n, i = 0 }
-      walks[t] = walk
-    end
+  local function start_walk(t, key)
+    local keys, n = engine.keys(t)
+    local walk = { keys = keys, n = n, i = 0 }
+    walks[t] = walk
     return following(t, walk, find(walk, key))
   end
 
   local function next_key(t, key)
     if views and views[t] then return next_key(views[t](t), key) end
     if key == nil then
-      if next(t) == nil then return nil end
+      local first = next(t)
+      if first == nil then return nil end
       walks[t] = nil
-      local first = first_key(t)
+      first = first_key(t, first)
       return first, rawget(t, first)
     end
     local walk = walks[t]
-    if walk and rawequal(walk.keys[walk.i], key) then return following(t, walk, walk.i) end
+    if walk then
+      return following(t, walk, rawequal(walk.key, key) and walk.i or find(walk, key))
+    end
     if type(t) ~= "table" then return next(t, key) end
-    return continue(t, walk, key)
+    return start_walk(t, key)
   end
 
   -- pairs -----------------------------------------------------------------------------------
@@ -398,7 +461,40 @@ return function(engine, env)
     end
   end
 
-  local function over_keys(t, keys)
+  local function pairs_with_meta(t, meta)
+    local custom = rawget(meta, "__pairs")
+    if custom ~= nil then
+      local iterator, state, control = custom(t)
+      return iterator, state, control
+    end
+    if type(t) ~= "table" then return next_key, t, nil end
+    if views and views[t] then t = views[t](t) end
+    -- A cleared field could be answered by `__index`.
+    return over_raw_keys(t, (engine.keys(t))), t, nil
+  end
+
+  -- All in one function: calls would cost more than the loop over a small table.
+  local function pairs(t)
+    local meta = meta_of(t)
+    if meta then return pairs_with_meta(t, meta) end
+    if type(t) ~= "table" then return next_key, t, nil end
+    local first = next(t)
+    if first == nil then return next_key, t, nil end
+    local keys
+    local shape = shapes[first]
+    if shape then
+      local n = 0
+      for k in next, t do
+        n = n + 1
+        if shape[n] ~= k then n = -1 break end
+      end
+      if n == shape.n then keys = shape.sorted end
+    end
+    if not keys then
+      local n
+      keys, n = collect(t)
+      if not keys then return over_sequence(t, n), t, nil end
+    end
     local i, before = 0, nil
     return function(s, control)
       if control ~= before or s ~= t then return next_key(s, control) end
@@ -411,25 +507,7 @@ return function(engine, env)
       until value ~= nil
       before = key
       return key, value
-    end
-  end
-
-  local function pairs(t)
-    local meta = meta_of(t)
-    if meta then
-      local custom = rawget(meta, "__pairs")
-      if custom ~= nil then
-        local iterator, state, control = custom(t)
-        return iterator, state, control
-      end
-      if views and views[t] then return pairs(views[t](t)) end
-    end
-    if type(t) ~= "table" then return next_key, t, nil end
-    local keys, n = collect(t)
-    if n == 0 then return next_key, t, nil end
-    -- With a metatable, a cleared field could be answered by `__index`.
-    if meta then return over_raw_keys(t, keys or engine.keys(t)), t, nil end
-    return keys and over_keys(t, keys) or over_sequence(t, n), t, nil
+    end, t, nil
   end
 
   engine.provide("next", next_key)

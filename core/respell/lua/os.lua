@@ -117,7 +117,7 @@ return function(engine)
       return result == true or type(result) == "table" and not result.error
     end
     command = expect_string("execute", 1, command)
-    return engine.exit_result(engine.call("process.execute", { command = command }))
+    return engine.process_result(engine.call("process.execute", { command = command }))
   end
 
   local CATEGORIES = {

@@ -57,25 +57,25 @@ return function(engine)
 
   -- string.format --------------------------------------------------------------------------
 
-  -- Format -> {letter of each argument, n = number of arguments}, or false where no argument
-  -- can show an address and the native function does it all.
+  -- Format -> {letter of each argument, n = their number, few = n if there are at most three
+  -- and no pointers}; false where no argument can show an address.
   local plans, known_plans = {}, 0
   local MOST_PLANS = 1000
 
   local function make_plan(text)
-    local plan, n, matters = {}, 0, false
+    local plan, n, objects, pointers = {}, 0, false, false
     for letter in gmatch(text, "%%[-+ #0]*%d*%.?%d*(.?)") do
       if letter ~= "%" then
         n = n + 1
         plan[n] = letter
-        if letter == "s" or letter == "p" then matters = true end
+        objects, pointers = objects or letter == "s", pointers or letter == "p"
       end
     end
-    plan.n = n
+    plan.n, plan.few = n, not pointers and n <= 3 and n
+    if not (objects or pointers) then plan = false end
     if known_plans == MOST_PLANS then plans, known_plans = {}, 0 end
-    known_plans = known_plans + 1
-    plans[text] = matters and plan
-    return plans[text]
+    plans[text], known_plans = plan, known_plans + 1
+    return plan
   end
 
   -- Equal strings have equal ids, as plain Lua shows it for short ones.
@@ -117,12 +117,13 @@ return function(engine)
     local plan = plans[text]
     if plan == nil and type(text) == "string" then plan = make_plan(text) end
     if not plan then return format(...) end
-    if plan.n > 3 or has_address[type(a)] or has_address[type(b)] or has_address[type(c)]
-      or plan[1] == "p" or plan[2] == "p" or plan[3] == "p" then
-      -- In parentheses: a tail call would hide what the script called, should it fail.
-      return (format_objects(plan, ...))
+    local few = plan.few
+    if few and not (has_address[type(a)] or few > 1 and has_address[type(b)]
+      or few > 2 and has_address[type(c)]) then
+      return format(...)
     end
-    return format(...)
+    -- In parentheses: a tail call would hide what the script called, should it fail.
+    return (format_objects(plan, ...))
   end
 
   -- Copying nothing n times takes seconds, and a hook can't interrupt it.

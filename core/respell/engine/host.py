@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -35,7 +36,7 @@ from respell.engine.wire import (
 from respell.errors import EffectFailed, LimitReached, RespellError, StoreError, WorkerFailed
 from respell.history.record import Packed, Part, Record, Status
 from respell.sessions.record import SessionRecord
-from respell.store import Store
+from respell.store import OpenEffect, Store
 from respell.times import SECOND, now_us
 from respell.tools import ToolRegistry
 
@@ -203,18 +204,18 @@ class Host:
             self._events.watch(history),
             live=True,
         )
+        notes = notes_about_attempts(store, self._session.key, open_effects)
         for one in open_effects:
-            self._take_up(one.record)
+            self._take_up(one.record, notes[one.number])
 
-    def _take_up(self, record: Record) -> None:
+    def _take_up(self, record: Record, notes: list[str]) -> None:
         """Go on with an effect that an earlier host had begun."""
         self._events.begun(record)
         if record.name == "timer.sleep":
             heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
             return
-        self._attempts[record.ordinal] = 1 + attempts_again(
-            self._store, self._session.key, record.number
-        )
+        again, in_vain = notes.count(ATTEMPT), notes.count(NOT_PERFORMED)
+        self._attempts[record.ordinal] = 1 + again - in_vain
         self._perform(record, resumed=True)
 
     def _turn(self) -> None:
@@ -637,28 +638,33 @@ def _attempt_within_limits(effect: effects.Effect, ctx: EffectContext, record: R
         return limit
 
 
-def attempts_again(store: Store, session: int, number: int) -> int:
-    """Return how often an effect was begun again after its first attempt."""
-    notes = _notes_about(store, session, number)
-    return sum(1 if name == ATTEMPT else -1 for name in notes)
+def notes_about_attempts(
+    store: Store, session: int, opened: Sequence[OpenEffect]
+) -> dict[int, list[str]]:
+    """Return which attempts were noted of open effects since they were first begun.
 
+    Args:
+        store: Where the session is.
+        session: The session's key.
+        opened: Its open effects.
 
-def was_not_performed(store: Store, session: int, number: int) -> bool:
-    """Return whether an open effect is known not to have been performed when it was begun."""
-    return _notes_about(store, session, number)[-1:] == [NOT_PERFORMED]
-
-
-def _notes_about(store: Store, session: int, number: int) -> list[str]:
-    """Return the names of the host's notes about attempts of an effect, in their order."""
-    first = store.history.first_record_of(session, number)
-    records = (Record.unpack(body) for _, body in store.history.records(session, first))
-    return [
-        one.name
-        for one in records
-        if one.part is Part.NOTE
-        and one.name in (ATTEMPT, NOT_PERFORMED)
-        and one.arguments().get("number") == number
-    ]
+    Returns:
+        For each event number `ATTEMPT` where it was begun again and `NOT_PERFORMED` where the
+        attempt before came to nothing, in their order.
+    """
+    notes: dict[int, list[str]] = {one.number: [] for one in opened}
+    if not notes:
+        return notes
+    # In one pass: a script can leave thousands of effects open.
+    first = store.history.first_record_of(session, min(notes))
+    for _, body in store.history.records(session, first):
+        if body[0] != Part.NOTE:
+            continue
+        note = Record.unpack(body)
+        number = note.arguments().get("number")
+        if note.name in (ATTEMPT, NOT_PERFORMED) and number in notes:
+            notes[number].append(note.name)
+    return notes
 
 
 _VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}

@@ -12,7 +12,14 @@ from blake3 import blake3
 from respell import values
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
-from respell.engine.host import ATTEMPT, Ended, Host, Services, was_not_performed
+from respell.engine.host import (
+    ATTEMPT,
+    NOT_PERFORMED,
+    Ended,
+    Host,
+    Services,
+    notes_about_attempts,
+)
 from respell.engine.ledger import OnOutput
 from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.program import START, Program
@@ -315,12 +322,9 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
 
 
 def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffect]:
-    return [
-        one
-        for one in opened
-        if not _safe_to_repeat(one, ctx)
-        and not was_not_performed(ctx.store, ctx.session.key, one.number)
-    ]
+    unsafe = [one for one in opened if not _safe_to_repeat(one, ctx)]
+    notes = notes_about_attempts(ctx.store, ctx.session.key, unsafe)
+    return [one for one in unsafe if notes[one.number][-1:] != [NOT_PERFORMED]]
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:

@@ -48,16 +48,16 @@ return function(engine, env)
 
   -- Returns the level of the outermost frame of the library call that the frame at `level`
   -- belongs to, and that frame's kind. A function of ours that C calls begins a call of its
-  -- own if it is one that scripts have: `pcall(next)`.
+  -- own if it is one that scripts have, or came in the place of one: `pcall(next)`.
   local function whole_call(thread, level)
-    local info = getinfo(thread, level, "Sf")
+    local info = getinfo(thread, level, "Sft")
     local kind = kind_of(info)
     while kind and kind ~= SCRIPT do
-      local caller = getinfo(thread, level + 1, "Sf")
+      local caller = getinfo(thread, level + 1, "Sft")
       local outer = kind_of(caller)
       if kind == C and outer ~= LIBRARY then break end
       if kind == LIBRARY and outer ~= LIBRARY
-        and (outer ~= C or names[info.func] or handed_out[info.func]) then
+        and (outer ~= C or info.istailcall or names[info.func] or handed_out[info.func]) then
         break
       end
       level, info, kind = level + 1, caller, outer
@@ -183,11 +183,15 @@ return function(engine, env)
       error(format("bad argument #2 to 'xpcall' (function expected, got %s)",
         handler == nil and "no value" or type(handler)))
     end
-    handlers[handler] = true
-    return settle(xpcall(f, function(e)
+    local function handle(e)
       if type(e) == "string" and find(e, "^respell/") then e = blame(e) end
-      return handler(e)
-    end, ...))
+      if not names[handler] then return handler(e) end
+      -- `debug.traceback` takes a tail call for one of the script's.
+      local value = handler(e)
+      return value
+    end
+    if names[handler] then handed_out[handle] = true else handlers[handler] = true end
+    return settle(xpcall(f, handle, ...))
   end)
 
   -- Tracebacks -----------------------------------------------------------------------------
@@ -223,8 +227,14 @@ return function(engine, env)
     return "?"
   end
 
+  -- What our functions call has the name of a variable of ours; called by C it has none.
+  local function without_our_name(thread, level, info)
+    if kind_at(thread, level + 1) == LIBRARY then info.name, info.namewhat = nil, "" end
+    return info
+  end
+
   local function describe(thread, level, kind)
-    local info = getinfo(thread, level, "Slntf")
+    local info = without_our_name(thread, level, getinfo(thread, level, "Slntf"))
     local where = "[C]:"
     if kind == SCRIPT then
       where = info.currentline > 0 and format("%s:%d:", info.short_src, info.currentline)
@@ -358,7 +368,8 @@ return function(engine, env)
   local function info_at(thread, level, n, what)
     n = count_lost(thread, level, n)
     level = visible(thread, level, n)
-    return level and safe_info(getinfo(thread, level, what .. "Sf"), what)
+    if not level then return nil end
+    return safe_info(without_our_name(thread, level, getinfo(thread, level, what .. "Sf")), what)
   end
 
   function debug.getinfo(...)

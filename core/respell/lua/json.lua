@@ -96,17 +96,24 @@ return function(engine)
     return value, stop + 1
   end
 
+  -- Returns where the next character that is not white space stands, and its code.
+  local function skip(text, at)
+    at = find(text, "[^ \n\r\t]", at) or #text + 1
+    return at, byte(text, at)
+  end
+
   local parse_value
 
   local function parse_array(text, at, depth)
     local array, n = {}, 0
-    at = find(text, "[^ \n\r\t]", at) or #text + 1
-    if byte(text, at) == 93 then return array, at + 1 end
+    local c
+    at, c = skip(text, at)
+    if c == 93 then return array, at + 1 end
     while true do
       n = n + 1
       array[n], at = parse_value(text, at, depth)
-      at = find(text, "[^ \n\r\t]", at) or #text + 1
-      local c = byte(text, at)
+      c = byte(text, at)
+      if c ~= 44 and c ~= 93 then at, c = skip(text, at) end
       if c == 93 then return array, at + 1 end
       if c ~= 44 then return fail(text, at, shown(text, at)) end
       at = at + 1
@@ -115,20 +122,24 @@ return function(engine)
 
   local function parse_object(text, at, depth)
     local object = {}
-    at = find(text, "[^ \n\r\t]", at) or #text + 1
-    if byte(text, at) == 125 then return object, at + 1 end
+    local c
+    at, c = skip(text, at)
+    if c == 125 then return object, at + 1 end
     while true do
-      if byte(text, at) ~= 34 then return fail(text, at, shown(text, at)) end
+      if c ~= 34 then return fail(text, at, shown(text, at)) end
       local key
       key, at = parse_string(text, at + 1)
-      at = find(text, "[^ \n\r\t]", at) or #text + 1
-      if byte(text, at) ~= 58 then return fail(text, at, shown(text, at)) end
+      c = byte(text, at)
+      if c ~= 58 then at, c = skip(text, at) end
+      if c ~= 58 then return fail(text, at, shown(text, at)) end
       object[key], at = parse_value(text, at + 1, depth)
-      at = find(text, "[^ \n\r\t]", at) or #text + 1
-      local c = byte(text, at)
+      c = byte(text, at)
+      if c ~= 44 and c ~= 125 then at, c = skip(text, at) end
       if c == 125 then return object, at + 1 end
       if c ~= 44 then return fail(text, at, shown(text, at)) end
-      at = find(text, "[^ \n\r\t]", at + 1) or #text + 1
+      at = at + 1
+      c = byte(text, at)
+      if c ~= 34 then at, c = skip(text, at) end
     end
   end
 
@@ -136,8 +147,8 @@ return function(engine)
   local constants = { ["true"] = true, ["false"] = false }
 
   function parse_value(text, at, depth)
-    at = find(text, "[^ \n\r\t]", at) or #text + 1
     local c = byte(text, at)
+    if not c or c <= 32 then at, c = skip(text, at) end
     if c == 34 then return parse_string(text, at + 1) end
     if c == 123 or c == 91 then
       if depth >= MAX_DEPTH then
@@ -173,23 +184,23 @@ return function(engine)
     escapes[c] = escapes[c] or format("\\u%04x", code)
   end
 
-  local function refuse(path, what)
-    error(format("JSON.stringify: %s at %s", what, path == "" and "the top" or path))
-  end
-
-  -- Paths are built only when something is wrong: {key, outer path}.
-  local function path_text(path)
+  -- The keys on the way to the value that is written: path[1..depth].
+  local function path_text(path, depth)
     local text = ""
-    while path do
-      local key = path[1]
-      text = (math_type(key) and format("[%d]", key) or "." .. key) .. text
-      path = path[2]
+    for i = 1, depth do
+      local key = path[i]
+      text = text .. (math_type(key) and format("[%d]", key) or "." .. key)
     end
     return (gsub(text, "^%.", ""))
   end
 
-  local function write_string(s, path)
-    if not utf8_len(s) then return refuse(path_text(path), "a string that is not UTF-8") end
+  local function refuse(style, depth, what)
+    local path = path_text(style.path, depth)
+    error(format("JSON.stringify: %s at %s", what, path == "" and "the top" or path))
+  end
+
+  local function write_string(s, style, depth)
+    if not utf8_len(s) then return refuse(style, depth, "a string that is not UTF-8") end
     if find(s, '[\0-\31"\\]') then s = gsub(s, '[\0-\31"\\]', escapes) end
     return '"' .. s .. '"'
   end
@@ -217,49 +228,49 @@ return function(engine)
   end
 
   -- Names of an object's fields, sorted, and which keys they stand for.
-  local function field_names(t, path)
-    local names, keys, n = {}, {}, 0
+  local function field_names(t, style, depth)
+    local names, keys, n = {}, nil, 0
     for k in next, t do
       local kind = type(k)
-      local name = k
-      if kind == "number" then
-        name = write_number(k)
-      elseif kind ~= "string" then
-        return refuse(path_text(path), format("a %s as a key", kind))
-      end
-      if keys[name] ~= nil then
-        return refuse(path_text(path), format("the keys %s and \"%s\" both", name, name))
-      end
       n = n + 1
-      names[n], keys[name] = name, k
+      names[n] = k
+      if kind == "number" then
+        keys = keys or {}
+        names[n] = write_number(k)
+        keys[names[n]] = k
+      elseif kind ~= "string" then
+        return refuse(style, depth, format("a %s as a key", kind))
+      end
     end
-    sort(names)
-    return names, keys, n
+    if n > 1 then sort(names) end
+    for i = 2, keys and n or 0 do
+      if names[i] == names[i - 1] then
+        return refuse(style, depth, format('the keys %s and "%s" both', names[i], names[i]))
+      end
+    end
+    return names, n, keys
   end
 
   local write_value
 
-  local function write_array(t, length, out, n, path, style, depth)
+  local function write_array(t, length, out, n, style, depth)
     local open, separator, close = "[", ",", "]"
     if style.indent then
       local inner = "\n" .. rep(style.indent, depth)
       open, separator, close = "[" .. inner, "," .. inner, "\n" .. rep(style.indent, depth - 1) .. "]"
     end
-    n = n + 1
-    out[n] = open
+    local path = style.path
     for i = 1, length do
-      if i > 1 then
-        n = n + 1
-        out[n] = separator
-      end
-      n = write_value(rawget(t, i), out, n, { i, path }, style, depth)
+      path[depth] = i
+      out[n + 1] = i == 1 and open or separator
+      n = write_value(rawget(t, i), out, n + 1, style, depth)
     end
     out[n + 1] = close
     return n + 1
   end
 
-  local function write_object(t, out, n, path, style, depth)
-    local names, keys, count = field_names(t, path)
+  local function write_object(t, out, n, style, depth)
+    local names, count, keys = field_names(t, style, depth - 1)
     if count == 0 then
       out[n + 1] = "{}"
       return n + 1
@@ -270,48 +281,52 @@ return function(engine)
       open, separator, colon = "{" .. inner, "," .. inner, ": "
       close = "\n" .. rep(style.indent, depth - 1) .. "}"
     end
+    local path = style.path
     for i = 1, count do
       local name = names[i]
-      local here = { name, path }
+      path[depth] = name
       out[n + 1] = i == 1 and open or separator
-      out[n + 2] = write_string(name, here)
+      out[n + 2] = write_string(name, style, depth)
       out[n + 3] = colon
-      n = write_value(rawget(t, keys[name]), out, n + 3, here, style, depth)
+      local key = keys and keys[name] or name
+      n = write_value(rawget(t, key), out, n + 3, style, depth)
     end
     out[n + 1] = close
     return n + 1
   end
 
-  function write_value(v, out, n, path, style, depth)
-    local kind = type(v)
-    local text
-    if kind == "string" then
-      text = write_string(v, path)
-    elseif kind == "number" then
-      text = write_number(v)
-    elseif kind == "boolean" then
-      text = v and "true" or "false"
-    elseif kind == "nil" then
-      text = "null"
-    elseif kind ~= "table" then
-      return refuse(path_text(path), format("a %s", kind))
-    else
-      if style.open[v] then return refuse(path_text(path), "a table inside of itself") end
-      if depth >= MAX_DEPTH then
-        return refuse("", format("a table nested deeper than %d levels", MAX_DEPTH))
-      end
-      style.open[v] = true
-      local length = array_length(v)
-      if length then
-        n = write_array(v, length, out, n, path, style, depth + 1)
-      else
-        n = write_object(v, out, n, path, style, depth + 1)
-      end
-      style.open[v] = nil
-      return n
+  local function write_table(t, out, n, style, depth)
+    if style.open[t] then return refuse(style, depth, "a table inside of itself") end
+    if depth >= MAX_DEPTH then
+      return refuse(style, 0, format("a table nested deeper than %d levels", MAX_DEPTH))
     end
-    out[n + 1] = text
-    return n + 1
+    style.open[t] = true
+    local length = array_length(t)
+    if length then
+      n = write_array(t, length, out, n, style, depth + 1)
+    else
+      n = write_object(t, out, n, style, depth + 1)
+    end
+    style.open[t] = nil
+    return n
+  end
+
+  function write_value(v, out, n, style, depth)
+    local kind = type(v)
+    if kind == "table" then return write_table(v, out, n, style, depth) end
+    n = n + 1
+    if kind == "string" then
+      out[n] = write_string(v, style, depth)
+    elseif kind == "number" then
+      out[n] = write_number(v)
+    elseif kind == "boolean" then
+      out[n] = v and "true" or "false"
+    elseif kind == "nil" then
+      out[n] = "null"
+    else
+      return refuse(style, depth, format("a %s", kind))
+    end
+    return n
   end
 
   local function indent_of(options)
@@ -336,7 +351,8 @@ return function(engine)
 
   local function stringify(value, options)
     local out = {}
-    local n = write_value(value, out, 0, nil, { indent = indent_of(options), open = {} }, 0)
+    local style = { indent = indent_of(options), open = {}, path = {} }
+    local n = write_value(value, out, 0, style, 0)
     return concat(out, "", 1, n)
   end
 

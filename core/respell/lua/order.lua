@@ -61,6 +61,12 @@ return function(engine, env)
   end
   engine.identify = identify
 
+  -- Returns the id of an object if it has one: for those who look on and must not number it.
+  function engine.known_id(object)
+    number_queue()
+    return ids[object]
+  end
+
   -- Functions of the library are called by name: their ids would change with every version.
   local names = setmetatable({}, { __mode = "k" })
   engine.names = names
@@ -158,8 +164,11 @@ return function(engine, env)
 
   local SHALLOW, DEEP = 2, 8
 
+  -- True while somebody looks on who must leave no trace.
+  local looking = false
+
   local function report_tie(count)
-    engine.record("note.order_tie", { keys = count }, nil)
+    if not looking then engine.record("note.order_tie", { keys = count }, nil) end
   end
 
   -- Sorts `list[from..to]` by text; groups of equal texts are given to `equal(from, to)`.
@@ -196,6 +205,7 @@ return function(engine, env)
       end, function(first, last) report_tie(last - first + 1) end)
     end)
     known_texts = {}
+    if looking then return end
     for i = 1, n do identify(list[i]) end
   end
 
@@ -314,9 +324,12 @@ return function(engine, env)
     return nil, n
   end
 
-  -- Returns an array of the keys of `t` in order, and their number.
-  function engine.keys(t)
+  -- Returns an array of the keys of `t` in order, and their number. With `only_look`, objects
+  -- among them get no ids and ties are not reported.
+  function engine.keys(t, only_look)
+    looking = only_look or false
     local keys, n = collect(t)
+    looking = false
     if keys then return move(keys, 1, n, 1, {}), n end
     keys = {}
     for i = 1, n do keys[i] = i end

@@ -19,7 +19,7 @@ from respell.errors import (
     StoreError,
     UsageError,
 )
-from respell.history.record import FIRST_HASH, Packed, Part, Record, Status, chain
+from respell.history.record import FIRST_HASH, Part, Record, Status, chain
 from respell.sessions.record import SessionRecord
 from respell.store import HistoryWriter, Store
 from store_children import effect
@@ -87,7 +87,7 @@ def test_a_second_host_goes_on_where_the_first_stopped(store: Store) -> None:
 def test_packed_records_are_appended_as_they_are(store: Store) -> None:
     writer = new_writer(store)
     large = effect(2, outcome=values.encode("x" * 100_000))
-    writer.append([Packed(it.part, it.number, it.pack()) for it in (effect(1), large, intent(3))])
+    writer.append([(it.number, it.pack()) for it in (effect(1), large, intent(3))])
     assert read(store, writer.session) == [effect(1), large, intent(3)]
     assert [it.number for it in store.history.open_effects(writer.session)] == [3]
 

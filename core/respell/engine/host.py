@@ -28,13 +28,13 @@ from respell.engine.suspension import suspension_of
 from respell.engine.wire import (
     Caused,
     answer,
-    output_of,
     parse_caused,
     parse_report,
     splice_effect,
+    text_of,
 )
 from respell.errors import EffectFailed, LimitReached, RespellError, StoreError, WorkerFailed
-from respell.history.record import Packed, Part, Record, Status
+from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import OpenEffect, Store
 from respell.times import SECOND, now_us
@@ -285,12 +285,11 @@ class Host:
         """Record what needs no answer: the most frequent case by far."""
         ledger = self._ledger
         number = ledger.next_number()
-        body, name = splice_effect(payload, number, self._events.number_of, now_us())
-        record = Packed(Part.EFFECT, number, body)
+        body, name, args = splice_effect(payload, number, self._events.number_of, now_us())
         if name.startswith((b"output.", b"log.")):
-            ledger.output(record, *output_of(record))
+            ledger.output((number, body), name.decode(), text_of(args))
         else:
-            ledger.add(record)
+            ledger.add((number, body))
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
         number, parent = self._events.place(caused, self._ledger.next_number)

@@ -10,7 +10,7 @@ from typing import Any
 from respell import values
 from respell.engine.frames import Kind, frame
 from respell.errors import UsageError, WorkerFailed
-from respell.history.record import Packed, Part, Status
+from respell.history.record import Part, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,8 @@ def _caused(data: bytes) -> Caused:
 
 def splice_effect(
     payload: bytes, number: int, number_of: Callable[[int], int], at: int
-) -> tuple[bytes, bytes]:
-    """Turn the payload of an EFFECT into (packed record, name) without taking it apart.
+) -> tuple[bytes, bytes, bytes]:
+    """Turn the payload of an EFFECT into (record, name, arguments) without taking it apart.
 
     The payload has a record's layout but for what only the host knows; most records of a
     session come this way, so it is worth not to unpack and pack them.
@@ -103,11 +103,12 @@ def splice_effect(
             parent = number_of(parent)
         source_at = _NAME_AT + 1 + payload[_NAME_AT]
         place = source_at + 1 + payload[source_at] + _PLACE_SIZE
-        outcome = place + 4 + _LENGTH.unpack_from(payload, place)[0]
-        end = outcome + 4 + _LENGTH.unpack_from(payload, outcome)[0]
+        (size,) = _LENGTH.unpack_from(payload, place)
+        outcome = place + 4 + size
+        (size,) = _LENGTH.unpack_from(payload, outcome)
     except _MALFORMED as error:
         raise _malformed(error) from None
-    if end != len(payload) or status > _LAST_STATUS:
+    if outcome + 4 + size != len(payload) or status > _LAST_STATUS:
         raise _malformed("the lengths in it do not add up")  # it could not be read later
     body = b"".join(
         (
@@ -118,19 +119,18 @@ def splice_effect(
             b"\0\0\0\0",
         )
     )
-    return body, payload[_NAME_AT + 1 : source_at]
+    return body, payload[_NAME_AT + 1 : source_at], payload[place + 4 : outcome]
 
 
-def output_of(record: Packed) -> tuple[str, bytes]:
-    """Return name and text of an output event.
+def text_of(args: bytes) -> bytes:
+    """Return the text of an output event from its arguments.
 
     Raises:
         WorkerFailed: It is malformed.
     """
     try:
-        whole = record.unpack()
-        text = values.decode(whole.args)["text"]
-        return whole.name, text if isinstance(text, bytes) else text.encode()
+        text = values.decode(args)["text"]
+        return text if isinstance(text, bytes) else text.encode()
     except (*_MALFORMED, LookupError, TypeError, AttributeError) as error:
         raise _malformed(error) from None
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+
+from blake3 import blake3
 
 from respell.errors import LeaseLost, SessionNotFound, StoreError, UsageError
-from respell.history.record import Packed, Part, Record, chain
+from respell.history.record import Packed, Part, Record
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.large import LARGE, set_apart
@@ -72,8 +74,7 @@ class HistoryWriter:
         with database.mutex:
             before = (self.seq, self.number, self.head_hash, self._open)
             batch = Batch(self.session, self.seq, self.number, self.head_hash)
-            for record in records:
-                batch.add(record, self._blobs)
+            batch.add_all(records, self._blobs)
             with database:
                 self._advance(batch)
                 database.execute_many(_INSERT, batch.rows)
@@ -146,27 +147,35 @@ class Batch:
         self.opened: dict[int, Row] = {}
         self.closed: set[int] = set()
 
-    def add(self, record: Record | Packed, blobs: Blobs) -> None:
-        """Number, hash and pack the next record."""
-        number = record.number
-        if number == self.number + 1:
-            self.number = number
-        elif not 0 < number <= self.number:
-            raise UsageError(
-                f"event {number} can't follow event {self.number}: the next one has number "
-                f"{self.number + 1}"
-            )
-        body = record.pack()
-        self.hash = head = chain(self.hash, body)
-        self.seq = seq = self.seq + 1
-        large: bytes | None = None
-        if len(body) > LARGE:
-            rest, large, addresses = set_apart(_unpacked(record), blobs)
-            self.large += addresses
-            body = rest.pack()
-        self.rows.append((self.session, seq, number, head, large, body))
-        if record.part in _OPENING_OR_CLOSING:
-            self.note(_unpacked(record), seq)
+    def add_all(self, records: Iterable[Record | Packed], blobs: Blobs) -> None:
+        """Number, hash and pack the next records."""
+        # One loop without calls of our own: most records of a session pass here packed.
+        session, seq, top, head = self.session, self.seq, self.number, self.hash
+        append = self.rows.append
+        for record in records:
+            if isinstance(record, tuple):
+                number, body = record
+                if body[0] in _OPENING_OR_CLOSING:
+                    self.note(Record.unpack(body), seq + 1)
+            else:
+                number, body = record.number, record.pack()
+                self.note(record, seq + 1)
+            if number == top + 1:
+                top = number
+            elif not 0 < number <= top:
+                raise UsageError(
+                    f"event {number} can't follow event {top}: the next one has number {top + 1}"
+                )
+            head = blake3(head + body).digest()
+            seq += 1
+            large: bytes | None = None
+            if len(body) > LARGE:
+                whole = Record.unpack(body)
+                rest, large, addresses = set_apart(whole, blobs)
+                self.large += addresses
+                body = rest.pack()
+            append((session, seq, number, head, large, body))
+        self.seq, self.number, self.hash = seq, top, head
 
     def note(self, record: Record, seq: int) -> None:
         """Keep track of which effects are open after a record."""
@@ -178,7 +187,3 @@ class Batch:
         elif record.part in _OPENING_OR_CLOSING:
             self.opened.pop(number, None)
             self.closed.add(number)
-
-
-def _unpacked(record: Record | Packed) -> Record:
-    return record if isinstance(record, Record) else record.unpack()

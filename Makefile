@@ -29,7 +29,7 @@ $(STAMP): pyproject.toml
 		echo "$(PYTHON) can't make virtual environments here."; \
 		echo "On Debian and Ubuntu: sudo apt-get install python3-venv"; exit 1; }
 	@echo "setting up $(VENV) (once; takes a minute) …"
-	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e . --group dev
 	@touch $@
@@ -44,7 +44,7 @@ slow: $(STAMP)
 	$(BIN)/pytest -m slow
 
 bench: $(STAMP)
-	$(BIN)/python tests/benchmarks/run.py
+	PYTHONPATH=tests $(BIN)/python -m benchmarks
 
 lint: $(STAMP)
 	$(BIN)/ruff check

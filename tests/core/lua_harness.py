@@ -215,8 +215,7 @@ def install(lua: Any, files: dict[str, bytes] | None = None) -> tuple[Any, Any]:
         for name in names:
             source = (LUA_FOLDER / f"{name}.lua").read_bytes()
             chunk = engine[b"raw"][b"load"](source, b"=respell/" + name.encode(), b"t", nothing)
-            if isinstance(chunk, tuple):
-                raise AssertionError(chunk[1].decode())
+            assert not isinstance(chunk, tuple), chunk[1].decode()
             chunk()(engine, env)
 
     load(BEFORE_EFFECTS)

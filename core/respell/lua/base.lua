@@ -268,7 +268,8 @@ return function(engine, env)
     return level
   end
 
-  local HEAD, TAIL = 10, 11
+  -- As luaL_traceback, which doesn't count the first of those that it leaves out.
+  local HEAD, TAIL, SKIPPING = 10, 11, "\n\t...\t(skipping %d levels)"
 
   -- `return debug.traceback(…)` is a tail call, and the script's frame is gone where plain
   -- Lua, which is C there, still has it. It is counted all the same.
@@ -290,16 +291,16 @@ return function(engine, env)
     if last - level < 8 * (HEAD + TAIL) then
       append_frames(frames, thread, level, last + 1)
       local extra = #frames - HEAD - TAIL
-      if extra <= 0 then return title .. concat(frames) end
+      if extra <= 1 then return title .. concat(frames) end
       move(frames, HEAD + extra + 1, #frames, HEAD + 2)
-      frames[HEAD + 1] = format("\n\t...\t(skipping %d levels)", extra)
+      frames[HEAD + 1] = format(SKIPPING, extra - 1)
       return title .. concat(frames, "", 1, HEAD + TAIL + 1)
     end
     local after = append_frames(frames, thread, level, HEAD)
     local tail = {}
     append_frames(tail, thread, last - 4 * TAIL, 8 * TAIL)
     return concat {
-      title, concat(frames), format("\n\t...\t(skipping %d levels)", last - after - TAIL + 1),
+      title, concat(frames), format(SKIPPING, last - after - TAIL),
       concat(tail, "", #tail - TAIL + 1),
     }
   end

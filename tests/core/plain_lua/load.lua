@@ -1,0 +1,10 @@
+print(load('return ...', 'n', 't', {})(5), load('return x', 'n', 't', { x = 3 })())
+x = 9 print(load('return x')(), load('x = 10') == nil) load('x = 11')() print(x)
+print(pcall(load('error("e")', '=name'))) print(pcall(load('error("e")', '@name.lua')))
+print(pcall(load('error("e")', 'name'))) print(load('x='), load('x =', '=given'))
+local parts = { 'return ', '1', '+ 1' } local i = 0
+print(load(function() i = i + 1 return parts[i] end)())
+print(load(function() error('in the reader') end)) print(load(function() return {} end))
+print(load('return 1', 'n', 'b')) print(pcall(load('return x', 'n', 't', nil)))
+local env = {} load('y = 1; function f() return y end', 'c', 't', env)() print(env.y, env.f(), y)
+do local _ENV = { print = print } z = 5 print(z) end print(z)

@@ -1,0 +1,11 @@
+local t = {} for i = 1, 10 do t[#t + 1] = i end
+print(#t, table.concat(t, ',', 3, 5), table.remove(t), table.remove(t, 1), #t)
+table.insert(t, 'end') table.insert(t, 1, 'start') print(t[1], t[#t])
+print(table.move({ 1, 2, 3 }, 1, 3, 2)[3], pcall(table.insert, { 1 }, 5, 6))
+print(pcall(table.concat, { {} })) print(pcall(table.insert, nil, 1))
+t = { 5, 3, 1, 4, 2 } table.sort(t) print(table.concat(t, ' '))
+table.sort(t, function(a, b) return a > b end) print(table.concat(t, ' '))
+t = { 'b', 'a', 'C' } table.sort(t) print(table.concat(t, ' '))
+print(pcall(table.sort, { 3, 1, 2 }, 5)) print(pcall(table.sort, 5)) print(pcall(table.sort))
+print(pcall(table.sort, { {}, {} })) print(pcall(table.sort, { 1, 2, 'x' }))
+print(pcall(table.sort, { 3, 2, 1 }, function(a, b) error('mine') end))

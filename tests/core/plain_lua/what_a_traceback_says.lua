@@ -1,0 +1,21 @@
+local function inner() local t = debug.traceback('message') return t end
+function outer() local t = inner() return t end
+local co = coroutine.create(function() local t = outer() return t end)
+print(select(2, coroutine.resume(co)))
+co = coroutine.create(function() local x = 1 coroutine.yield() end) coroutine.resume(co)
+print(debug.traceback(co)) print(debug.traceback(co, 'm', 1)) print(debug.traceback(co, nil, 0))
+co = coroutine.create(function() error('in co') end) print(coroutine.resume(co))
+print(debug.traceback(co)) print(debug.traceback({}) ~= nil, debug.traceback(nil) ~= nil)
+co = coroutine.wrap(function()
+  print(select(2, xpcall(function() local x = nil + 1 end, debug.traceback)))
+  print(select(2, xpcall(function() string.format('%d', 'x') end, debug.traceback)))
+  print(select(2, xpcall(function() string.rep() end, debug.traceback)))
+  print(select(2, xpcall(function() error('q') end, function(e) local t = debug.traceback(e, 1) return t end)))
+  print(select(2, pcall(function() local t = debug.traceback('t') error(t, 0) end)))
+  local t = setmetatable({}, { __index = function(_, k) local t = debug.traceback(k) return t end })
+  print(t.field)
+  table.sort({ 1, 2 }, function(a, b) if not done then done = true print(debug.traceback('sort')) end return false end)
+end)
+co()
+local function deep(n) if n == 0 then local t = debug.traceback('deep') return t end local t = deep(n - 1) return t end
+co = coroutine.wrap(function() print(deep(50)) end) co()

@@ -528,7 +528,7 @@ return function(engine)
   function library.lines(...)
     local path = ...
     if path == nil then
-      return lines(default_state("input"), false, select(2, ...))
+      return lines(expect_file("lines", default.input), false, select(2, ...))
     end
     local f = open_or_raise(expect_string("lines", 1, path), "r")
     return lines(states[f], true, select(2, ...)), nil, nil, f

@@ -1,0 +1,12 @@
+io.output(path) io.write("by default\n", 5, "\n") print(io.output() ~= io.stdout)
+io.close()
+print(pcall(io.write, "x")) print(pcall(function() io.write("x") end))
+io.input(path)
+print(io.read()) print(io.read("L")) print(io.read("n"))
+io.input(path)
+for line in io.lines() do print("line", line) end
+print(io.read(), io.read("a"))
+io.close(io.input())
+print(pcall(function() io.read() end)) print(pcall(function() io.lines() end))
+print(io.stdout:close()) print(io.type(io.stdout), io.type(5))
+print(pcall(io.input, "/nowhere/file"))

@@ -1,0 +1,21 @@
+local f = io.open(path, "w")
+print(f:read("l"))
+print(f:write(1, 2.5, "x", -0.0, 1e100, 2^53) == f)
+print(pcall(function() f:write({}) end))
+print(pcall(function() f:write("before", {}, "after") end))
+f:close()
+print(io.open(path):read("a"))
+f = io.open(path, "w")
+f:setvbuf("line") f:write("abc") f:write("d\n")
+print(io.open(path):read("a"))
+f:setvbuf("no") f:write("e")
+print(io.open(path):read("a"))
+f:close()
+f = io.open(path, "wb")
+for i = 1, 20000 do f:write(i, "\n") end
+f:seek("set", 10) f:write("##")
+print(f:seek("end"), f:seek("cur"))
+f:close()
+local n, total = 0, 0
+for line in io.lines(path) do n, total = n + 1, total + #line end
+print(n, total, io.open(path):read(20))

@@ -14,14 +14,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 
-from respell.engine.frames import Kind, Splitter, frame
-from respell.errors import WorkerFailed
+from respell.engine.frames import MAX_FRAME, Kind, Splitter, frame
+from respell.errors import NotFound, UsageError, WorkerFailed
 
 WINDOWS_AHEAD = 2
+MOST_ASKED = WINDOWS_AHEAD + 2  # windows and blobs that a worker may have asked for and not taken
 READY_WITHIN_S = 20.0
 MAX_BLOB_READ = 8 * 1024 * 1024
+
+_FRAME_SLACK = 1024 * 1024
 
 _SERVED = frozenset((Kind.WINDOW, Kind.BLOB))
 
@@ -50,8 +54,12 @@ class Channel:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         self.socket = ours
-        self._splitter = Splitter()
+        # What Lua sends was in its memory, so the limit of that also spares the host's.
+        most = MAX_FRAME if memory_bytes is None else min(MAX_FRAME, memory_bytes + _FRAME_SLACK)
+        self._splitter = Splitter(most)
         self._outgoing = bytearray()
+        self._queued = 0  # bytes ever given to `send`
+        self._asked: deque[int] = deque()  # `_queued` after each window and blob not yet taken
         self._windows: Iterator[bytes] = iter(())
         self._end_of_history: bytes | None = None
         self._after_history: list[bytes] = []
@@ -114,6 +122,7 @@ class Channel:
         """Send a frame as soon as the worker takes it."""
         if self.closed:
             return
+        self._queued += len(data)
         if not self._outgoing:
             try:
                 sent = self.socket.send(data)
@@ -141,6 +150,9 @@ class Channel:
         """Return the frames that came, none when the time passed or `wake` was called.
 
         `closed` is True once the worker is gone and all it said was returned.
+
+        Raises:
+            WorkerFailed: The worker sent what no worker of ours sends.
         """
         frames: list[Frame] = []
         for key, events in self._selector.select(timeout_s):
@@ -195,9 +207,12 @@ class Channel:
                 code = self._process.wait(1.0)
             except subprocess.TimeoutExpired:
                 return "still running"
-        if code < 0:
+        if code >= 0:
+            return f"exit code {code}"
+        try:
             return f"killed by {signal.Signals(-code).name}"
-        return f"exit code {code}"
+        except ValueError:  # most real-time signals have no name
+            return f"killed by signal {-code}"
 
     def _receive(self) -> list[Frame]:
         try:
@@ -211,25 +226,40 @@ class Channel:
             self._selector.unregister(self.socket)
             self._listening = False
             return []
-        frames = self._splitter.feed(data)
+        try:
+            frames = self._splitter.feed(data)
+        except ValueError as error:
+            raise WorkerFailed(f"the Lua process sent {error}") from None
         if _SERVED.isdisjoint([kind for kind, _ in frames]):
             return frames
         return [one for one in frames if not self._serve(one)]
 
     def _serve(self, one: Frame) -> bool:
         kind, payload = one
+        if kind not in _SERVED:
+            return False
+        taken = self._queued - len(self._outgoing)
+        while self._asked and self._asked[0] <= taken:
+            self._asked.popleft()
+        if len(self._asked) >= MOST_ASKED:
+            raise WorkerFailed("the Lua process asks for more and does not take what it gets")
         if kind == Kind.WINDOW:
             self._send_window()
-        elif kind == Kind.BLOB:
-            size = payload[0]
-            hash_ = payload[1 : 1 + size]
-            offset = int.from_bytes(payload[1 + size : 9 + size], "little")
-            length = int.from_bytes(payload[9 + size : 17 + size], "little")
-            data = self._read_blob(hash_, offset, min(length, MAX_BLOB_READ))
-            self.send(frame(Kind.DATA, data))
         else:
-            return False
+            self._send_blob(payload)
+        self._asked.append(self._queued)
         return True
+
+    def _send_blob(self, payload: bytes) -> None:
+        size = payload[0] if payload else 0
+        hash_ = payload[1 : 1 + size]
+        offset = int.from_bytes(payload[1 + size : 9 + size], "little")
+        length = int.from_bytes(payload[9 + size : 17 + size], "little")
+        try:
+            data = self._read_blob(hash_, offset, min(length, MAX_BLOB_READ))
+        except (NotFound, UsageError) as error:
+            raise WorkerFailed(f"the Lua process asked for what is not there: {error}") from None
+        self.send(frame(Kind.DATA, data))
 
     def _send_window(self) -> None:
         if self._end_of_history is None:

@@ -41,9 +41,14 @@ def frame(kind: int, payload: bytes = b"") -> bytes:
 
 
 class Splitter:
-    """Cuts a byte stream into frames."""
+    """Cuts a byte stream into frames.
 
-    def __init__(self) -> None:
+    Args:
+        most: Bytes of the longest frame that is let through.
+    """
+
+    def __init__(self, most: int = MAX_FRAME) -> None:
+        self._most = most
         self._parts: list[bytes] = []  # of a frame that is not complete yet
         self._held = 0
         self._needed = 4
@@ -52,7 +57,7 @@ class Splitter:
         """Return the frames that are complete now, as (kind, payload).
 
         Raises:
-            ValueError: A frame is longer than any the worker may send.
+            ValueError: A frame is longer than any that may be sent.
         """
         if self._parts:
             # A large frame comes in many pieces: they are joined once, when all are here.
@@ -68,7 +73,7 @@ class Splitter:
         needed = 4
         while total - start >= 4:
             (size,) = length_at(data, start)
-            if size > MAX_FRAME or size == 0:
+            if size > self._most or size == 0:
                 raise ValueError(f"a frame of {size} bytes")
             end = start + 4 + size
             if total < end:

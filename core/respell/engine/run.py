@@ -51,6 +51,8 @@ LIMITS: Mapping[str, type] = {
 }
 """The limits a session can have, and the type of each."""
 
+LEAST_MEMORY_BYTES = 2 * 1024 * 1024
+
 _EXIT = {"completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
 
@@ -158,10 +160,15 @@ def check_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"{name!r} is not a limit; there are {', '.join(LIMITS)}")
         try:
             number = LIMITS[name](value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = -1
         if not number > 0:
             raise UsageError(f"the limit {name} must be a number above 0, not {value!r}")
+        if name == "memory_bytes" and number < LEAST_MEMORY_BYTES:
+            raise UsageError(
+                f"the limit memory_bytes must be at least {LEAST_MEMORY_BYTES}, which the base "
+                f"library needs, not {value!r}"
+            )
         checked[name] = number
     return checked
 

@@ -32,8 +32,10 @@ def main(fd: int, memory_bytes: int) -> None:
     def send(data: bytes) -> None:
         try:
             done = write(fd, data)
-            while done < len(data):
-                done += write(fd, data[done:])
+            if done < len(data):
+                rest = memoryview(data)[done:]  # a copy of each rest would take for ever
+                while rest:
+                    rest = rest[write(fd, rest) :]
         except OSError:
             os._exit(0)  # the host is gone: nobody is there to tell
 

@@ -127,6 +127,8 @@ return function(engine, env)
       else
         source = info.short_src
       end
+      -- The longest that a record holds; scripts name chunks as they like.
+      if source and #source > 255 then source = sub(source, 1, 255) end
     end
     sources[f] = source
     return source
@@ -583,11 +585,12 @@ return function(engine, env)
   -- The text of an error value, as the stand-alone interpreter shows it.
   function engine.error_text(failure)
     if type(failure) == "string" then return failure end
-    local ok, text = pcall(env.tostring, failure)
+    if failure == nil then return "(error object is a nil value)" end
+    local ok, text = engine.guarded(engine.tostring, failure)
     if type(failure) == "table" then
       local meta = raw.getmetatable(failure)
       if not (meta and raw.rawget(meta, "__tostring")) then
-        local encodable, bytes = pcall(engine.to_json_text or env.tostring, failure)
+        local encodable, bytes = engine.guarded(engine.to_json_text or engine.tostring, failure)
         return "(error object is a table value) " .. (encodable and bytes or "")
       end
     end

@@ -232,6 +232,7 @@ def run(
     answers: str = "",
     hooked: bool = False,
     memory_bytes: int = 0,
+    before: str = "",
 ) -> Outcome:
     """Run a snippet on our library.
 
@@ -241,9 +242,11 @@ def run(
         answers: A Lua table of effect name -> list of outcomes to hand out.
         hooked: Whether a line hook counts every line of every coroutine.
         memory_bytes: Most that Lua may allocate; 0 for no limit.
+        before: Lua of ours to run first, with `engine, env` as its arguments.
     """
     lua = new_lua(memory_bytes)
     engine, env = install(lua, files)
+    lua.compile(before.encode(), name=b"=respell/before")(engine, env)
     text = source.encode() if isinstance(source, str) else source
     ok, failure, log, after = lua.compile(_RUN)(engine, env, text, hooked, answers.encode())
     effects = [(e[1].decode(), e[2].decode(), e[3] or b"") for e in log.values()]

@@ -154,8 +154,14 @@ return function(engine, env)
 
   -- Memory that ran out must not become an error that a script can handle: where it runs
   -- out depends on the machine.
+  local ballast = raw.string.rep("\0", 1 << 16)
+
   local function check_memory(failure)
-    if failure == "not enough memory" then engine.die("memory_bytes", "out of memory") end
+    if failure == "not enough memory" then
+      -- A dead coroutine may still hold all there is: make room to say so.
+      ballast = nil
+      engine.die("memory_bytes", "out of memory")
+    end
   end
   engine.check_memory = check_memory
 

@@ -12,7 +12,7 @@ return function(engine, env)
 
   -- Frames of chunks with such a name would be hidden, and errors in them moved.
   local function honest(name)
-    if type(name) == "string" and find(name, "^[=@]respell/") then
+    if type(name) == "string" and (find(name, "^=respell/") or find(name, "^@respell/[%a_]+$")) then
       return sub(name, 1, 1) .. "./" .. sub(name, 2)
     end
     return name

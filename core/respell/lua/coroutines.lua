@@ -35,6 +35,7 @@ return function(engine)
     if engine.on_coroutine then engine.on_coroutine(co) end
     return co
   end
+  engine.new_coroutine = new
 
   local settle
 

@@ -52,6 +52,9 @@ DEFAULT_MEMORY_BYTES = 1024**3
 
 ATTEMPT, NOT_PERFORMED = "note.attempt", "note.not_performed"
 
+# What a performer ends in when a worker that was taken over calls it as our library never does.
+_ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
 
 
@@ -340,7 +343,7 @@ class Host:
         try:
             effect = effects.lookup(caused.name)
             ctx = self._context(record.number)
-            args = record.arguments()
+            args = values.decode(caused.args) or {}
             kind = effect.manner(ctx, args).kind
             if kind is Kind.STORED:
                 with self._ledger.together() as records:
@@ -360,7 +363,7 @@ class Host:
             self._operations -= 1
             self._limit_reached(limit.limit, str(limit))
             return
-        except RespellError as error:
+        except (RespellError, *_ODD_ARGUMENTS) as error:
             # What it did in the store was rolled back with its record; the error is recorded.
             outcome = Outcome.error(error)
             self._ledger.add(_ended(record, outcome))

@@ -22,6 +22,7 @@ from typing import Any
 from blake3 import blake3
 
 from respell import values
+from respell.errors import UsageError
 
 LUA_FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
 HASH_SIZE = 32
@@ -133,11 +134,14 @@ class Record:
 
     def value(self) -> Any:
         """Return the decoded outcome (the error's text when `status` is ERROR)."""
-        return values.decode(self.outcome)
+        return _readable(self.outcome)
 
-    def arguments(self) -> dict[str, Any]:
-        """Return the decoded named arguments."""
-        return values.decode(self.args) or {}
+    def arguments(self) -> dict[Any, Any]:
+        """Return the decoded named arguments; of a list by their places, from 1."""
+        args = _readable(self.args)
+        if isinstance(args, list):
+            return dict(enumerate(args, 1))
+        return args if isinstance(args, dict) else {} if args is None else {1: args}
 
     def metadata(self) -> dict[str, Any]:
         """Return the decoded host metadata."""
@@ -155,6 +159,18 @@ Packed = tuple[int, bytes]
 def chain(previous: bytes, data: bytes) -> bytes:
     """Return the hash of a record whose predecessor's hash is `previous` (32 bytes)."""
     return blake3(previous + data).digest()
+
+
+def _readable(data: bytes) -> Any:
+    """Return a decoded value; the bytes themselves where they are none.
+
+    Records that need no answer are appended unread, so a worker that was taken over can
+    write anything. Its session has to stay readable all the same.
+    """
+    try:
+        return values.decode(data)
+    except UsageError:
+        return data
 
 
 def _short(data: bytes, start: int) -> tuple[bytes, int]:

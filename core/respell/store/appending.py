@@ -17,7 +17,10 @@ _ADVANCE = (
     " AND records = ? AND head_hash = ? AND NOT deleted"
     " AND EXISTS (SELECT 1 FROM leases WHERE session = ?5 AND token = ? AND pid IS NOT NULL)"
 )
-_INSERT = "INSERT INTO records (session, seq, number, hash, large, body) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT = (
+    "INSERT INTO records (session, seq, number, begun, hash, large, body)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
 INSERT_OPEN = (
     "INSERT OR REPLACE INTO open_effects (session, number, seq, name, due) VALUES (?, ?, ?, ?, ?)"
 )
@@ -160,9 +163,12 @@ class Batch:
             else:
                 number, body = record.number, record.pack()
                 self.note(record, seq + 1)
+            begun: int | None = None
             if number == top + 1:
                 top = number
-            elif not 0 < number <= top:
+            elif 0 < number <= top:
+                begun = top
+            else:
                 raise UsageError(
                     f"event {number} can't follow event {top}: the next one has number {top + 1}"
                 )
@@ -174,7 +180,7 @@ class Batch:
                 rest, large, addresses = set_apart(whole, blobs)
                 self.large += addresses
                 body = rest.pack()
-            append((session, seq, number, head, large, body))
+            append((session, seq, number, begun, head, large, body))
         self.seq, self.number, self.hash = seq, top, head
 
     def note(self, record: Record, seq: int) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import bisect
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from respell.errors import (
     EventNotFound,
@@ -18,6 +19,7 @@ from respell.store.appending import INSERT_OPEN, Batch, HistoryWriter
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.large import put_back
+from respell.store.lineage import LATER, Segment, beginning, last_begun, lineage
 
 _BATCH_BYTES = 1024 * 1024
 _BATCH_ROWS = 2000
@@ -40,15 +42,6 @@ class OpenEffect:
     name: str
     due: int | None
     record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class _Segment:
-    """The records of one session row that are part of a history: after < seq <= up_to."""
-
-    key: int
-    after: int
-    up_to: int
 
 
 class History:
@@ -106,7 +99,7 @@ class History:
                 ]
 
     def _records(
-        self, segments: list[_Segment], first: int, last: int
+        self, segments: list[Segment], first: int, last: int
     ) -> Iterator[tuple[int, bytes]]:
         for segment in segments:
             start, end = max(first, segment.after + 1), min(last, segment.up_to)
@@ -114,7 +107,7 @@ class History:
                 for seq, large, body in rows:
                     yield seq, body if large is None else self._whole(segment, seq, large, body)
 
-    def _batches(self, segment: _Segment, start: int, end: int) -> Iterator[list[Row]]:
+    def _batches(self, segment: Segment, start: int, end: int) -> Iterator[list[Row]]:
         sql = (
             "SELECT seq, large, body FROM records WHERE session = ? AND seq BETWEEN ? AND ?"
             f" ORDER BY seq LIMIT {_BATCH_ROWS}"
@@ -147,24 +140,44 @@ class History:
         return self._events(segments, max(first, 1), head if last is None else min(last, head))
 
     def _events(
-        self, segments: list[_Segment], first: int, last: int
+        self, segments: list[Segment], first: int, last: int
     ) -> Iterator[tuple[int, Record]]:
-        for start in range(first, last + 1, _BATCH_EVENTS):
-            end = min(start + _BATCH_EVENTS - 1, last)
-            found = [
-                (number, seq, segment, large, body)
-                for segment in segments
-                for number, seq, large, body in self._database.rows(
-                    "SELECT number, seq, large, body FROM records WHERE session = ?"
-                    " AND number BETWEEN ? AND ? AND seq > ? AND seq <= ? ORDER BY number, seq",
-                    (segment.key, start, end, segment.after, segment.up_to),
-                )
-            ]
-            if len(segments) > 1:
-                found.sort(key=lambda row: row[:2])
-            for _, seq, segment, large, body in found:
-                whole = body if large is None else self._whole(segment, seq, large, body)
-                yield seq, self._unpacked(segment, seq, whole)
+        place = beginning(self._database, segments, first) if first <= last else None
+        if place is None:
+            return
+        segments, start = place
+        for index, segment in enumerate(segments):
+            start = max(start, segment.after + 1)
+            while rows := self._database.rows_up_to(
+                _BATCH_BYTES,
+                "SELECT number, seq, large, body FROM records WHERE session = ?"
+                " AND seq BETWEEN ? AND ? AND begun IS NULL AND number <= ?"
+                f" ORDER BY seq LIMIT min({_BATCH_EVENTS}, ?)",
+                (segment.key, start, segment.up_to, last, last - first + 1),
+            ):
+                found = [(number, seq, segment, *rest) for number, seq, *rest in rows]
+                first, start = first + len(rows), rows[-1][1] + 1
+                yield from self._with_later(segments[index:], found)
+
+    def _with_later(
+        self, segments: list[Segment], found: list[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, Record]]:
+        """Put the records that came later between those that began their events."""
+        first, last = found[0][0], found[-1][0]
+        begun = len(found)
+        found += [
+            (number, seq, segment, large, body)
+            for segment in segments
+            for number, seq, large, body in self._database.rows(
+                f"SELECT number, seq, large, body {LATER} AND number BETWEEN ? AND ?",
+                (segment.key, segment.after, segment.up_to, first, last),
+            )
+        ]
+        if len(found) > begun:
+            found.sort(key=itemgetter(0, 1))
+        for _, seq, segment, large, body in found:
+            whole = body if large is None else self._whole(segment, seq, large, body)
+            yield seq, self._unpacked(segment, seq, whole)
 
     def first_record_of(self, session: int, number: int) -> int:
         """Return the sequence number of an event's first record.
@@ -172,7 +185,21 @@ class History:
         Raises:
             EventNotFound: The history has no such event.
         """
-        return self._record_of(session, number, "min")
+        return self._first_record(session, self._lineage(session), number)
+
+    def _first_record(self, session: int, segments: list[Segment], number: int) -> int:
+        place = beginning(self._database, segments, number)
+        if place is not None:
+            segments, seq = place
+            found = self._database.value(
+                "SELECT number FROM records WHERE session = ? AND seq = ?", (segments[0].key, seq)
+            )
+            if found == number:
+                return seq
+        raise EventNotFound(
+            f"session {self._name(session)} has no event {number}; it has events 1 to "
+            f"{self._head(session)[1]}"
+        )
 
     def last_record_of(self, session: int, number: int) -> int:
         """Return the sequence number of an event's last record.
@@ -180,34 +207,23 @@ class History:
         Raises:
             EventNotFound: The history has no such event.
         """
-        return self._record_of(session, number, "max")
-
-    def _record_of(self, session: int, number: int, which: str) -> int:
         segments = self._lineage(session)
-        for segment in segments if which == "min" else reversed(segments):
-            seq = self._seq_of(segment, number, which)
+        for segment in reversed(segments):
+            seq: int | None = self._database.value(
+                f"SELECT max(seq) {LATER} AND number = ?",
+                (segment.key, segment.after, segment.up_to, number),
+            )
             if seq is not None:
                 return seq
-        raise EventNotFound(
-            f"session {self._name(session)} has no event {number}; it has events 1 to "
-            f"{self._head(session)[1]}"
-        )
-
-    def _seq_of(self, segment: _Segment, number: int, which: str) -> int | None:
-        value: int | None = self._database.value(
-            f"SELECT {which}(seq) FROM records WHERE session = ? AND number = ?"
-            " AND seq > ? AND seq <= ?",
-            (segment.key, number, segment.after, segment.up_to),
-        )
-        return value
+        return self._first_record(session, segments, number)
 
     def event_at(self, session: int, seq: int) -> int:
         """Return the highest event number among the records up to `seq`; 0 for none."""
-        # Events begin in the order of their numbers, so the place can be searched by halves.
-        numbers = range(1, self._head(session)[1] + 1)
-        return bisect.bisect_right(
-            numbers, seq, key=lambda number: self.first_record_of(session, number)
-        )
+        for segment in reversed(self._lineage(session)):
+            _, begun = last_begun(self._database, segment, seq)
+            if begun:
+                return begun
+        return 0
 
     def hash_at(self, session: int, seq: int) -> bytes:
         """Return the hash chain's value after record `seq`; `FIRST_HASH` for 0.
@@ -278,9 +294,8 @@ class History:
         found: set[int] = set()
         for segment in self._lineage(session):
             rows = self._database.rows(
-                "SELECT DISTINCT number FROM records WHERE session = ? AND number <= ?"
-                " AND seq > ? AND seq <= ?",
-                (segment.key, number, max(seq, segment.after), segment.up_to),
+                f"SELECT DISTINCT number {LATER} AND number <= ?",
+                (segment.key, max(seq, segment.after), segment.up_to, number),
             )
             found.update(number for (number,) in rows)
         return sorted(found)
@@ -295,13 +310,14 @@ class History:
         count, number, head = 0, 0, FIRST_HASH
         name = self._name(session)
         for segment in self._lineage(session):
-            for seq, known, large, event, body in self._chained(segment):
+            for seq, known, large, event, begun, body in self._chained(segment):
                 where = f"record {seq} (event {event}) of session {name}"
                 if seq != count + 1:
                     raise StoreCorrupt(f"{where} follows record {count}: records are missing")
                 whole = body if large is None else self._whole(segment, seq, large, body)
                 head = chain(head, whole)
-                if head != known or _event_number(whole) != event:
+                known_begun = None if event == number + 1 else number
+                if (head, _event_number(whole), known_begun) != (known, event, begun):
                     raise StoreCorrupt(
                         f"{where} is not what was written: it doesn't fit the hash chain. "
                         "Restore the store from a backup, or fork the session before this event"
@@ -318,30 +334,19 @@ class History:
             )
         return count
 
-    def _chained(self, segment: _Segment) -> Iterator[Row]:
+    def _chained(self, segment: Segment) -> Iterator[Row]:
         start = segment.after + 1
         while rows := self._database.rows_up_to(
             _BATCH_BYTES,
-            "SELECT seq, hash, large, number, body FROM records WHERE session = ?"
+            "SELECT seq, hash, large, number, begun, body FROM records WHERE session = ?"
             f" AND seq BETWEEN ? AND ? ORDER BY seq LIMIT {_BATCH_ROWS}",
             (segment.key, start, segment.up_to),
         ):
             yield from rows
             start = rows[-1][0] + 1
 
-    def _lineage(self, session: int) -> list[_Segment]:
-        """Return where the records of a history are, oldest first."""
-        segments: list[_Segment] = []
-        key: int | None = session
-        up_to = _END
-        while key is not None:
-            row = self._database.row("SELECT fork_of, fork_seq FROM sessions WHERE key = ?", (key,))
-            if row is None:
-                raise SessionNotFound(f"there is no session with key {key}")
-            segments.append(_Segment(key, row[1], up_to))
-            key, up_to = row[0], min(up_to, row[1])
-        segments.reverse()
-        return segments
+    def _lineage(self, session: int) -> list[Segment]:
+        return lineage(self._database, session)
 
     def _head(self, session: int) -> tuple[int, int, bytes]:
         """Return records, events and chain hash of a session."""
@@ -355,7 +360,7 @@ class History:
     def _name(self, session: int) -> str:
         return str(self._database.value("SELECT id FROM sessions WHERE key = ?", (session,)))
 
-    def _whole(self, segment: _Segment, seq: int, large: bytes, body: bytes) -> bytes:
+    def _whole(self, segment: Segment, seq: int, large: bytes, body: bytes) -> bytes:
         """Return the bytes of a record with its large values put back."""
         record = self._unpacked(segment, seq, body)
         try:
@@ -366,7 +371,7 @@ class History:
                 f"read: {error}"
             ) from error
 
-    def _unpacked(self, segment: _Segment, seq: int, body: bytes) -> Record:
+    def _unpacked(self, segment: Segment, seq: int, body: bytes) -> Record:
         try:
             return Record.unpack(body)
         except (struct.error, IndexError, ValueError) as error:

@@ -147,6 +147,9 @@ def test_a_coroutine_that_waits_cannot_be_resumed_by_another_branch() -> None:
         local go_on = start(function() print(coroutine.resume(co)) return 'end' end)
         print(coroutine.status(co), coroutine.resume(co)) print(pcall(coroutine.close, co))
         print(go_on('the answer'), coroutine.status(co))
+        local branch_itself
+        start(function() branch_itself = coroutine.running() effect('other') end)
+        print(coroutine.status(branch_itself), coroutine.resume(branch_itself))
         """,
         before=BRANCH,
     )
@@ -156,6 +159,7 @@ def test_a_coroutine_that_waits_cannot_be_resumed_by_another_branch() -> None:
         "false\tcannot close a normal coroutine",
         "true\tthe answer",
         "end\tdead",
+        "normal\tfalse\tcannot resume non-suspended coroutine",
     ]
 
 

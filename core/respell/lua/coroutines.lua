@@ -21,8 +21,9 @@ return function(engine)
   local living = setmetatable({}, weak_keys)
   engine.coroutines = living
 
-  -- Those whose wait is on its way outwards: suspended for Lua, but not for the script.
-  local waiting = setmetatable({}, weak_keys)
+  -- Those that a script may resume. While a wait is on its way outwards a coroutine is
+  -- suspended for Lua, but not for the script; parallel branches are never its to resume.
+  local resumable = setmetatable({}, weak_keys)
 
   -- {[engine.WAIT] = true}: a look-up, as `==` would call a script's `__eq`.
   local waits
@@ -31,7 +32,7 @@ return function(engine)
     local co = create(f)
     if not waits then waits = { [engine.WAIT] = true } end
     identify(co)
-    living[co] = true
+    living[co], resumable[co] = true, true
     if engine.on_coroutine then engine.on_coroutine(co) end
     return co
   end
@@ -41,9 +42,9 @@ return function(engine)
 
   local function wait(co, ...)
     if not isyieldable() then return settle(co, resume(co, engine.wait_here(...))) end
-    waiting[co] = true
+    resumable[co] = nil
     local function go_on(...)
-      waiting[co] = nil
+      resumable[co] = true
       return settle(co, resume(co, ...))
     end
     return go_on(yield(...))
@@ -75,17 +76,22 @@ return function(engine)
   }
 
   function coroutine.resume(co, ...)
-    if waiting[co] then return false, "cannot resume non-suspended coroutine" end
+    if not resumable[co] and type(co) == "thread" then
+      return false, "cannot resume non-suspended coroutine"
+    end
     return settle(co, resume(co, ...))
   end
 
   function coroutine.status(...)
-    if waiting[...] then return "normal" end
-    return status(...)
+    local state = status(...)
+    if state == "suspended" and not resumable[...] then return "normal" end
+    return state
   end
 
   function coroutine.close(co)
-    if waiting[co] then error("cannot close a normal coroutine") end
+    if not resumable[co] and type(co) == "thread" and status(co) == "suspended" then
+      error("cannot close a normal coroutine")
+    end
     local ok, failure = close(co)
     if ok then return true end
     check_memory(failure)
@@ -123,7 +129,7 @@ return function(engine)
     end
 
     local function wrapped(...)
-      if waiting[co] then return fail(co, "cannot resume non-suspended coroutine") end
+      if not resumable[co] then return fail(co, "cannot resume non-suspended coroutine") end
       return pass(resume(co, ...))
     end
     engine.handed_out[wrapped] = true

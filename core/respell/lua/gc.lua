@@ -201,7 +201,8 @@ return function(engine, env)
 
   local has_metatable = { table = true, string = true }
 
-  engine.provide("getmetatable", function(...)
+  -- Also for those who look on: the metatable as the script knows it.
+  engine.metatable_of = engine.provide("getmetatable", function(...)
     local meta = meta_of(...)
     if meta == nil or is_guard[meta] or not has_metatable[type(...)] then return nil end
     local protected = rawget(meta, "__metatable")

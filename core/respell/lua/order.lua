@@ -483,7 +483,7 @@ return function(engine, env)
     if type(t) ~= "table" then return next_key, t, nil end
     if views and views[t] then t = views[t](t) end
     -- A cleared field could be answered by `__index`.
-    return over_raw_keys(t, (engine.keys(t))), t, nil
+    return over_raw_keys(t, collect(t) or (engine.keys(t))), t, nil
   end
 
   -- All in one function: calls would cost more than the loop over a small table.

@@ -38,10 +38,10 @@ demo: $(STAMP)
 	@$(BIN)/respell --store .demo demo
 
 test: $(STAMP)
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow"
 
 slow: $(STAMP)
-	$(BIN)/pytest -m slow
+	$(BIN)/python -m pytest -m slow
 
 bench: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

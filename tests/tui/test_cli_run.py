@@ -409,7 +409,7 @@ def test_a_call_in_doubt_is_settled_by_its_outcome(respell: CommandLine) -> None
 def test_a_call_in_doubt_is_repeated_when_somebody_says_so(respell: CommandLine) -> None:
     ident = interrupted_call(respell)
     resumed = respell("resume", ident, "--retry")
-    assert resumed.out == "exit\t0\n"
+    assert resumed.out == "done this time\nexit\t0\n"
     assert (respell.folder / "began").exists()
 
 

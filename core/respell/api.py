@@ -60,7 +60,7 @@ def run(
         tags: Its tags.
         args: `args` and `...` in the script.
         input: The global `input` in the script.
-        limits: See `respell.engine.run.LIMITS`; sizes in bytes, times in seconds.
+        limits: See `respell.engine.limits.LIMITS`; sizes in bytes, times in seconds.
         allow: Permissions to add, `KIND` or `KIND=PATTERN`.
         deny: Permissions to take away, by kind.
         on_output: Called with the name of each output event and its bytes, once committed.

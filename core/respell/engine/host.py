@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
 from respell.engine import effects
+from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.channel import Channel
 from respell.engine.effects import EffectContext, Kind
+from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.ledger import Ledger, OnOutput
+from respell.engine.limits import Meter, memory_of
 from respell.engine.lineage import first_of
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
@@ -36,7 +38,7 @@ from respell.engine.wire import (
 from respell.errors import EffectFailed, LimitReached, RespellError, StoreError, WorkerFailed
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
-from respell.store import OpenEffect, Store
+from respell.store import Store
 from respell.times import SECOND, now_us
 from respell.tools import ToolRegistry
 
@@ -46,42 +48,11 @@ NEXT_EFFECT_WITHIN_S = 2.0  # of a suspend: then the computing worker is killed
 CALL_ENDS_WITHIN_S = 10.0  # of a suspend: then the external call in flight is in doubt
 
 MAX_SLEEP_S = 100 * 365 * 86400
-MAX_ERROR_CHARS = 16 * 1024  # of a message or traceback that is kept with the session
-
-DEFAULT_MEMORY_BYTES = 1024**3
-
-ATTEMPT, NOT_PERFORMED = "note.attempt", "note.not_performed"
 
 # What a performer ends in when a worker that was taken over calls it as our library never does.
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How a run ended.
-
-    Attributes:
-        status: completed, failed or suspended.
-        reason: Why, where suspended: `asked`, `script`, `limit`, `doubt` or `worker`.
-        limit: Name of the limit that stopped it, if one did.
-        message: One sentence for people; empty where there is nothing to say.
-    """
-
-    status: str
-    reason: str = ""
-    limit: str = ""
-    message: str = ""
-
-
-@dataclass(slots=True)
-class _Stopping:
-    """A suspend that was asked for and waits for the next effect."""
-
-    why: Ended
-    worker_until: float
-    calls_until: float
 
 
 @dataclass(slots=True)
@@ -129,24 +100,20 @@ class Host:
         self._services = services
         self._ledger = Ledger(store, store.history.writer(session.key, lease), services.on_output)
         self._events = OpenEvents()
-        limits = session.limits
         self._channel = Channel(
-            memory_bytes=int(limits.get("memory_bytes", DEFAULT_MEMORY_BYTES)),
+            memory_bytes=memory_of(session.limits),
             read_blob=store.blobs.read,
         )
         self._performing = Performing(self._channel.wake)
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
-        self._stopping: _Stopping | None = None
+        self._stopping: Stopping | None = None
         self._paused = False
         self._withheld: list[tuple[int, Outcome]] = []
         self._attempts: dict[int, int] = {}  # of effects performed again, by ordinal
         self._deaf = False  # the worker was killed; whatever it still said is void
         self._ended: Ended | None = None
         self._asked: list[Ended] = []  # from other threads and signal handlers
-        self._operations = int(session.usage.get("operations", 0))
-        self._active_before_s = float(session.usage.get("active_s", 0.0))
-        self._started = time.monotonic()
-        self._last_heard = self._started
+        self._meter = Meter(session.usage, time.monotonic())
         self._error: dict[str, Any] | None = None
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
@@ -268,7 +235,7 @@ class Host:
     def _hear(self, kind: int, payload: bytes) -> None:
         if self._deaf:
             return
-        self._last_heard = time.monotonic()
+        self._meter.last_heard = time.monotonic()
         if kind == Frame.RECORD:
             if payload[:1] == _EFFECT:
                 self._record_effect(payload)
@@ -309,9 +276,10 @@ class Host:
             # Not recorded: the script asks again when it is re-executed.
             self._stop_worker()
             return
-        if self._over_operations():
+        if reached := self._meter.over_operations(self._session.limits):
+            self._limit_reached(*reached)
             return
-        self._operations += 1
+        self._meter.count()
         if caused.part is Part.EFFECT:
             self._answer_at_once(caused)
         elif caused.name == "session.suspend":
@@ -360,7 +328,7 @@ class Host:
         except LimitReached as limit:
             # It was not performed, so it is no event: the script asks again when it goes on.
             self._ledger.take_back(before)
-            self._operations -= 1
+            self._meter.uncount()
             self._limit_reached(limit.limit, str(limit))
             return
         except (RespellError, *_ODD_ARGUMENTS) as error:
@@ -476,15 +444,15 @@ class Host:
             self._ended = Ended("completed")
             return
         self._error = {
-            "message": _shown(report.get("message", "")),
-            "traceback": _shown(report.get("traceback", "")),
+            "message": shown_error(report.get("message", "")),
+            "traceback": shown_error(report.get("traceback", "")),
             "event": self._ledger.number,
         }
         self._ended = Ended("failed", message=self._error["message"])
 
     def _stopped(self, report: dict[str, Any]) -> None:
         if report.get("kind") == "limit":
-            self._limit_reached("memory_bytes", _shown(report.get("message", "")))
+            self._limit_reached("memory_bytes", shown_error(report.get("message", "")))
             return
         from respell.engine.divergence import divergence
 
@@ -513,7 +481,7 @@ class Host:
     def _stop(self, why: Ended) -> None:
         if self._stopping is None:
             now = time.monotonic()
-            self._stopping = _Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
+            self._stopping = Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
             if self._calls_worth_waiting_for():
                 return
             if self._timers or self._performing.in_flight:
@@ -546,20 +514,9 @@ class Host:
                 self._silence()
                 self._ended = stopping.why
             return
-        limits = self._session.limits
-        duration = limits.get("max_duration")
-        if duration is not None and self._active_s(now) >= duration:
-            self._limit_reached("max_duration", f"it was active for {duration} s")
-        idle = limits.get("max_idle_time")
-        if idle is not None and now - self._last_heard >= idle and not self._performing.in_flight:
-            self._limit_reached("max_idle_time", f"it did nothing for {idle} s")
-
-    def _over_operations(self) -> bool:
-        most = self._session.limits.get("operations")
-        if most is None or self._operations < most:
-            return False
-        self._limit_reached("operations", f"it performed {self._operations} effects")
-        return True
+        busy = bool(self._performing.in_flight)
+        if reached := self._meter.over_time(self._session.limits, now, busy=busy):
+            self._limit_reached(*reached)
 
     def _limit_reached(self, limit: str, what: str) -> None:
         after = self._ledger.number
@@ -573,9 +530,6 @@ class Host:
         )
         self._silence()
         self._ended = Ended("suspended", "limit", limit, message)
-
-    def _active_s(self, now: float) -> float:
-        return self._active_before_s + (now - self._started)
 
     # Requests left by others -------------------------------------------------------------
 
@@ -600,30 +554,16 @@ class Host:
         for ordinal in self._performing.drop_waiting():
             self._not_performed(ordinal)
         self._channel.kill()
-        args: dict[str, Any] = {"reason": ended.reason} if ended.reason else {}
-        if ended.limit:
-            args["limit"] = ended.limit
-        if self._error is not None:
-            args["error"] = self._error
-        self._ledger.note(f"lifecycle.{_VERB[ended.status]}", args)
-        now = now_us()
-        usage = {
-            **self._session.usage,
-            "operations": self._operations,
-            "active_s": round(self._active_s(time.monotonic()), 6),
-        }
-        with self._store.transaction():
-            self._ledger.write()
-            self._store.sessions.update(
-                self._session.key,
-                status=ended.status,
-                ended_at=None if ended.status == "suspended" else now,
-                waiting_for=self._waiting_for,
-                error=self._error,
-                usage=usage,
-            )
-            self._store.leases.release(self._session.key, self._lease)
-        self._ledger.commit()
+        close_session(
+            self._store,
+            self._ledger,
+            self._session,
+            self._lease,
+            ended,
+            usage=self._meter.usage(time.monotonic()),
+            error=self._error,
+            waiting_for=self._waiting_for,
+        )
 
 
 def _ended(record: Record, outcome: Outcome) -> Record:
@@ -638,42 +578,3 @@ def _attempt_within_limits(effect: effects.Effect, ctx: EffectContext, record: R
         return attempt(lambda: effect.perform(ctx, args))
     except LimitReached as limit:
         return limit
-
-
-def notes_about_attempts(
-    store: Store, session: int, opened: Sequence[OpenEffect]
-) -> dict[int, list[str]]:
-    """Return which attempts were noted of open effects since they were first begun.
-
-    Args:
-        store: Where the session is.
-        session: The session's key.
-        opened: Its open effects.
-
-    Returns:
-        For each event number `ATTEMPT` where it was begun again and `NOT_PERFORMED` where the
-        attempt before came to nothing, in their order.
-    """
-    notes: dict[int, list[str]] = {one.number: [] for one in opened}
-    if not notes:
-        return notes
-    # In one pass: a script can leave thousands of effects open.
-    first = store.history.first_record_of(session, min(notes))
-    for _, body in store.history.records(session, first):
-        if body[0] != Part.NOTE:
-            continue
-        note = Record.unpack(body)
-        number = note.arguments().get("number")
-        if note.name in (ATTEMPT, NOT_PERFORMED) and number in notes:
-            notes[number].append(note.name)
-    return notes
-
-
-_VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}
-
-
-def _shown(text: object) -> str:
-    shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
-    if len(shown) <= MAX_ERROR_CHARS:
-        return shown
-    return f"{shown[:MAX_ERROR_CHARS]}… ({len(shown)} characters)"

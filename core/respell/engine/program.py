@@ -155,7 +155,7 @@ class Program:
 
 
 def read_script(file: Path) -> bytes:
-    """Return a script's bytes, with a first line that starts with `#` made a comment.
+    """Return a script's bytes.
 
     Raises:
         UsageError: The file can't be read, is too large or is no Lua text.
@@ -168,8 +168,7 @@ def read_script(file: Path) -> bytes:
         raise UsageError(f"can't read the script {file}: {error.strerror}") from None
     if source.startswith(b"\x1bLua"):
         raise UsageError(f"{file} is compiled Lua; Respell runs Lua source only")
-    # As the stand-alone interpreter does with `#!/usr/bin/env …`; the line count stays.
-    return b"--" + source if source.startswith(b"#") else source
+    return source
 
 
 def new_seed() -> tuple[int, int]:

@@ -24,7 +24,7 @@ from respell.engine.channel import Batches, Channel
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.frames import Kind as Frame
-from respell.engine.host import DEFAULT_MEMORY_BYTES
+from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, first_of
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
@@ -180,7 +180,7 @@ class _Replayer:
         self._started = time.perf_counter()
         self._trace = blake3()
         self._channel = Channel(
-            memory_bytes=int(session.limits.get("memory_bytes", DEFAULT_MEMORY_BYTES)),
+            memory_bytes=memory_of(session.limits),
             read_blob=store.blobs.read,
         )
 

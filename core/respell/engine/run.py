@@ -11,16 +11,12 @@ from blake3 import blake3
 
 from respell import values
 from respell.engine import effects
+from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.effects import EffectContext, Kind
-from respell.engine.host import (
-    ATTEMPT,
-    NOT_PERFORMED,
-    Ended,
-    Host,
-    Services,
-    notes_about_attempts,
-)
+from respell.engine.ending import Ended
+from respell.engine.host import Host, Services
 from respell.engine.ledger import OnOutput
+from respell.engine.limits import check_limits
 from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.program import START, Program
 from respell.engine.suspension import check_value
@@ -38,20 +34,6 @@ from respell.sessions.record import SessionRecord, new_id
 from respell.store import OpenEffect, Store
 from respell.times import now_us
 from respell.tools import ToolRegistry
-
-LIMITS: Mapping[str, type] = {
-    "operations": int,
-    "memory_bytes": int,
-    "max_duration": float,
-    "max_idle_time": float,
-    "tokens": int,
-    "cost_usd": float,
-    "artifacts": int,
-    "artifact_bytes": int,
-}
-"""The limits a session can have, and the type of each."""
-
-LEAST_MEMORY_BYTES = 2 * 1024 * 1024
 
 _EXIT = {"completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
@@ -148,31 +130,6 @@ class Run:
         self._host.kill()
 
 
-def check_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the limits as numbers.
-
-    Raises:
-        UsageError: A name is unknown or a value is no positive number.
-    """
-    checked = {}
-    for name, value in limits.items():
-        if name not in LIMITS:
-            raise UsageError(f"{name!r} is not a limit; there are {', '.join(LIMITS)}")
-        try:
-            number = LIMITS[name](value)
-        except (TypeError, ValueError, OverflowError):
-            number = -1
-        if not number > 0:
-            raise UsageError(f"the limit {name} must be a number above 0, not {value!r}")
-        if name == "memory_bytes" and number < LEAST_MEMORY_BYTES:
-            raise UsageError(
-                f"the limit memory_bytes must be at least {LEAST_MEMORY_BYTES}, which the base "
-                f"library needs, not {value!r}"
-            )
-        checked[name] = number
-    return checked
-
-
 def start(
     store: Store,
     program: Program,
@@ -198,7 +155,7 @@ def start(
         description: Free text.
         tags: Its tags.
         metadata: The user's own fields.
-        limits: See `LIMITS`; sizes in bytes, times in seconds.
+        limits: See `respell.engine.limits`; sizes in bytes, times in seconds.
         created_by: Who creates it, as shown to people.
         on_output: Called with an output event's name and bytes once it is committed.
         tools: The tools the script can call; None for all that are registered.

@@ -23,8 +23,8 @@ LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
 
 # Later files use what earlier ones provide.
 LIBRARY = (
-    "codec", "order", "gc", "base", "coroutines", "strings", "tables", "effects", "edits",
-    "modules", "io", "os", "json",
+    "codec", "order", "gc", "base", "coroutines", "strings", "tables",
+    "effects", "branches", "edits", "modules", "io", "os", "json", "program",
 )  # fmt: skip
 GLOBALS = ("logger", "utils", "state", "session", "artifact", "hook", "tool", "workflow")
 

@@ -16,7 +16,6 @@ return function(engine, env)
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
   local isyieldable = raw.coroutine.isyieldable
   local concat, move = raw.table.concat, raw.table.move
-  local table_unpack, table_pack = raw.table.unpack, raw.table.pack
   local encode, decode, encode_string = engine.encode, engine.decode, engine.encode_string
   local send, receive = port.send, port.receive
 
@@ -160,9 +159,6 @@ return function(engine, env)
     return engine.branch_of(co) or engine.identify(co)
   end
 
-  local branches = setmetatable({}, { __mode = "k" })
-  function engine.branch_of(co) return branches[co] end
-
   -- Stops -------------------------------------------------------------------------------
 
   -- Reports and ends the process; the script never learns of it.
@@ -285,7 +281,7 @@ return function(engine, env)
   -- In a parallel branch the others may go on; `engine.WAIT` is what the scheduler knows.
   local WAIT = {}
   engine.WAIT = WAIT
-  local scheduling = 0
+  engine.scheduling = 0
 
   -- Where a coroutine of the script can't be left, the whole branch waits.
   function engine.wait_here(_, o)
@@ -298,7 +294,7 @@ return function(engine, env)
   end
 
   local function wait(o)
-    if scheduling > 0 and isyieldable() then
+    if engine.scheduling > 0 and isyieldable() then
       return yield(WAIT, o)
     end
     return wait_sync(o)
@@ -420,7 +416,7 @@ return function(engine, env)
     local outer = current
     local o, produced = begin(name, args, source, line, produce)
     current = o
-    return closed(o, name, source, line, outer, engine.guarded(body, o, produced))
+    return closed(o, name, source, line, outer, engine.pcall(body, o, produced))
   end
 
   -- The effect at the heart of a span: same event, its own intent and outcome.
@@ -430,100 +426,14 @@ return function(engine, env)
     return perform(INTENT, o, name, args, source, line)
   end
 
-  -- pcall that leaves out-of-memory to the host.
-  local function checked(ok, value, ...)
-    if not ok and value == "not enough memory" then
-      engine.die("memory_bytes", "out of memory")
-    end
-    return ok, value, ...
-  end
+  -- For lua/branches.lua: the answers in line, and what is inside of what.
+  engine.answers = { take = take_arrival, pump = pump, completed = completed }
 
-  function engine.guarded(f, ...)
-    return checked(pcall(f, ...))
-  end
-
-  -- Parallel branches --------------------------------------------------------------------
-
-  -- Which of `blocked` (ordinal -> branch) is answered first? Answers that came while a
-  -- branch could not be left stay in line, so the order is that of the history.
-  local function next_arrival(blocked)
-    while true do
-      local o = take_arrival(blocked)
-      if o then return o end
-      if scheduling > 1 and isyieldable() then
-        local any = {}
-        for one in next, blocked do any[one] = true end
-        return yield(WAIT, any)
-      end
-      pump()
-    end
-  end
-
-  -- Runs functions as branches, `limit` at a time, and returns an array of {ok, value}.
-  -- A branch is left only where it waits for an effect that was posted.
-  function engine.parallel(functions, limit)
-    local n = #functions
-    local results, blocked, running_now, started = {}, {}, 0, 0
-    local outer = current
-    scheduling = scheduling + 1
-
-    local function advance(branch, ...)
-      current = branch.current
-      local result = table_pack(engine.resume_branch(branch.co, ...))
-      branch.current = current
-      current = outer
-      if not result[1] then
-        results[branch.index] = { ok = false, value = result[2] }
-      elseif raw.coroutine.status(branch.co) == "dead" then
-        results[branch.index] = { ok = true, value = result[2] }
-      elseif result[2] == WAIT then
-        local o = result[3]
-        branch.waits = o
-        if type(o) == "table" then
-          for one in next, o do blocked[one] = branch end
-        else
-          blocked[o] = branch
-        end
-        return
-      else
-        results[branch.index] = { ok = false, value = "attempt to yield from outside a coroutine" }
-        raw.coroutine.close(branch.co)
-      end
-      running_now = running_now - 1
-    end
-
-    local function start()
-      started = started + 1
-      running_now = running_now + 1
-      local co = raw.coroutine.create(functions[started])
-      branches[co] = engine.identify(co)
-      if engine.on_coroutine then engine.on_coroutine(co) end
-      advance({ co = co, index = started, current = outer })
-    end
-
-    while started < n or running_now > 0 do
-      while started < n and running_now < limit do start() end
-      if running_now > 0 then
-        local o = next_arrival(blocked)
-        local branch = blocked[o]
-        for one, b in next, blocked do
-          if b == branch then blocked[one] = nil end
-        end
-        if type(branch.waits) == "table" then
-          advance(branch, o)
-        else
-          local c = completed[o]
-          completed[o] = nil
-          advance(branch, c[1], c[2])
-        end
-      end
-    end
-    scheduling = scheduling - 1
-    return results
-  end
-
-  function engine.resume_branch(co, ...)
-    return checked(raw.coroutine.resume(co, ...))
+  -- Makes `o` the event we are inside of, and returns the one we were in.
+  function engine.move_inside(o)
+    local was = current
+    current = o
+    return was
   end
 
   -- Blobs -------------------------------------------------------------------------------
@@ -565,75 +475,12 @@ return function(engine, env)
     port.finish(pack("<BB", FINISH, status) .. encode(payload))
   end
 
-  -- os.exit: ends the script as completed (true, 0) or failed (anything else); `reason`
-  -- is what a failed one says of itself.
-  function engine.exit(code, reason)
-    if code == nil or code == true or code == 0 then
-      return report_end(OK, {})
-    end
-    if code == false then code = 1 end
-    return report_end(FAILED, {
-      message = engine.where() .. (reason or format("os.exit(%s)", tostring(code))),
-      traceback = "", exit_code = code,
-    })
-  end
+  engine.report_end = report_end
 
-  local function describe(failure)
-    return { message = engine.error_text(failure), traceback = engine.traceback("", 2) }
-  end
-
-  -- The text of an error value, as the stand-alone interpreter shows it.
-  function engine.error_text(failure)
-    if type(failure) == "string" then return failure end
-    if failure == nil then return "(error object is a nil value)" end
-    local ok, text = engine.guarded(engine.tostring, failure)
-    if type(failure) == "table" then
-      local meta = raw.getmetatable(failure)
-      if not (meta and raw.rawget(meta, "__tostring")) then
-        local encodable, bytes = engine.guarded(engine.to_json_text or engine.tostring, failure)
-        return "(error object is a table value) " .. (encodable and bytes or "")
-      end
-    end
-    if ok and type(text) == "string" then return text end
-    return format("(error object is a %s value)", type(failure))
-  end
-
-  local function result_of(ok, value)
-    if ok then
-      return report_end(OK, { result = pcall(encode, value) and value or nil })
-    elseif value == "not enough memory" then
-      return engine.die("memory_bytes", "out of memory")
-    elseif type(value) ~= "table" then
-      -- The stack was too deep even for the handler.
-      value = { message = tostring(value), traceback = "" }
-    end
-    return report_end(FAILED, value)
-  end
-
-  -- Counts the script's lines, in the main thread and in every coroutine.
-  local function count_lines()
-    local function hook()
-      local f = getinfo(2, "f").func
-      local source = sources[f]
-      if source == nil then source = source_of(f) end
-      if source then engine.lines = engine.lines + 1 end
-    end
-    raw.debug.sethook(hook, "l")
-    function engine.on_coroutine(co) raw.debug.sethook(co, hook, "l") end
-  end
-
-  function engine.start()
-    local init = decode(sub(receive(), 2))
+  -- Takes over how this run is meant to go (respell/engine/program.py, `Program.init`).
+  function engine.configure(init)
     tracing, ask_all, script_changed = init.trace, init.ask_all, init.script_changed
     trace_from = init.trace_from or 1
-    engine.init, engine.lines = init, 0
-    engine.seed_random(init.seed[1], init.seed[2])
-    env.args, env.ARGS, env.input = init.args, init.args, init.input
-    local chunk, message = raw.load(init.source, "@" .. init.name, "t", env)
-    if not chunk then
-      return report_end(FAILED, { message = message, traceback = "" })
-    end
-    if init.count_lines then count_lines() end
     if init.edits then
       edits = {}
       for _, edit in raw.ipairs(init.edits) do
@@ -641,6 +488,17 @@ return function(engine, env)
         edits[edit.ordinal][#edits[edit.ordinal] + 1] = edit
       end
     end
-    return result_of(raw.xpcall(chunk, describe, table_unpack(init.args)))
+  end
+
+  -- The first frame: what to run.
+  function engine.receive_init()
+    return decode(sub(receive(), 2))
+  end
+
+  -- Chunk name of a function of the script; false for ours and for C functions.
+  function engine.source_of(f)
+    local source = sources[f]
+    if source == nil then source = source_of(f) end
+    return source
   end
 end

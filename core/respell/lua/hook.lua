@@ -169,7 +169,7 @@ return function(engine, env)
     local args = { hook = hook.name, point = hook.point, component = tool, data = data }
     return engine.span("hook.call", args, function()
       hook.running = true
-      local ok, result = engine.guarded(hook.fn, {
+      local ok, result = engine.pcall(hook.fn, {
         point = hook.point, session_id = engine.init.session_id,
         correlation_id = engine.init.session_id, component = tool,
         component_id = { type = "tool", name = tool }, data = copy(data), metadata = {},

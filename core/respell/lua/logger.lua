@@ -10,7 +10,7 @@ return function(engine, env)
   -- A field's value on one line: quoted where it would not read as one word.
   local function shown(value)
     if type(value) == "table" then
-      local ok, text = engine.guarded(engine.to_json_text, value)
+      local ok, text = engine.pcall(engine.to_json_text, value)
       return ok and text or tostring(value)
     end
     local text = tostring(value)

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from respell.engine import run as engine
 from respell.engine.fork import fork
+from respell.engine.limits import check_limits
 from respell.engine.program import Program, read_script
 from respell.engine.run import Run, RunResult
 from respell.errors import RespellError, SessionBusy, UsageError
@@ -75,7 +76,7 @@ def limits_of(command: Command) -> dict[str, Any]:
     duration = getattr(command.args, "max_duration", None)
     if duration is not None:
         given["max_duration"] = duration
-    return engine.check_limits(given)
+    return check_limits(given)
 
 
 def _run_here(

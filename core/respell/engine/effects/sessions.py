@@ -18,7 +18,7 @@ from respell.engine.effects.acting import (
     take_on,
 )
 from respell.engine.effects.arguments import Arguments
-from respell.engine.run import LIMITS
+from respell.engine.limits import LIMITS
 from respell.errors import EffectFailed, PermissionDenied, UsageError
 from respell.sessions.lifecycle import check_transition
 from respell.sessions.record import SessionRecord

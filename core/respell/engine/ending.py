@@ -1,0 +1,97 @@
+"""How a run ends, and the transaction that makes it so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from respell.engine.ledger import Ledger
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.times import now_us
+
+MAX_ERROR_CHARS = 16 * 1024  # of a message or traceback that is kept with the session
+
+_VERB = {"completed": "complete", "failed": "fail", "suspended": "suspend"}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a run ended.
+
+    Attributes:
+        status: completed, failed or suspended.
+        reason: Why, where suspended: `asked`, `script`, `limit`, `doubt` or `worker`.
+        limit: Name of the limit that stopped it, if one did.
+        message: One sentence for people; empty where there is nothing to say.
+    """
+
+    status: str
+    reason: str = ""
+    limit: str = ""
+    message: str = ""
+
+
+@dataclass(slots=True)
+class Stopping:
+    """A suspend that was asked for and waits for the next effect.
+
+    Attributes:
+        why: How the run will have ended.
+        worker_until: When the worker is killed, by time.monotonic().
+        calls_until: When calls in flight are given up, likewise.
+    """
+
+    why: Ended
+    worker_until: float
+    calls_until: float
+
+
+def close_session(
+    store: Store,
+    ledger: Ledger,
+    session: SessionRecord,
+    lease: int,
+    ended: Ended,
+    *,
+    usage: dict[str, Any],
+    error: dict[str, Any] | None,
+    waiting_for: dict[str, Any] | None,
+) -> None:
+    """Record the end, change the session's row and give the lease up, all in one transaction.
+
+    Args:
+        store: The store.
+        ledger: The session's, with whatever is not written yet.
+        session: The session.
+        lease: The lease's fencing token.
+        ended: How the run ended.
+        usage: What it used.
+        error: message, traceback and event of what went wrong, if something did.
+        waiting_for: prompt and schema of the value it waits for, if it does.
+    """
+    args: dict[str, Any] = {"reason": ended.reason} if ended.reason else {}
+    if ended.limit:
+        args["limit"] = ended.limit
+    if error is not None:
+        args["error"] = error
+    ledger.note(f"lifecycle.{_VERB[ended.status]}", args)
+    with store.transaction():
+        ledger.write()
+        store.sessions.update(
+            session.key,
+            status=ended.status,
+            ended_at=None if ended.status == "suspended" else now_us(),
+            waiting_for=waiting_for,
+            error=error,
+            usage={**session.usage, **usage},
+        )
+        store.leases.release(session.key, lease)
+    ledger.commit()
+
+
+def shown_error(text: object) -> str:
+    shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
+    if len(shown) <= MAX_ERROR_CHARS:
+        return shown
+    return f"{shown[:MAX_ERROR_CHARS]}… ({len(shown)} characters)"

@@ -91,6 +91,7 @@ def close_session(
 
 
 def shown_error(text: object) -> str:
+    """Return the text of a script's error as it is kept with the session."""
     shown = text.decode(errors="replace") if isinstance(text, bytes) else str(text)
     if len(shown) <= MAX_ERROR_CHARS:
         return shown

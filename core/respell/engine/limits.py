@@ -20,6 +20,7 @@ LIMITS: Mapping[str, type] = {
 """The limits a session can have, and the type of each: sizes in bytes, times in seconds."""
 
 DEFAULT_MEMORY_BYTES = 1024**3
+LEAST_MEMORY_BYTES = 2 * 1024**2
 
 Reached = tuple[str, str]
 """Name of a limit, and what was reached, in words."""
@@ -41,6 +42,11 @@ def check_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
             number = -1
         if not number > 0:
             raise UsageError(f"the limit {name} must be a number above 0, not {value!r}")
+        if name == "memory_bytes" and number < LEAST_MEMORY_BYTES:
+            raise UsageError(
+                f"the limit memory_bytes must be at least {LEAST_MEMORY_BYTES}, as the base "
+                f"library alone needs most of that, not {value!r}"
+            )
         checked[name] = number
     return checked
 

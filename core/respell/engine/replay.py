@@ -23,6 +23,7 @@ from respell.engine import effects
 from respell.engine.channel import Batches, Channel
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
+from respell.engine.ending import shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, first_of
@@ -209,9 +210,7 @@ class _Replayer:
         if whole and recorded.status in ("completed", "failed"):
             same = (status is Status.OK) == (recorded.status == "completed")
             if same and status is Status.ERROR:
-                message = report["message"]
-                text = message.decode(errors="replace") if isinstance(message, bytes) else message
-                same = text == (recorded.error or {}).get("message")
+                same = shown_error(report["message"]) == (recorded.error or {}).get("message")
             if not same:
                 end = {"name": f"lifecycle.{recorded.status}", "args": b"", "source": "", "line": 0}
                 found = {

@@ -14,8 +14,9 @@ return function(engine, env)
       return ok and text or tostring(value)
     end
     local text = tostring(value)
-    if text == "" or find(text, '[%s%c"=]') then return engine.to_json_text(text) end
-    return text
+    if text ~= "" and not find(text, '[%s%c"=]') then return text end
+    local ok, quoted = engine.pcall(engine.to_json_text, text)
+    return ok and quoted or format("%q", text)   -- bytes that are no text
   end
 
   local function line(level, message, fields)

@@ -13,7 +13,14 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import Kind, Manner
-from respell.errors import EffectFailed, PermissionDenied, RespellError, StoreError, UsageError
+from respell.errors import (
+    EffectFailed,
+    LimitReached,
+    PermissionDenied,
+    RespellError,
+    StoreError,
+    UsageError,
+)
 from respell.schema import fitted, validate
 from respell.tools import builtin
 from respell.tools.decorator import declared, tool_of
@@ -166,7 +173,7 @@ def _idempotent(manner: Manner) -> bool:
 def _performed(tool: Tool, params: dict[str, Any], ctx: ToolContext) -> Any:
     try:
         return tool.perform(params, ctx)
-    except (PermissionDenied, StoreError):
+    except (LimitReached, PermissionDenied, StoreError):
         raise
     except RespellError as error:
         raise EffectFailed(f"Tool '{tool.name}' failed: {error}") from error

@@ -48,7 +48,13 @@ def encode(value: object) -> bytes:
     Raises:
         UsageError: Something in it has no Lua counterpart, or it nests deeper than 100.
     """
-    packed: bytes = _packer.pack(_plain(value, 0))
+    try:
+        packed: bytes = _packer.pack(_plain(value, 0))
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"text with half a surrogate pair ({error.object[error.start]!a}) is no Unicode; "
+            "pass it as bytes"
+        ) from None
     return packed
 
 

@@ -127,9 +127,10 @@ def test_what_is_no_data_is_refused_in_a_sentence(text: str, message: str) -> No
 
 
 def test_python_refuses_what_lua_can_not_hold() -> None:
-    for value in (2**63, object(), {None: 1}, {math.nan: 1}):
+    for value in (2**63, object(), {None: 1}, {math.nan: 1}, "\ud800", ["\ud800"], {"\ud800": 1}):
         with pytest.raises(UsageError):
             values.encode(value)
+        assert values.decode(values.encode("fine")) == "fine"
 
 
 @given(

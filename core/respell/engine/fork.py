@@ -172,11 +172,8 @@ def _own_records(
 ) -> list[Record]:
     """Return what the fork's own history begins with."""
     records: list[Record] = []
-    if source is not None:
-        script = blake3(source).digest()
-        records.append(_note("edit.script", {"script": script, "was": session.script_hash}))
     if point.replaced is not None:
-        records.append(_note("edit.outcome", {"number": point.number, "outcome": outcome}))
+        # First of all: an effect in one record has the next number, before any note.
         records.append(
             replace(
                 point.replaced.with_outcome(Status.OK, values.encode(outcome)),
@@ -184,6 +181,10 @@ def _own_records(
                 meta=values.encode({"edited": True}),
             )
         )
+        records.append(_note("edit.outcome", {"number": point.number, "outcome": outcome}))
+    if source is not None:
+        script = blake3(source).digest()
+        records.append(_note("edit.script", {"script": script, "was": session.script_hash}))
     records.extend(
         _note(
             "edit.variable",

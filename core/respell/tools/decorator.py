@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -163,6 +162,10 @@ def _performer(
 ) -> Callable[[dict[str, Any], ToolContext], Any]:
     def perform(params: dict[str, Any], ctx: ToolContext) -> Any:
         value = function(**signature.arguments(params, ctx))
-        return asyncio.run(value) if inspect.iscoroutine(value) else value
+        if not inspect.iscoroutine(value):
+            return value
+        import asyncio  # takes longer to import than most tools run
+
+        return asyncio.run(value)
 
     return perform

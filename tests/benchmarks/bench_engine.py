@@ -11,11 +11,14 @@ from pathlib import Path
 
 import respell
 from benchmarks.measure import Figure, best_s, median_us
+from respell import values
 from respell.engine import run
 from respell.engine.channel import Channel
 from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import RunResult
+from respell.history.record import Part, Record, Status
+from respell.sessions.record import SessionRecord
 from respell.store import Store
 
 _EFFECTS = 10_000
@@ -29,6 +32,7 @@ def figures(folder: Path) -> list[Figure]:
         *_replays(folder),
         *_starting(),
         *_memory(folder),
+        *_million(folder),
     ]
 
 
@@ -254,3 +258,37 @@ def _memory(folder: Path) -> list[Figure]:
             floor / 1024, "a bare lupa process that holds the same",
         )
     ]  # fmt: skip
+
+
+def _million(folder: Path) -> list[Figure]:
+    """Look at a session of 1,000,000 events, beyond what any command takes to start."""
+    path = folder / "million"
+    count = 1_000_000
+    with Store(path, durability="process") as store:
+        session = store.sessions.insert(SessionRecord(name="million", script="million.lua"))
+        lease = store.leases.acquire(session.key)
+        writer = store.history.writer(session.key, lease)
+        args, outcome = values.encode({}), values.encode(1_800_000_000)
+        for first in range(1, count + 1, 10_000):
+            writer.append(
+                [
+                    Record(
+                        Part.EFFECT, number, number, 0, Status.OK, "clock.time", "million.lua", 1,
+                        args=args, outcome=outcome,
+                    )
+                    for number in range(first, first + 10_000)
+                ]
+            )  # fmt: skip
+        store.leases.release(session.key, lease)
+
+    def command(*words: str) -> float:
+        call = [sys.executable, "-m", "respell_tui", *words]
+        return best_s(lambda: subprocess.run(call, stdout=subprocess.DEVNULL, check=True), count=7)
+
+    start = command("--version")
+    shown = command("show", "--store", str(path), "@last")
+    last = command("events", "--store", str(path), "@last", "--from", str(count - 49))
+    return [
+        Figure("respell show of 1,000,000 events, beyond process start", shown - start, "s", 0.2),
+        Figure("its last 50 events, beyond process start", last - start, "s", 0.2),
+    ]

@@ -133,6 +133,8 @@ def the_story(folder: Path, *, megabytes: float, every: int, kills: int, longest
             # In order; and each exactly once, but for those that a person had to settle.
             assert sorted(server.asked) == requests, "a request was lost or made twice"
             server.asked.clear()
+    # Neither the server nor the file is there any more.
+    story.log.unlink()
     replayed = respell("replay", "@last", "--json", store=store)
     result = json.loads(replayed.stdout)
     assert replayed.returncode == 0, replayed.stdout

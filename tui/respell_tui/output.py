@@ -69,6 +69,11 @@ class Out:
             parts = tuple(p if isinstance(p, Painted) else visible(p) for p in parts)
         self._write("".join(parts) + "\n")
 
+    def over(self, text: str) -> None:
+        """Write one line of our own over the one the cursor is on, on a terminal only."""
+        if self.is_terminal:
+            self._write(f"\r\x1b[K{one_line(text)[: (self.columns() or 80) - 1]}")
+
     def raw(self, data: bytes) -> None:
         """Write bytes of a script: as they are, or made visible on a terminal."""
         if self.is_terminal:

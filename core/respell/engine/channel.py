@@ -36,6 +36,20 @@ Batches = Iterator[list[bytes]]
 """Records of a history in order, some at a time."""
 
 
+OnProgress = Callable[[int, int], None]
+"""Called with how many records of how many have been handed to a worker."""
+
+
+def counted(history: Batches, total: int, tell: OnProgress | None) -> Batches:
+    """Pass a history through, and tell after each batch how far it has got."""
+    done = 0
+    for batch in history:
+        yield batch
+        done += len(batch)
+        if tell is not None:
+            tell(done, total)
+
+
 class Channel:
     """One worker process.
 

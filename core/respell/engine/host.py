@@ -16,7 +16,7 @@ from typing import Any
 from respell import values
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
-from respell.engine.channel import Channel
+from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
@@ -65,6 +65,7 @@ class Services:
         stdin: What `io.read` reads, a binary file, or None.
         aliases: Ids of sessions that mean others here (see `respell.engine.fork`).
         edits: Variables that a fork sets at positions (likewise).
+        on_progress: Called while the history is re-executed.
     """
 
     tools: ToolRegistry
@@ -72,6 +73,7 @@ class Services:
     stdin: Any = None
     aliases: dict[str, str] = field(default_factory=dict)
     edits: list[dict[str, Any]] = field(default_factory=list)
+    on_progress: OnProgress | None = None
 
 
 class Host:
@@ -166,6 +168,7 @@ class Host:
         ledger.commit()
         open_effects = store.history.open_effects(self._session.key)
         history = store.history.bodies(self._session.key, ledger.seq)
+        history = counted(history, ledger.seq, self._services.on_progress)
         self._channel.wait_ready()
         self._channel.begin(
             self._program.init(

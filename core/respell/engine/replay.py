@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from respell import values
 from respell.engine import effects
-from respell.engine.channel import Batches, Channel
+from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.ending import shown_error
@@ -97,6 +97,7 @@ def replay(
     first: int | None = None,
     last: int | None = None,
     count_lines: bool = False,
+    on_progress: OnProgress | None = None,
 ) -> ReplayResult:
     """Re-execute a session; no effect outside is performed.
 
@@ -109,6 +110,7 @@ def replay(
         first: Event number from which on the trace is taken; None for the beginning.
         last: Event number to stop after; None for the end.
         count_lines: Run with a line hook that counts the script's lines.
+        on_progress: Called with how many records of how many were re-executed.
 
     Raises:
         UsageError: The session has no program, or an edit fits no event or mode.
@@ -139,7 +141,8 @@ def replay(
     if mode == "simulate":
         with tempfile.TemporaryDirectory(prefix="respell-simulate-") as folder:
             return replayer.simulate(init, program, folder)
-    return replayer.compare(init, _edited(store, session, edits or {}, stop))
+    history = _edited(store, session, edits or {}, stop)
+    return replayer.compare(init, counted(history, stop, on_progress))
 
 
 def _ordinal_of(store: Store, session: SessionRecord, number: int) -> int:

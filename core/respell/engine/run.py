@@ -12,6 +12,7 @@ from blake3 import blake3
 from respell import values
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
+from respell.engine.channel import OnProgress
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
 from respell.engine.host import Host, Services
@@ -198,6 +199,7 @@ def resume(
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
     stdin: Any = None,
+    on_progress: OnProgress | None = None,
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -210,6 +212,7 @@ def resume(
         on_output: Called with each new output.
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads.
+        on_progress: Called with how many records of how many were re-executed.
 
     Raises:
         InvalidTransition: It has ended, or has no program.
@@ -225,6 +228,7 @@ def resume(
         check_resumable(session)
         program = program_of(store, session)
         services = _services(on_output, tools, stdin)
+        services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
         _take_up(store, session, lease, program, services, value, settlements or Settlements())

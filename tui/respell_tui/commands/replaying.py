@@ -20,6 +20,7 @@ from respell_tui.commands.run import Stopper, host, standard_input
 from respell_tui.context import Command, event_number, json_option, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
 from respell_tui.printing import Printer
+from respell_tui.progress import Progress
 from respell_tui.text import fit, one_line
 
 IDENTICAL, DIFFERENT = 0, 4
@@ -36,15 +37,17 @@ def replay(command: Command) -> int:
     if mode == "modified" and not edits:
         raise UsageError("--mode modified needs what to modify: --set N=JSON")
     with command.with_session(args.id) as (store, session):
-        result = re_execute(
-            store,
-            session,
-            mode=mode,
-            edits=edits,
-            source=None if args.script is None else read_script(Path(args.script)),
-            first=None if args.first is None else event_number(args.first, "--from"),
-            last=None if args.last is None else event_number(args.last, "--to"),
-        )
+        with Progress(command.err, "re-executing") as progress:
+            result = re_execute(
+                store,
+                session,
+                on_progress=progress,
+                mode=mode,
+                edits=edits,
+                source=None if args.script is None else read_script(Path(args.script)),
+                first=None if args.first is None else event_number(args.first, "--from"),
+                last=None if args.last is None else event_number(args.last, "--to"),
+            )
         if args.json:
             command.out.json(result.to_json())
         else:

@@ -28,6 +28,7 @@ from respell_tui.describe import session_object
 from respell_tui.detach import detached
 from respell_tui.output import Out
 from respell_tui.printing import Printer
+from respell_tui.progress import Progress
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -118,6 +119,7 @@ def resume(command: Command) -> int:
             session = _with_script(command, store, session, Path(args.script))
         if args.value is not None:
             _check_waits(store, session)
+        progress = Progress(command.err, "re-executing")
         resumed = engine.resume(
             store,
             session,
@@ -126,6 +128,7 @@ def resume(command: Command) -> int:
             limits=limits,
             on_output=Printer(command),
             stdin=standard_input(),
+            on_progress=progress,
         )
         command.err.line("session ", session.id)
         return host(command, store, resumed, stopper)

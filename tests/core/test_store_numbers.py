@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
@@ -38,7 +39,7 @@ class Told:
     def top(self) -> int:
         return max((record.number for record in self.records), default=0)
 
-    def append(self, steps: list[tuple[Part, float]]) -> None:
+    def append(self, store: Store, steps: list[tuple[Part, float]]) -> None:
         """Append a batch; steps that continue an event say which, as a part of all."""
         batch: list[Record] = []
         top = self.top
@@ -48,6 +49,9 @@ class Told:
                 number = min(int(which * top) + 1, number)
             top = max(top, number)
             batch.append(Record(part, number, name=f"step.{len(self.records) + len(batch)}"))
+        with suppress(RuntimeError), store.transaction():  # what is taken back changes nothing
+            self.writer.append(batch)
+            raise RuntimeError
         self.writer.append(batch)
         self.records += batch
 
@@ -99,16 +103,19 @@ def test_events_are_found_as_a_scan_would_find_them(
 ) -> None:
     all_told = [Told(new_writer(store))]
     for batch in first:
-        all_told[0].append(batch)
+        all_told[0].append(store, batch)
     for which, where, batches in forks:
         source = all_told[int(which * (len(all_told) - 1))]
         seq = round(where * len(source.records))
         writer = new_writer(store, fork_of=source.writer.session, fork_seq=seq)
         all_told.append(Told(writer, source.records[:seq]))
         for batch in batches:
-            all_told[-1].append(batch)
-    for batch in on:  # what an original does after it was forked is its own
-        all_told[0].append(batch)
+            all_told[-1].append(store, batch)
+    # What an original does after it was forked is its own; another writer goes on with it.
+    original = all_told[0].writer
+    all_told[0].writer = store.history.writer(original.session, original.lease)
+    for batch in on:
+        all_told[0].append(store, batch)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(history, "_BATCH_EVENTS", at_once)
         for told in all_told:
@@ -155,10 +162,37 @@ def test_an_event_is_found_at_once_under_ten_thousand_outcomes(store: Store) -> 
         store._database._connection.set_progress_handler(None)
 
 
+def test_rows_of_ended_effects_do_not_pile_up(store: Store) -> None:
+    writer = new_writer(store)
+    many = 250
+    writer.append([Record(Part.INTENT, n, name="tool.invoke") for n in range(1, many + 1)])
+
+    def listed() -> int:
+        sql = "SELECT count(*) FROM open_effects WHERE session = ?"
+        return int(store._database.value(sql, (writer.session,)))
+
+    for number in range(1, many + 1):
+        writer.append([Record(Part.OUTCOME, number)])
+        still_open = many - number
+        assert len(store.history.open_effects(writer.session)) == still_open
+        assert still_open <= listed() <= still_open + 100
+    left = listed()
+    assert left > 0
+    # Another writer knows of them; an effect that is tried again has one row.
+    writer = store.history.writer(writer.session, writer.lease)
+    writer.append([Record(Part.INTENT, many, name="tool.invoke")])
+    assert [one.number for one in store.history.open_effects(writer.session)] == [many]
+    assert listed() == left
+    writer.append([Record(Part.INTENT, many + n, name="tool.invoke") for n in range(1, 101)])
+    for number in range(many, many + 101):
+        writer.append([Record(Part.OUTCOME, number)])
+    assert listed() <= 100
+
+
 @pytest.mark.parametrize("sql", ["begun = 1 WHERE seq = 2", "begun = NULL WHERE seq = 3"])
 def test_what_events_are_found_by_is_verified(store: Store, sql: str) -> None:
     told = Told(new_writer(store))
-    told.append([(Part.INTENT, 0), (Part.EFFECT, 0), (Part.OUTCOME, 0), (Part.EFFECT, 0)])
+    told.append(store, [(Part.INTENT, 0), (Part.EFFECT, 0), (Part.OUTCOME, 0), (Part.EFFECT, 0)])
     assert store.history.verify(told.writer.session) == 4
     store._database.write(f"UPDATE records SET {sql} AND session = {told.writer.session}")
     with pytest.raises(StoreCorrupt, match=f"record {sql[-1]} "):

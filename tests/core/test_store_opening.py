@@ -14,6 +14,7 @@ import pytest
 from respell.errors import StoreCorrupt, StoreError, StoreMissing, StoreTooNew
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.store.database import PAGE_SIZE
 from store_children import begin, effect, make_store, run_code
 
 
@@ -25,7 +26,7 @@ def test_a_new_store_is_made_with_its_folders_for_its_owner_only(tmp_path: Path)
         pragma = store._database.value
         assert pragma("PRAGMA journal_mode") == "wal"
         assert pragma("PRAGMA synchronous") == 1
-        assert pragma("PRAGMA page_size") == 8192
+        assert pragma("PRAGMA page_size") == PAGE_SIZE
 
 
 def test_a_home_folder_may_be_written_with_a_tilde(
@@ -94,7 +95,7 @@ def test_damaged_pages_are_an_error_that_names_the_file(tmp_path: Path) -> None:
             store.sessions.insert(SessionRecord(name=str(number), description="x" * 500))
     path = tmp_path / "store.db"
     content = bytearray(path.read_bytes())
-    content[8192:] = os.urandom(len(content) - 8192)
+    content[PAGE_SIZE:] = os.urandom(len(content) - PAGE_SIZE)
     path.write_bytes(content)
     with pytest.raises(StoreCorrupt, match=f"{path} is damaged"), Store(tmp_path) as store:
         store.sessions.list()

@@ -24,7 +24,20 @@ _INSERT = (
 INSERT_OPEN = (
     "INSERT OR REPLACE INTO open_effects (session, number, seq, name, due) VALUES (?, ?, ?, ?, ?)"
 )
-_OPENING_OR_CLOSING = frozenset((Part.INTENT, Part.OUTCOME, Part.END))
+STILL_OPEN = (
+    "NOT EXISTS (SELECT 1 FROM records AS later INDEXED BY records_later"
+    " WHERE later.session = open_effects.session AND later.number = open_effects.number"
+    " AND begun IS NOT NULL AND later.seq > open_effects.seq)"
+)
+"""Whether the effect of a row of open_effects has not ended meanwhile.
+
+Rows of ended effects are deleted many at once, so that an outcome has one page less to write.
+"""
+_ENDED_AT_MOST = 100
+"""How many such rows a session may have."""
+
+_INTENT = Part.INTENT
+_CLOSING = frozenset((Part.OUTCOME, Part.END))
 
 
 class HistoryWriter:
@@ -58,8 +71,8 @@ class HistoryWriter:
         self.seq: int = row[0]
         self.number: int = row[1]
         self.head_hash: bytes = row[2]
-        opened = database.rows("SELECT number FROM open_effects WHERE session = ?", (session,))
-        self._open = frozenset(number for (number,) in opened)
+        self._listed: set[int] | None = None
+        self._ended: set[int] = set()
 
     def append(self, records: Sequence[Record | Packed]) -> None:
         """Append records, all or none; in the running transaction, or in one of its own.
@@ -75,7 +88,7 @@ class HistoryWriter:
             return
         database = self._database
         with database.mutex:
-            before = (self.seq, self.number, self.head_hash, self._open)
+            before = (self.seq, self.number, self.head_hash)
             batch = Batch(self.session, self.seq, self.number, self.head_hash)
             batch.add_all(records, self._blobs)
             with database:
@@ -121,19 +134,36 @@ class HistoryWriter:
         )
 
     def _note_open(self, batch: Batch) -> None:
-        # Most outcomes follow their intent in the same batch, or had none: no row to delete.
-        closed = [(self.session, number) for number in batch.closed if number in self._open]
-        if closed:
-            self._database.execute_many(
-                "DELETE FROM open_effects WHERE session = ? AND number = ?", closed
-            )
+        listed = self._listed
+        if listed is None:
+            listed = self._read_listed()
+        # Most outcomes follow their intent in the same batch, or had none: they have no row.
+        ended = self._ended
+        ended.update(batch.closed & listed)
         if batch.opened:
             self._database.execute_many(INSERT_OPEN, batch.opened.values())
-        if closed or batch.opened:
-            self._open = (self._open - batch.closed) | batch.opened.keys()
+            listed.update(batch.opened)
+            ended.difference_update(batch.opened)
+        if len(ended) > _ENDED_AT_MOST:
+            self._database.execute_many(
+                "DELETE FROM open_effects WHERE session = ? AND number = ?",
+                [(self.session, number) for number in ended],
+            )
+            listed.difference_update(ended)
+            ended.clear()
 
-    def _restore(self, seq: int, number: int, head: bytes, opened: frozenset[int]) -> None:
-        self.seq, self.number, self.head_hash, self._open = seq, number, head, opened
+    def _read_listed(self) -> set[int]:
+        """Find out which effects have rows in open_effects, and which of them have ended."""
+        rows = self._database.rows(
+            f"SELECT number, {STILL_OPEN} FROM open_effects WHERE session = ?", (self.session,)
+        )
+        self._listed = {number for number, _ in rows}
+        self._ended = {number for number, still_open in rows if not still_open}
+        return self._listed
+
+    def _restore(self, seq: int, number: int, head: bytes) -> None:
+        self.seq, self.number, self.head_hash = seq, number, head
+        self._listed = None  # to be read again: what is listed was rolled back as well
 
 
 class Batch:
@@ -158,8 +188,11 @@ class Batch:
         for record in records:
             if isinstance(record, tuple):
                 number, body = record
-                if body[0] in _OPENING_OR_CLOSING:
+                if body[0] == _INTENT:
                     self.note(Record.unpack(body), seq + 1)
+                elif body[0] in _CLOSING:
+                    self.opened.pop(number, None)
+                    self.closed.add(number)
             else:
                 number, body = record.number, record.pack()
                 self.note(record, seq + 1)
@@ -186,10 +219,11 @@ class Batch:
     def note(self, record: Record, seq: int) -> None:
         """Keep track of which effects are open after a record."""
         number = record.number
-        if record.part is Part.INTENT:
+        part = record.part
+        if part is _INTENT:
             due = record.metadata().get("due") if record.meta else None
             self.opened[number] = (self.session, number, seq, record.name, due)
             self.closed.discard(number)
-        elif record.part in _OPENING_OR_CLOSING:
+        elif part in _CLOSING:
             self.opened.pop(number, None)
             self.closed.add(number)

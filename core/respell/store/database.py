@@ -30,7 +30,12 @@ Row = tuple[Any, ...]
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for other writers."""
 
-PAGE_SIZE = 8192
+PAGE_SIZE = 4096
+"""A commit writes each page it touches whole, and records of a few KB waste half of larger ones."""
+
+_WAL_PAGES = 2000
+"""Checkpoint at this length: each one waits for the disk while others wait for the lock."""
+
 _SAFE_SQLITE = (3, 51, 3)  # older ones can lose a commit when two processes write at once
 
 
@@ -127,6 +132,7 @@ class Database:
         self._pragma("mmap_size=0")
         self._pragma("temp_store=MEMORY")
         self._pragma("cache_size=-16000")
+        self._pragma(f"wal_autocheckpoint={_WAL_PAGES}")
 
     def _version(self) -> int:
         """Return the version of the tables, 0 for none, if it is one that can be used."""

@@ -15,7 +15,7 @@ from respell.errors import (
     StoreCorrupt,
 )
 from respell.history.record import FIRST_HASH, Record, chain
-from respell.store.appending import INSERT_OPEN, Batch, HistoryWriter
+from respell.store.appending import INSERT_OPEN, STILL_OPEN, Batch, HistoryWriter
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.large import put_back
@@ -248,7 +248,8 @@ class History:
     def open_effects(self, session: int) -> list[OpenEffect]:
         """Return the effects that have an intent and no outcome, by event number."""
         rows = self._database.rows(
-            "SELECT number, name, due, seq FROM open_effects WHERE session = ? ORDER BY number",
+            "SELECT number, name, due, seq FROM open_effects WHERE session = ?"
+            f" AND {STILL_OPEN} ORDER BY number",
             (session,),
         )
         found = []
@@ -266,6 +267,7 @@ class History:
         rows = self._database.rows(
             "SELECT session FROM open_effects JOIN sessions ON key = session"
             " WHERE due <= ? AND status IN ('active', 'suspended') AND NOT deleted"
+            f" AND {STILL_OPEN}"
             " GROUP BY session ORDER BY min(due)",
             (now,),
         )
@@ -276,7 +278,8 @@ class History:
         rows = {
             number: (target, number, intent, name, due)
             for number, intent, name, due in self._database.rows(
-                "SELECT number, seq, name, due FROM open_effects WHERE session = ? AND seq <= ?",
+                "SELECT number, seq, name, due FROM open_effects WHERE session = ? AND seq <= ?"
+                f" AND {STILL_OPEN}",
                 (source, seq),
             )
         }

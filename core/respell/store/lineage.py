@@ -44,7 +44,8 @@ def lineage(database: Database, session: int) -> list[Segment]:
         row = database.row("SELECT fork_of, fork_seq FROM sessions WHERE key = ?", (key,))
         if row is None:
             raise SessionNotFound(f"there is no session with key {key}")
-        segments.append(Segment(key, row[1], up_to))
+        if row[1] < up_to:  # else it was forked again before its own first record
+            segments.append(Segment(key, row[1], up_to))
         key, up_to = row[0], min(up_to, row[1])
     segments.reverse()
     return segments

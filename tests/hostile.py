@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -80,7 +80,7 @@ class Attacker:
         self.tools = ToolRegistry()
         self.output: list[bytes] = []
         self.on_output: Callable[[str, bytes], None] | None = None
-        self.workers: list[int] = []
+        self._workers: list[int] = []
         self._quiet = self.go(self.start(_QUIET)).session
         self._quiet_before = self._all_of(self._quiet)
         self.output.clear()
@@ -116,7 +116,7 @@ class Attacker:
             on_output=self._keep,
             tools=self.tools,
         )
-        self.workers.append(run.worker_pid)
+        self._workers.append(run.worker_pid)
         return run
 
     def resume(self, result: RunResult, *, value: Any = None, **limits: Any) -> RunResult:
@@ -129,7 +129,7 @@ class Attacker:
             on_output=self._keep,
             tools=self.tools,
         )
-        self.workers.append(run.worker_pid)
+        self._workers.append(run.worker_pid)
         return self.go(run)
 
     def go(self, run: Run) -> RunResult:
@@ -169,10 +169,14 @@ class Attacker:
         ), (result.ended, result.session.error, self.lines[-3:])  # fmt: skip
         assert result.exit_code == 5
         assert f"stopped by the limit {limit} after event" in result.ended.message
-        *_, stop, end = self.events(result)
+        stop, *notes, end = self.events(result)[self._last_limit(result) - 1 :]
         assert (stop.name, end.name) == (f"limit.{limit}", "lifecycle.suspend")
+        assert {one.name for one in notes} <= {"note.not_performed"}
         assert stop.args["after"] == stop.number - 1
         return result
+
+    def _last_limit(self, result: RunResult) -> int:
+        return max(one.number for one in self.events(result) if one.kind == "limit")
 
     def loops(self, text: str) -> RunResult:
         """Run a script that never ends by itself."""
@@ -182,13 +186,22 @@ class Attacker:
         """Return all events of a session."""
         return list(events(self.store, result.session.key))
 
-    def close(self) -> None:
-        """Make sure that no worker is left and that the quiet session noticed nothing."""
-        left = [pid for pid in self.workers if is_alive(pid)]
-        assert not left, f"workers outlived their hosts: {left}"
-        assert self._all_of(self._quiet) == self._quiet_before
+    def begin(self) -> None:
+        """Forget what the attack before left behind."""
+        self.tools = ToolRegistry()
         self.output.clear()
         self.on_output = None
+        self._workers.clear()
+
+    def check_rest(self) -> None:
+        """Make sure that no worker is left and that the quiet session noticed nothing."""
+        left = [pid for pid in self._workers if is_alive(pid)]
+        assert not left, f"workers outlived their hosts: {left}"
+        assert self._all_of(self._quiet) == self._quiet_before
+
+    def close(self) -> None:
+        """Make sure that the quiet session still goes on as it would have without attacks."""
+        self.begin()
         waiting = RunResult(self.store.sessions.get(self._quiet.key), running.Ended("suspended"))
         assert self.resume(waiting, value="fine").ended.status == "completed"
         assert self.lines == ["quiet\txxx\tfine"]
@@ -222,8 +235,8 @@ class Attacker:
 
 @contextmanager
 def attacker(folder: Path) -> Iterator[Attacker]:
-    """Open a store in a folder and give what runs attacks in it; check it all at the end."""
-    with Store(folder / "store", durability="process") as store:
+    """Open a store in a folder, which becomes the working directory, and run attacks in it."""
+    with chdir(folder), Store(folder / "store", durability="process") as store:
         one = Attacker(folder, store)
         yield one
         one.close()

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from hostile import Attacker, attacker
 
 
-@pytest.fixture
-def attack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Attacker]:
-    """Runs hostile scripts in an empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    with attacker(tmp_path) as one:
+@pytest.fixture(scope="module")
+def arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attacker]:
+    """One store for all attacks of this module, with a quiet session in it."""
+    with attacker(tmp_path_factory.mktemp("arena")) as one:
         yield one
+
+
+@pytest.fixture
+def attack(arena: Attacker) -> Iterator[Attacker]:
+    """Runs one attack, and checks what it left behind."""
+    arena.begin()
+    yield arena
+    arena.check_rest()
 
 
 # What is not there --------------------------------------------------------------------------

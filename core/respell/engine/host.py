@@ -257,11 +257,14 @@ class Host:
     def _record_effect(self, payload: bytes) -> None:
         """Record what needs no answer: the most frequent case by far."""
         ledger = self._ledger
-        number = ledger.next_number()
+        number = ledger.number + 1
         body, name, args = splice_effect(payload, number, self._events.number_of, now_us())
         if name.startswith((b"output.", b"log.")):
-            ledger.output((number, body), name.decode(), text_of(args))
+            text = text_of(args)
+            ledger.next_number()  # only now: what is malformed takes none
+            ledger.output((number, body), name.decode(), text)
         else:
+            ledger.next_number()
             ledger.add((number, body))
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:

@@ -1,8 +1,8 @@
 """What a host writes: numbers events, gathers records in batches and commits them.
 
-Records that need no answer wait for the batch (50 ms at most); an effect the world can see
-forces the batch out first. Output is handed on only once it is committed, so nobody sees a
-line that a crash could take back.
+Records that need no answer wait for the batch (50 ms or 8 MiB at most); an effect the world
+can see forces the batch out first. Output is handed on only once it is committed, so nobody
+sees a line that a crash could take back.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from respell.times import now_us
 BATCH_S = 0.05
 OUTCOME_S = 0.002
 BATCH_RECORDS = 2_000
+BATCH_BYTES = 8 * 1024 * 1024
 
 OnOutput = Callable[[str, bytes], None]
 
@@ -38,6 +39,7 @@ class Ledger:
         self._writer = writer
         self._on_output = on_output
         self._batch: list[Record | Packed] = []
+        self._held = 0  # bytes of large values in the batch, about
         self._outputs: list[tuple[str, bytes]] = []
         self._number = writer.number
         self.due: float | None = None  # when the batch must be out, by time.monotonic()
@@ -65,9 +67,13 @@ class Ledger:
         """Put a record into the batch."""
         batch = self._batch
         batch.append(record)
+        if isinstance(record, tuple):
+            self._held += len(record[1])
+        else:
+            self._held += len(record.args) + len(record.outcome)
         if self.due is None:
             self.due = time.monotonic() + BATCH_S
-        elif len(batch) >= BATCH_RECORDS:
+        if self._held >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
             self.commit()
 
     def hurry(self) -> None:
@@ -107,7 +113,7 @@ class Ledger:
     def write(self) -> None:
         """Write the batch; a transaction around this must not be rolled back."""
         self._writer.append(self._batch)
-        self._batch = []
+        self._emptied()
 
     @contextmanager
     def together(self) -> Iterator[list[Record]]:
@@ -120,10 +126,14 @@ class Ledger:
         with self._store.transaction():
             yield more
             self._writer.append([*self._batch, *more])
-        self._batch = []
+        self._emptied()
         # Power-loss durability may wait for the batch's time, or the next visible effect.
         if self.due is None:
             self.due = time.monotonic() + BATCH_S
+
+    def _emptied(self) -> None:
+        self._batch = []
+        self._held = 0
 
     def _released(self) -> None:
         self.due = None

@@ -108,8 +108,10 @@ def splice_effect(
         (size,) = _LENGTH.unpack_from(payload, outcome)
     except _MALFORMED as error:
         raise _malformed(error) from None
-    if outcome + 4 + size != len(payload) or status > _LAST_STATUS:
-        raise _malformed("the lengths in it do not add up")  # it could not be read later
+    name = payload[_NAME_AT + 1 : source_at]
+    # What passes here unread has to be readable later.
+    if outcome + 4 + size != len(payload) or status > _LAST_STATUS or not name.isascii():
+        raise _malformed("its lengths, its status or its name make no sense")
     body = b"".join(
         (
             _RECORD_HEAD.pack(part, number, ordinal, parent, status),
@@ -119,7 +121,7 @@ def splice_effect(
             b"\0\0\0\0",
         )
     )
-    return body, payload[_NAME_AT + 1 : source_at], payload[place + 4 : outcome]
+    return body, name, payload[place + 4 : outcome]
 
 
 def text_of(args: bytes) -> bytes:

@@ -251,6 +251,8 @@ WRAPPED = {
     "require": "package.preload.bomb = BOMB while true do pcall(require, 'bomb') end",
     "tool": "Tool.register('bomb', {}, BOMB) while true do pcall(Tool.invoke, 'bomb', {}) end",
     "branches": "while true do Workflow.parallel{branches = {BOMB, BOMB}}.execute() end",
+    "__close": "while true do pcall(function() local x <close> = setmetatable({}, {"
+               "__close = function() print('closed') error('other') end}) BOMB() end) end",
     "tostring": "while true do pcall(print, setmetatable({}, {__tostring = BOMB})) end",
 }  # fmt: skip
 
@@ -273,13 +275,17 @@ def test_out_of_memory_is_no_error_that_a_script_could_handle(
 def test_a_script_stopped_by_memory_goes_on_with_more_of_it(attack: Attacker) -> None:
     text = """
     print("begun")
+    local closed <close> = setmetatable({}, {__close = function() print("closed") end})
+    local file <close> = assert(io.open("kept.txt", "w"))
+    file:write("written")
     local t = {}
     for i = 1, 10 do t[i] = ("x"):rep(9000000) .. i end
     print(#table.concat(t, "", 1, 5))
     """
     stopped = attack.stopped_by("memory_bytes", text)
     assert attack.resume(stopped, memory_bytes=256 * 1024 * 1024).ended.status == "completed"
-    assert attack.lines == ["begun", "45000005"]
+    assert attack.lines == ["begun", "45000005", "closed"]
+    assert (attack.folder / "kept.txt").read_text() == "written"
 
 
 def test_a_memory_limit_the_library_does_not_fit_in_is_refused(attack: Attacker) -> None:

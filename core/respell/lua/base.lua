@@ -246,7 +246,8 @@ return function(engine, env)
       where = info.currentline > 0 and format("%s:%d:", info.short_src, info.currentline)
         or info.short_src .. ":"
     end
-    local tail = kind == SCRIPT and info.istailcall and not handlers[info.func]
+    local tail = kind == SCRIPT and info.istailcall
+      and not (handlers[info.func] or engine.closers[info.func])
     return format("\n\t%s in %s%s", where, describe_function(info, kind),
       tail and "\n\t(...tail calls...)" or "")
   end

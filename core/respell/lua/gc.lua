@@ -51,6 +51,28 @@ return function(engine, env)
     views[t] = view
   end
 
+  -- Closing variables when memory has run out -------------------------------------------------
+
+  -- Lua closes variables before `pcall` returns the error. A script must not be run then: where
+  -- memory runs out depends on the machine, so what it does would differ at re-execution. Each
+  -- `__close` gets a look at the error before it (one that is put in place of another does not).
+  local closers = setmetatable({}, weak_keys)   -- function -> the one that looks first
+  engine.closers = closers                      -- base.lua leaves their tail calls out
+
+  local can_close = { ["function"] = true, table = true }
+
+  local function closer(close)
+    if not can_close[type(close)] then return close end   -- fails as in plain Lua
+    local known = closers[close]
+    if known then return known end
+    local function look_first(value, failure)
+      engine.check_memory(failure)
+      return close(value, failure)
+    end
+    closers[close], closers[look_first] = look_first, look_first
+    return look_first
+  end
+
   local hook, read_mode
 
   local function hide_mode(t, mode)
@@ -71,6 +93,8 @@ return function(engine, env)
     if k == "__mode" and used[t] then
       if makes_weak(v) then return hide_mode(t, v) end
       shadows[t] = nil
+    elseif k == "__close" and used[t] then
+      v = closer(v)
     elseif k == nil then
       error("table index is nil")
     elseif k ~= k then
@@ -144,8 +168,9 @@ return function(engine, env)
     elseif watching then
       hook(own)
     end
-    local mode = rawget(t, "__mode")
+    local mode, close = rawget(t, "__mode"), rawget(t, "__close")
     if makes_weak(mode) then hide_mode(t, mode) end
+    if can_close[type(close)] then rawset(t, "__close", closer(close)) end
   end
 
   -- A finalizer is armed by what the metatable has at the moment it is set.

@@ -498,7 +498,8 @@ return function(engine)
     return format("file (0x%014x)", identify(f))
   end
 
-  function FileMeta.__close(f)
+  function FileMeta.__close(f, failure)
+    engine.check_memory(failure)
     local s = states[f]
     if s and not s.closed then close(s) end
   end

@@ -299,6 +299,7 @@ _NAMES = {
 
 def _sentence(what: str, error: Any) -> str:
     path = _path(error.absolute_path)
+    subject = f"{what} {path}".rstrip()
     match error.validator:
         case "required":
             missing = [name for name in error.validator_value if name not in error.instance]
@@ -308,12 +309,12 @@ def _sentence(what: str, error: Any) -> str:
             return _unknown(what, error)
         case "enum":
             allowed = ", ".join(str(choice) for choice in error.validator_value)
-            return f"{what} {path} is {_described(error.instance)}; allowed are: {allowed}"
+            return f"{subject} is {_described(error.instance)}; allowed are: {allowed}"
         case "type" if isinstance(error.instance, bytes) and "string" in error.validator_value:
-            return f"{what} {path} must be text; it is bytes that are not UTF-8"
+            return f"{subject} must be text; it is bytes that are not UTF-8"
         case "type" | "pattern":
-            return f"{what} {path} {error.message}, not {_described(error.instance)}"
-    return f"{what} {path}: {error.message:.300}" if path else f"{what}: {error.message:.300}"
+            return f"{subject} {error.message}, not {_described(error.instance)}"
+    return f"{subject}: {error.message:.300}"
 
 
 def _unknown(what: str, error: Any) -> str:

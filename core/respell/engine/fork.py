@@ -20,13 +20,16 @@ from respell.engine.effects import EffectContext, Kind
 from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
 from respell.engine.run import program_of
+from respell.engine.suspension import suspension_of
 from respell.errors import EventNotFound, UsageError
+from respell.history.events import kind_of
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
 from respell.times import now_us
 from respell.tools import ToolRegistry
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _POSITION = re.compile(r"(\d+)(?:\+(\d+))?")
 _COPIED = ("state", "artifact", "session")
 
@@ -36,6 +39,13 @@ class _Unset:
 
 
 UNSET = _Unset()
+
+
+def answers_the_script(record: Record) -> bool:
+    """Whether a record holds an outcome from outside, which another could take the place of."""
+    if record.ordinal == 0 or kind_of(record.name) == "output":
+        return False
+    return record.part in (Part.OUTCOME, Part.EFFECT)
 
 
 def parse_position(text: str) -> tuple[int, int]:
@@ -87,6 +97,7 @@ def fork(
     number, steps = parse_position(at)
     if steps and not variables:
         raise UsageError("line steps after the + are where variables are set; give --var NAME=JSON")
+    _check_variables(store, session, number, variables or {})
     point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
     program = program_of(store, session)
     records = _own_records(store, session, point, outcome, variables or {}, steps, source)
@@ -125,12 +136,26 @@ def fork(
             own.append(record)
         writer.append(own)
         opened = store.history.open_effects(made.key)
-        waits = any(one.name == "session.suspend" for one in opened)
-        waiting = session.waiting_for if waits else None
+        waits = [one for one in opened if one.name == "session.suspend"]
+        waiting = suspension_of(waits[0].record.arguments()) if waits else None
         store.sessions.update(made.key, status="suspended", waiting_for=waiting)
         store.leases.release(made.key, lease)
     store.sync()
     return store.sessions.get(made.key)
+
+
+def _check_variables(
+    store: Store, session: SessionRecord, number: int, variables: Mapping[str, Any]
+) -> None:
+    for name in variables:
+        if not _NAME.fullmatch(name):
+            raise UsageError(f"{name!r} is no variable; a name has letters, digits and _ only")
+    parts = [record.part for _, record in store.history.events(session.key, number, number)]
+    if variables and parts and not {Part.EFFECT, Part.INTENT} & set(parts):
+        raise UsageError(
+            f"no variable can be set at event {number}: it gives the script no answer; "
+            "choose an effect or a line of output"
+        )
 
 
 class _Point:
@@ -153,7 +178,7 @@ class _Point:
         if not replacing:
             return cls(number, parts[-1][0], ordinal, None)
         for seq, record in parts:
-            if record.part in (Part.OUTCOME, Part.EFFECT) and record.ordinal:
+            if answers_the_script(record):
                 return cls(number, seq - 1, ordinal, record)
         raise UsageError(
             f"event {number} ({parts[0][1].name}) has no outcome from outside that could be "

@@ -35,7 +35,14 @@ from respell.engine.wire import (
     splice_effect,
     text_of,
 )
-from respell.errors import EffectFailed, LimitReached, RespellError, StoreError, WorkerFailed
+from respell.errors import (
+    Divergence,
+    EffectFailed,
+    LimitReached,
+    RespellError,
+    StoreError,
+    WorkerFailed,
+)
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -157,11 +164,21 @@ class Host:
             while self._ended is None:
                 self._turn()
             self._close(self._ended)
+        except Divergence:
+            self._keep_what_was_done()
+            raise
         finally:
+            self._performing.drop_waiting()
             self._performing.cancel()
             self._performing.close()
             self._channel.close()
         return self._ended
+
+    def _keep_what_was_done(self) -> None:
+        """Record what calls have come to, though the script can't go on: it was really done."""
+        for ordinal, result in self._performing.done():
+            self._take(ordinal, result)
+        self._ledger.commit()
 
     def _begin(self) -> None:
         ledger, store = self._ledger, self._store
@@ -201,6 +218,7 @@ class Host:
         if now >= self._heartbeat_due:
             self._heartbeat_due = now + HEARTBEAT_S
             self._store.leases.renew(self._session.key, self._lease)
+            self._keep_usage()
         self._check_time(now)
         self._ring()
         if self._ended is not None:
@@ -220,6 +238,12 @@ class Host:
         if self._channel.closed and self._stopping is None and self._ended is None:
             self._worker_gone()
 
+    def _keep_usage(self) -> None:
+        """Keep what was used so far, so that a killed host does not give it away."""
+        usage = {**self._session.usage, **self._meter.usage()}
+        self._store.sessions.update(self._session.key, usage=usage)
+        self._reload()
+
     def _patience(self, now: float) -> float:
         """How long the next poll may wait, in seconds."""
         until = min(self._inbox_due, self._heartbeat_due)
@@ -238,7 +262,7 @@ class Host:
     def _hear(self, kind: int, payload: bytes) -> None:
         if self._deaf:
             return
-        self._meter.last_heard = time.monotonic()
+        self._meter.heard(time.monotonic())
         if kind == Frame.RECORD:
             if payload[:1] == _EFFECT:
                 self._record_effect(payload)
@@ -447,14 +471,14 @@ class Host:
     def _finish(self, payload: bytes) -> None:
         report = parse_report(payload[1:])
         if payload[0] == Status.OK:
-            self._ended = Ended("completed")
+            self._end_after_calls(Ended("completed"))
             return
         self._error = {
             "message": shown_error(report.get("message", "")),
             "traceback": shown_error(report.get("traceback", "")),
             "event": self._ledger.number,
         }
-        self._ended = Ended("failed", message=self._error["message"])
+        self._end_after_calls(Ended("failed", message=self._error["message"]))
 
     def _stopped(self, report: dict[str, Any]) -> None:
         if report.get("kind") == "limit":
@@ -505,6 +529,12 @@ class Host:
         if not self._calls_worth_waiting_for():
             self._ended = self._stopping.why
 
+    def _end_after_calls(self, why: Ended) -> None:
+        """End the run now; only calls in flight are waited for, so that none is in doubt."""
+        self._stopping = None
+        self._stop(why)
+        self._stop_worker()
+
     def _silence(self) -> None:
         """Kill the worker and hear nothing more: what comes after an unrecorded call is void."""
         self._deaf = True
@@ -520,8 +550,9 @@ class Host:
                 self._silence()
                 self._ended = stopping.why
             return
-        busy = bool(self._performing.in_flight)
-        if reached := self._meter.over_time(self._session.limits, now, busy=busy):
+        busy = bool(self._performing.in_flight or self._timers)
+        reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=self._paused)
+        if reached:
             self._limit_reached(*reached)
 
     def _limit_reached(self, limit: str, what: str) -> None:
@@ -534,8 +565,7 @@ class Host:
             f"limit.{limit}",
             {"limit": limit, "value": self._session.limits.get(limit), "after": after},
         )
-        self._silence()
-        self._ended = Ended("suspended", "limit", limit, message)
+        self._end_after_calls(Ended("suspended", "limit", limit, message))
 
     # Requests left by others -------------------------------------------------------------
 
@@ -566,7 +596,7 @@ class Host:
             self._session,
             self._lease,
             ended,
-            usage=self._meter.usage(time.monotonic()),
+            usage=self._meter.usage(),
             error=self._error,
             waiting_for=self._waiting_for,
         )

@@ -66,9 +66,12 @@ class Meter:
 
     def __init__(self, usage: Mapping[str, Any], now: float) -> None:
         self._operations = int(usage.get("operations", 0))
-        self._active_before_s = float(usage.get("active_s", 0.0))
-        self._started = now
-        self.last_heard = now
+        self._active_s = float(usage.get("active_s", 0.0))
+        self._counted = now  # up to here active time is counted
+        self._heard = now
+        # Executing again what was counted before is neither active nor idle; it takes about
+        # as long as it took then, and what takes much longer is a new computation.
+        self._again_until = now + 2 * self._active_s + 1.0 if usage.get("active_s") else now
 
     def count(self) -> None:
         """Count one operation."""
@@ -85,25 +88,36 @@ class Meter:
             return None
         return "operations", f"it performed {self._operations} effects"
 
-    def over_time(self, limits: Mapping[str, Any], now: float, *, busy: bool) -> Reached | None:
-        """Return the limit of time that is reached.
+    def heard(self, now: float) -> None:
+        """Note that the script did something, so it is not idle, and executes nothing again."""
+        self._heard = now
+        self._again_until = 0.0
+
+    def over_time(
+        self, limits: Mapping[str, Any], now: float, *, busy: bool, paused: bool
+    ) -> Reached | None:
+        """Count the time that has passed, and return the limit that is reached.
 
         Args:
             limits: The session's.
             now: The present time, by time.monotonic().
-            busy: An effect is being performed, so the session is not idle.
+            busy: An effect is being performed or a timer runs, so the session is not idle.
+            paused: Its answers are withheld, so it is neither idle nor active.
         """
+        again = now < self._again_until
+        if not paused and not again:
+            self._active_s += now - self._counted
+        self._counted = now
+        if busy or paused or again:
+            self._heard = now
         duration = limits.get("max_duration")
-        if duration is not None and self._active_s(now) >= duration:
-            return "max_duration", f"it was active for {duration} s"
+        if duration is not None and self._active_s >= duration:
+            return "max_duration", f"it was active for {self._active_s:.1f} s"
         idle = limits.get("max_idle_time")
-        if idle is not None and not busy and now - self.last_heard >= idle:
+        if idle is not None and now - self._heard >= idle:
             return "max_idle_time", f"it did nothing for {idle} s"
         return None
 
-    def usage(self, now: float) -> dict[str, Any]:
+    def usage(self) -> dict[str, Any]:
         """Return what the session has used, this run included."""
-        return {"operations": self._operations, "active_s": round(self._active_s(now), 6)}
-
-    def _active_s(self, now: float) -> float:
-        return self._active_before_s + (now - self._started)
+        return {"operations": self._operations, "active_s": round(self._active_s, 6)}

@@ -29,22 +29,24 @@ def aliases_of(store: Store, session: SessionRecord) -> dict[str, str]:
 def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
     """Return the variables that a fork sets, its ancestors' included, oldest first."""
     edits: list[dict[str, Any]] = []
-    one: SessionRecord | None = session
-    while one is not None and one.fork_of is not None:
+    one = session
+    shared = session.records  # how many of its records an ancestor's history shares with ours
+    while one.fork_of is not None:
         own = []
-        for _, body in store.history.records(one.key, one.fork_seq + 1):
+        for _, body in store.history.records(one.key, one.fork_seq + 1, shared):
             record = Record.unpack(body)
             if record.name.startswith("lifecycle."):
                 break
             if record.name == "edit.variable":
                 own.append(record.arguments())
         edits = own + edits
-        one = store.sessions.get(one.fork_of)
+        shared = min(shared, one.fork_seq)
+        one = store.sessions.get(one.fork_of, deleted=True)
     return edits
 
 
 def first_of(store: Store, session: SessionRecord) -> SessionRecord:
     """Return the session that was forked first: its id is the one the script knows."""
     while session.fork_of is not None:
-        session = store.sessions.get(session.fork_of)
+        session = store.sessions.get(session.fork_of, deleted=True)
     return session

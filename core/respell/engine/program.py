@@ -137,8 +137,8 @@ class Program:
 
         Args:
             session_id: Id of the session that runs.
-            modes: trace, trace_from, ask_all, script_changed, count_lines, edits (see
-                `respell/lua/effects.lua`).
+            modes: trace, trace_from, ask_all, stops_at_end, script_changed, count_lines,
+                edits (see `respell/lua/effects.lua`).
         """
         return values.encode(
             {

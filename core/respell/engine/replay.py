@@ -24,6 +24,7 @@ from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.ending import shown_error
+from respell.engine.fork import answers_the_script
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, first_of
@@ -33,6 +34,7 @@ from respell.engine.run import program_of
 from respell.engine.wire import Caused, answer, parse_caused
 from respell.errors import Divergence, EventNotFound, UsageError, WorkerFailed
 from respell.history.record import Part, Record, Status
+from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
@@ -123,6 +125,8 @@ def replay(
         raise UsageError(f"outcomes can be edited with the mode modified, not with {mode}")
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to re-execute")
+    if first is not None and last is not None and first > last:
+        raise UsageError(f"there is nothing from event {first} to event {last}")
     program = program_of(store, session)
     if source is not None:
         program = program.with_source(source)
@@ -137,6 +141,8 @@ def replay(
         edits=edits_of(store, session) or None,
         count_lines=count_lines,
         ask_all=mode == "simulate",
+        # Where a script ended by itself, how it ended is compared too.
+        stops_at_end=last is not None or session.status not in ENDED,
     )
     if mode == "simulate":
         with tempfile.TemporaryDirectory(prefix="respell-simulate-") as folder:
@@ -170,7 +176,7 @@ def _edited(store: Store, session: SessionRecord, edits: Mapping[int, Any], stop
 
 
 def _answers(record: Record) -> bool:
-    return record.part in (Part.OUTCOME, Part.EFFECT, Part.END) and record.ordinal > 0
+    return record.part is Part.END or answers_the_script(record)
 
 
 class _Replayer:

@@ -20,7 +20,7 @@ from respell.engine.ledger import OnOutput
 from respell.engine.limits import check_limits
 from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.program import START, Program
-from respell.engine.suspension import check_value
+from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
     Divergence,
     InDoubt,
@@ -225,6 +225,7 @@ def resume(
     lease = store.leases.acquire(session.key)
     try:
         session = store.sessions.get(session.key)  # as it is now that nobody else holds it
+        store.inbox.drain(session.key)  # what was asked of an earlier run
         check_resumable(session)
         program = program_of(store, session)
         services = _services(on_output, tools, stdin)
@@ -270,7 +271,8 @@ def program_of(store: Store, session: SessionRecord) -> Program:
     _, body = next(iter(store.history.records(session.key, 1, 1)))
     program = Program.load(store, Record.unpack(body))
     if session.script_hash and blake3(program.source).hexdigest() != session.script_hash:
-        program = program.with_source(store.blobs.get(bytes.fromhex(session.script_hash)))
+        source = store.blobs.get(bytes.fromhex(session.script_hash))
+        program = program.with_source(source, os.path.basename(session.script or program.name))
         program = replace(program, script_changed=True)
     return program
 
@@ -280,7 +282,9 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
 
     Those of a running session are not in doubt: its host waits for them.
     """
-    if not session.has_program or store.leases.holder(session.key) is not None:
+    if not session.has_program or session.status in ENDED:
+        return []
+    if store.leases.holder(session.key) is not None:
         return []
     opened = store.history.open_effects(session.key)
     if not opened:
@@ -351,7 +355,7 @@ def _take_up(
 
     for one in opened:
         if one.name == "session.suspend":
-            check_value(session.waiting_for or {}, value)
+            check_value(suspension_of(one.record.arguments()), value)
             records.append(_outcome(one.record, Status.OK, value))
         elif one.number in settlements.outcome:
             records.append(_outcome(one.record, Status.OK, settlements.outcome[one.number]))

@@ -148,13 +148,14 @@ def _aligned(a: list[Event], b: list[Event]) -> Iterator[Pair]:
 
 
 def _output(store: Store, session: SessionRecord) -> list[str]:
-    lines: list[str] = []
+    parts: list[str] = []
     for one in events(store, session.key):
-        if one.kind == "output" and "text" in one.args:
+        if one.name in ("output.line", "output.text"):
             text = one.args["text"]
-            shown = text.decode(errors="replace") if isinstance(text, bytes) else text
-            lines += shown.split("\n")
-    return lines
+            parts.append(text.decode(errors="replace") if isinstance(text, bytes) else text)
+            if one.name == "output.line":
+                parts.append("\n")
+    return "".join(parts).splitlines()
 
 
 def _artifacts(store: Store, session: SessionRecord) -> dict[str, str]:

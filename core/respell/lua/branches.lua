@@ -20,13 +20,15 @@ return function(engine)
   -- branch could not be left stay in line, so the order is that of the history.
   local function next_arrival(blocked)
     while true do
-      local o = take(blocked)
-      if o then return o end
+      -- A scheduler inside a branch always leaves it to the outermost one to take answers:
+      -- at re-execution some may be in line earlier than they were live.
       if engine.scheduling > 1 and isyieldable() then
         local any = {}
         for one in next, blocked do any[one] = true end
         return yield(WAIT, any)
       end
+      local o = take(blocked)
+      if o then return o end
       pump()
     end
   end
@@ -38,12 +40,16 @@ return function(engine)
     local results, blocked, running_now, started = {}, {}, 0, 0
     local outer = move_inside(0)
     move_inside(outer)
+    local hooks = engine.swap_hooks(nil)
+    engine.swap_hooks(hooks)
     engine.scheduling = engine.scheduling + 1
 
     local function advance(branch, ...)
       move_inside(branch.inside)
+      local outer_hooks = engine.swap_hooks(branch.hooks)
       local result = table_pack(resume(branch.co, ...))
       branch.inside = move_inside(outer)
+      branch.hooks = engine.swap_hooks(outer_hooks)
       if not result[1] then
         engine.check_memory(result[2])
         results[branch.index] = { ok = false, value = result[2] }
@@ -72,7 +78,7 @@ return function(engine)
       numbers[co] = engine.identify(co)
       engine.coroutines[co] = true
       if engine.on_coroutine then engine.on_coroutine(co) end
-      advance({ co = co, index = started, inside = outer })
+      advance({ co = co, index = started, inside = outer, hooks = hooks })
     end
 
     while started < n or running_now > 0 do

@@ -222,6 +222,14 @@ return function(engine, env)
     have = false
   end
 
+  -- A session that was stopped while it computed may compute for ever: its replay ends with
+  -- the last record instead of at the next effect. To be called once that record is used.
+  local stops_at_end = false
+
+  local function check_end()
+    if not look() then stop_here("frontier", { ordinal = ordinal }) end
+  end
+
   -- Live --------------------------------------------------------------------------------
 
   local function frame(kind, part, o, status, name, args, outcome, source, line)
@@ -303,10 +311,10 @@ return function(engine, env)
   local function perform(part, o, name, args, source, line)
     if look() then
       compare(part, name, args, source, line)
-      if r_part == EFFECT then
-        return deliver(o, r_status, r_outcome, source, line)
-      end
-      numbers[o] = r_number
+      local status, outcome = r_status, r_outcome
+      if part == INTENT then numbers[o] = r_number end
+      if stops_at_end then check_end() end
+      if part == EFFECT then return deliver(o, status, outcome, source, line) end
     elseif live then
       frame(CALL, part, o, NONE, name, args, "", source, line)
       if part == EFFECT then
@@ -341,7 +349,9 @@ return function(engine, env)
     if tracing then note_trace(name, args, source, line) end
     if look() then
       compare(EFFECT, name, args, source, line)
-      return deliver(ordinal, r_status, r_outcome, source, line)
+      local status, outcome = r_status, r_outcome
+      if stops_at_end then check_end() end
+      return deliver(ordinal, status, outcome, source, line)
     elseif not live then
       return frontier(name, args, source, line)
     elseif ask_all and produce then
@@ -369,6 +379,7 @@ return function(engine, env)
       compare(BEGIN, name, args, source, line)
       numbers[o] = r_number
       value = decode(r_outcome)
+      if stops_at_end then check_end() end
     elseif live then
       value = produce and produce()
       frame(RECORD, BEGIN, o, NONE, name, args, produce and encode(value, name) or "", source, line)
@@ -387,6 +398,7 @@ return function(engine, env)
         return diverge("another result", name, outcome, source, line)
       end
       have = false
+      if stops_at_end then check_end() end
     elseif live then
       frame(RECORD, FINAL, o, status, name, "", outcome, source, line)
     else
@@ -480,7 +492,7 @@ return function(engine, env)
   -- Takes over how this run is meant to go (respell/engine/program.py, `Program.init`).
   function engine.configure(init)
     tracing, ask_all, script_changed = init.trace, init.ask_all, init.script_changed
-    trace_from = init.trace_from or 1
+    trace_from, stops_at_end = init.trace_from or 1, init.stops_at_end
     if init.edits then
       edits = {}
       for _, edit in raw.ipairs(init.edits) do

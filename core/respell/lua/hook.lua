@@ -158,29 +158,58 @@ return function(engine, env)
     return now - hook.opened >= HALF_OPEN_AFTER_US
   end
 
-  local function failed(hook, now, message)
-    hook.failures = hook.failures + 1
-    if hook.failures >= FAILURES_THAT_OPEN then hook.opened = now end
-    return { type = "failed", error = engine.error_text(message) }
+  -- The hooks we are inside of, innermost first: {hook, outer}. Each parallel branch has its
+  -- own, which the scheduler puts in place.
+  local inside
+
+  function engine.swap_hooks(others)
+    local was = inside
+    inside = others
+    return was
   end
 
-  -- Runs one hook; a failing one is recorded and otherwise as if it had not run.
-  local function run(hook, now, tool, data)
+  local function runs_already(hook)
+    local one = inside
+    while one do
+      if one.hook == hook then return true end
+      one = one.outer
+    end
+    return false
+  end
+
+  -- Runs one hook as an event; raises what went wrong in it.
+  local function call(hook, now, tool, data)
     local args = { hook = hook.name, point = hook.point, component = tool, data = data }
     return engine.span("hook.call", args, function()
-      hook.running = true
+      local outer = inside
+      inside = { hook = hook, outer = outer }
       local ok, result = engine.pcall(hook.fn, {
         point = hook.point, session_id = engine.init.session_id,
         correlation_id = engine.init.session_id, component = tool,
         component_id = { type = "tool", name = tool }, data = copy(data), metadata = {},
         language = "lua", timestamp = engine.rfc3339(now),
       })
-      hook.running = false
-      if ok then ok, result = pcall(normalised, result) end
-      if not ok then return failed(hook, now, result) end
+      inside = outer
+      if not ok then error(engine.error_text(result), 0) end
+      return normalised(result)
+    end)
+  end
+
+  -- Runs one hook; a failing one is reported, and otherwise as if it had not run.
+  local function run(hook, now, tool, data)
+    local ok, result = engine.pcall(call, hook, now, tool, data)
+    if ok then
       hook.failures = 0
       return result
-    end)
+    end
+    hook.failures = hook.failures + 1
+    local left_out = ""
+    if hook.failures >= FAILURES_THAT_OPEN then
+      hook.opened = now
+      left_out = format("; it is left out for %d s", HALF_OPEN_AFTER_US // 1000000)
+    end
+    engine.output("log.warn", format("hook %s failed: %s%s", hook.name, result, left_out))
+    return { type = "failed" }
   end
 
   -- The other parts of the runtime ---------------------------------------------------------
@@ -196,7 +225,7 @@ return function(engine, env)
     local list = raw.table.pack(raw.table.unpack(at_point[point]))
     for i = 1, list.n do
       local hook = list[i]
-      if hooks[hook.id] and not hook.running and closed(hook, now) then
+      if hooks[hook.id] and not runs_already(hook) and closed(hook, now) then
         local result = run(hook, now, tool, data())
         if result.type ~= "continue" and result.type ~= "skipped" and result.type ~= "failed"
           and act(hook, result) then

@@ -104,13 +104,19 @@ class Sessions:
         events = self._history.event_at(source.key, seq)
         return events, seq, self._history.hash_at(source.key, seq), 0
 
-    def get(self, session: int | str) -> SessionRecord:
+    def get(self, session: int | str, *, deleted: bool = False) -> SessionRecord:
         """Return the session of this key (int) or full id (str).
+
+        Args:
+            session: Key or id.
+            deleted: Also one that is hidden, because a fork still needs its history.
 
         Raises:
             SessionNotFound: There is none.
         """
         sql = _BY_KEY if isinstance(session, int) else _BY_ID
+        if deleted:
+            sql = sql.replace(" AND NOT deleted", "")
         row = self._database.row(sql, (session,))
         if row is None:
             raise SessionNotFound(

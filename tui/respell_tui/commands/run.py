@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import signal
 import sys
@@ -58,17 +57,13 @@ def run(command: Command) -> int:
 def program_from(command: Command) -> Program:
     """Return the program that the options of `run` describe."""
     args = command.args
-    program = Program.from_file(
+    return Program.from_file(
         args.script,
         args=tuple(text_option(word, f"argument {word!r}") for word in args.script_args),
         input=None if args.input is None else json_option(args.input, "--input"),
         allow=tuple(args.allow),
         deny=tuple(args.deny),
     )
-    # No rule may open the store itself: a script could give itself another history.
-    store = os.path.realpath(command.store_path())
-    permissions = dataclasses.replace(program.permissions, closed=(store,))
-    return dataclasses.replace(program, permissions=permissions)
 
 
 def limits_of(command: Command) -> dict[str, Any]:

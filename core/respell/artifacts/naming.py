@@ -5,19 +5,13 @@ from __future__ import annotations
 import mimetypes
 import re
 
-from respell.artifacts.record import DEFAULT_MIME, DEFAULT_TYPE
+from respell.artifacts.record import DEFAULT_MIME, DEFAULT_TYPE, SHOWN_TYPES
 from respell.errors import UsageError
 
 MAX_NAME_BYTES = 255
 MAX_TAG_BYTES = 64
 MAX_TYPE_BYTES = 64
 
-_SHOWN_TYPES = {
-    "agent_output": "AgentOutput",
-    "tool_result": "ToolResult",
-    "user_input": "UserInput",
-    "system_generated": "SystemGenerated",
-}
 _BOUNDARY = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\s_-]+")
 _TOKEN = r"[A-Za-z0-9!#$&^_.+-]{1,127}"
 _MIME = re.compile(rf"{_TOKEN}/{_TOKEN}(?:\s*;\s*{_TOKEN}=(?:{_TOKEN}|\"[^\"\\\x00-\x1f]*\"))*")
@@ -73,15 +67,10 @@ def check_type(call: str, kind: object) -> str:
     if not 1 <= len(plain.encode()) <= MAX_TYPE_BYTES:
         raise UsageError(
             f"{call}: type must have 1 to {MAX_TYPE_BYTES} bytes, not {len(plain.encode())}; "
-            f"there are {', '.join(_SHOWN_TYPES.values())}, and any other name"
+            f"there are {', '.join(SHOWN_TYPES.values())}, and any other name"
         )
     # Written without any boundary, the four are still themselves.
-    return next((it for it in _SHOWN_TYPES if it.replace("_", "") == plain), plain)
-
-
-def shown_type(kind: str) -> str:
-    """Return a type as scripts see it: the four known ones by the names they are known by."""
-    return _SHOWN_TYPES.get(kind, kind)
+    return next((it for it in SHOWN_TYPES if it.replace("_", "") == plain), plain)
 
 
 def check_mime(call: str, mime: str | None) -> str | None:

@@ -11,8 +11,19 @@ from respell.times import rfc3339
 
 ArtifactSort = Literal["created_at", "name", "size", "version", "artifact_type"]
 
+SHOWN_TYPES = {
+    "agent_output": "AgentOutput",
+    "tool_result": "ToolResult",
+    "user_input": "UserInput",
+    "system_generated": "SystemGenerated",
+}
 DEFAULT_TYPE = "user_input"
 DEFAULT_MIME = "application/octet-stream"
+
+
+def shown_type(kind: str) -> str:
+    """Return a type as scripts see it: the four known ones by the names they are known by."""
+    return SHOWN_TYPES.get(kind, kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +128,7 @@ def artifact_json(record: ArtifactRecord) -> dict[str, Any]:
         "version": record.version,
         "content_hash": record.content_hash.hex(),
         "previous_hash": None if record.previous_hash is None else record.previous_hash.hex(),
-        "artifact_type": record.artifact_type,
+        "artifact_type": shown_type(record.artifact_type),
         "mime_type": record.mime_type,
         "size": record.size,
         "stored_size": record.stored_size,

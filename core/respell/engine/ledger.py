@@ -38,6 +38,7 @@ class Ledger:
         self._store = store
         self._writer = writer
         self._on_output = on_output
+        self.wants_output = on_output is not None
         self._batch: list[Record | Packed] = []
         self._held = 0  # bytes of large values in the batch, about
         self._outputs: list[tuple[str, bytes]] = []

@@ -227,7 +227,7 @@ return function(engine, env)
   local stops_at_end = false
 
   local function check_end()
-    if not look() then stop_here("frontier", { ordinal = ordinal }) end
+    if not look() and not live then stop_here("frontier", { ordinal = ordinal }) end
   end
 
   -- Live --------------------------------------------------------------------------------
@@ -500,6 +500,7 @@ return function(engine, env)
         edits[edit.ordinal][#edits[edit.ordinal] + 1] = edit
       end
     end
+    if stops_at_end then check_end() end
   end
 
   -- The first frame: what to run.

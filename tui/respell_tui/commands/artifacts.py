@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from respell import values
-from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json, shown_type
 from respell.errors import ArtifactNotFound, StoreMissing, UsageError
 from respell.store import Store
 from respell.times import now_us, rfc3339
@@ -48,7 +48,8 @@ def _table(command: Command, found: list[ArtifactRecord]) -> None:
         [
             one.id, one.name, f"v{one.version}",
             bytes_(one.size) if out.is_terminal else str(one.size),
-            one.artifact_type, one.mime_type, "" if one.event is None else f"@{one.event}",
+            shown_type(one.artifact_type), one.mime_type,
+            "" if one.event is None else f"@{one.event}",
             age(one.created_at, now) if out.is_terminal else rfc3339(one.created_at),
             " ".join(one.tags),
         ]
@@ -75,7 +76,7 @@ def show(command: Command) -> int:
             ("name", one.name),
             ("version", str(one.version)),
             ("description", one.description),
-            ("type", one.artifact_type),
+            ("type", shown_type(one.artifact_type)),
             ("MIME", one.mime_type),
             ("size", f"{one.size} bytes ({kept})"),
             ("blake3", one.content_hash.hex()),

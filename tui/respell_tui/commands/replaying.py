@@ -66,8 +66,9 @@ def _suggest_fork(command: Command, session: SessionRecord, divergence: dict[str
                          command.respell("fork", short(session), *words))  # fmt: skip
     elif not edits:
         at = str(max(1, int(divergence.get("event") or 1) - 1))
+        script = ("--script", command.args.script) if command.args.script else ()
         command.err.line("a fork from just before: ",
-                         command.respell("fork", short(session), "--at", at))  # fmt: skip
+                         command.respell("fork", short(session), "--at", at, *script))  # fmt: skip
 
 
 def _say(command: Command, result: ReplayResult) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from respell import values
 from respell.errors import StoreMissing, UsageError
+from respell.history.events import events
 from respell.history.record import Part, Record
 from respell.sessions.lifecycle import check_status
 from respell.sessions.record import SessionQuery, SessionRecord
@@ -124,6 +127,7 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("name", session.name),
         ("description", session.description),
         ("status", status),
+        ("because", "\n".join(_why(store, session))),
         ("run by", str(holder) if holder else ""),
         ("script", session.script or "none: it belongs to the script that created it"),
         ("arguments", " ".join(session.args)),
@@ -146,7 +150,7 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("in doubt", "\n".join(
             f"event {one['number']}: {one['name']} {values.json_line(one['args'])}"
             for one in ([] if holder else doubts(store, session)))),
-        ("next", _next_step(command, session, word)),
+        ("next", _next_step(command, store, session, word)),
     ])  # fmt: skip
 
 
@@ -172,7 +176,34 @@ def _error(session: SessionRecord) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _next_step(command: Command, session: SessionRecord, word: str) -> str:
+_WHY = {
+    "asked": "somebody asked it to stop",
+    "limit": "it reached the limit {limit}",
+    "worker": "its Lua process ended",
+}
+
+
+def _why(store: Store, session: SessionRecord) -> list[str]:
+    """Return why a session with a program is suspended, where that is not plain to see."""
+    if session.status != "suspended" or not session.has_program:
+        return []
+    args = _last_suspend(store, session)
+    why = [_WHY[args["reason"]].format(**args)] if args.get("reason") in _WHY else []
+    timers = [it.due for it in store.history.open_effects(session.key) if it.due is not None]
+    if timers:
+        why.append(f"it sleeps until {rfc3339(min(timers))}; `respell resume --due` minds the time")
+    return why
+
+
+def _last_suspend(store: Store, session: SessionRecord) -> dict[str, Any]:
+    """Return the arguments of the last event, if that is a suspend."""
+    for one in events(store, session.key, session.events):
+        if one.name == "lifecycle.suspend":
+            return {str(key): value for key, value in one.args.items()}
+    return {}
+
+
+def _next_step(command: Command, store: Store, session: SessionRecord, word: str) -> str:
     ident = short(session)
     match word:
         case "running":
@@ -182,7 +213,9 @@ def _next_step(command: Command, session: SessionRecord, word: str) -> str:
         case "suspended" if session.has_program and session.waiting_for is not None:
             return command.respell("resume", ident, "--value", "JSON")
         case "suspended" if session.has_program:
-            return command.respell("resume", ident)
+            limit = _last_suspend(store, session).get("limit")
+            more = ("--limit", f"{limit}=N") if limit else ()
+            return command.respell("resume", ident, *more)
         case "failed" | "completed" if session.has_program:
             return command.respell("replay", ident)
     return ""

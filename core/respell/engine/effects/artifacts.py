@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from respell import values
 from respell.artifacts import naming
-from respell.artifacts.record import ArtifactQuery, ArtifactRecord
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord, shown_type
 from respell.engine.effects import EffectContext, Kind, effect
 from respell.engine.effects.acting import acting_as, all_acted_as, ctx_session, id_in_script
 from respell.engine.effects.arguments import Arguments, lua_type
@@ -340,7 +340,7 @@ def _metadata(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
     return {
         "name": record.name,
         "description": record.description or None,
-        "artifact_type": naming.shown_type(record.artifact_type),
+        "artifact_type": shown_type(record.artifact_type),
         "mime_type": record.mime_type,
         "size": record.size,
         "original_size": record.size,

@@ -145,6 +145,7 @@ def replay(
     return replaying.replay(
         store, _found(store, session), mode=mode, edits=edits, first=first, last=last,
         source=None if script is None else read_script(Path(script)),
+        script=None if script is None else os.fspath(script),
     )  # fmt: skip
 
 

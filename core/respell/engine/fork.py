@@ -19,10 +19,11 @@ from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
+from respell.engine.replay import replay
 from respell.engine.run import program_of
 from respell.engine.suspension import suspension_of
-from respell.errors import EventNotFound, UsageError
-from respell.history.events import kind_of
+from respell.errors import Divergence, EventNotFound, UsageError
+from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
@@ -39,13 +40,6 @@ class _Unset:
 
 
 UNSET = _Unset()
-
-
-def answers_the_script(record: Record) -> bool:
-    """Whether a record holds an outcome from outside, which another could take the place of."""
-    if record.ordinal == 0 or kind_of(record.name) == "output":
-        return False
-    return record.part in (Part.OUTCOME, Part.EFFECT)
 
 
 def parse_position(text: str) -> tuple[int, int]:
@@ -91,6 +85,7 @@ def fork(
     Raises:
         UsageError: The position is malformed, or the event has no outcome to replace.
         EventNotFound: The history has no such event.
+        Divergence: The other script asks for something else before the position.
     """
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to fork")
@@ -100,6 +95,8 @@ def fork(
     _check_variables(store, session, number, variables or {})
     point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
     program = program_of(store, session)
+    if source is not None:
+        _check_script(store, session, source, script, number)
     records = _own_records(store, session, point, outcome, variables or {}, steps, source)
     with store.transaction():
         made = store.sessions.insert(
@@ -142,6 +139,20 @@ def fork(
         store.leases.release(made.key, lease)
     store.sync()
     return store.sessions.get(made.key)
+
+
+def _check_script(
+    store: Store, session: SessionRecord, source: bytes, script: str | None, last: int
+) -> None:
+    """Make sure that another script does the same up to the position."""
+    found = replay(store, session, source=source, script=script, last=last).divergence
+    if found is not None:
+        raise Divergence(
+            f"{script or 'the other script'} does not do what is recorded up to event {last}: it "
+            f"differs at event {found['event']}. Fork before that event, or leave the "
+            f"script as it was up to there.\n{found['diff']}",
+            report=found,
+        )
 
 
 def _check_variables(

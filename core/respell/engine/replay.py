@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from collections import defaultdict, deque
@@ -24,7 +25,6 @@ from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
 from respell.engine.ending import shown_error
-from respell.engine.fork import answers_the_script
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, first_of
@@ -33,6 +33,7 @@ from respell.engine.program import Program
 from respell.engine.run import program_of
 from respell.engine.wire import Caused, answer, parse_caused
 from respell.errors import Divergence, EventNotFound, UsageError, WorkerFailed
+from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
@@ -96,6 +97,7 @@ def replay(
     mode: Mode = "exact",
     edits: Mapping[int, Any] | None = None,
     source: bytes | None = None,
+    script: str | None = None,
     first: int | None = None,
     last: int | None = None,
     count_lines: bool = False,
@@ -109,6 +111,7 @@ def replay(
         mode: exact, modified or simulate.
         edits: For `modified`: outcomes by event number.
         source: Another script to re-execute with; lines are not compared then.
+        script: That script's path, as shown to people.
         first: Event number from which on the trace is taken; None for the beginning.
         last: Event number to stop after; None for the end.
         count_lines: Run with a line hook that counts the script's lines.
@@ -129,7 +132,7 @@ def replay(
         raise UsageError(f"there is nothing from event {first} to event {last}")
     program = program_of(store, session)
     if source is not None:
-        program = program.with_source(source)
+        program = program.with_source(source, os.path.basename(script) if script else None)
     stop = session.records if last is None else store.history.last_record_of(session.key, last)
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
     replayer = _Replayer(store, session, stop)

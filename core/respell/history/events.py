@@ -102,6 +102,13 @@ def kind_of(name: str) -> str:
     return _KIND_BY_FAMILY.get(name.partition(".")[0], "effect")
 
 
+def answers_the_script(record: Record) -> bool:
+    """Whether a record holds an outcome from outside, which another could take the place of."""
+    if record.ordinal == 0 or kind_of(record.name) == "output":
+        return False
+    return record.part in (Part.OUTCOME, Part.EFFECT)
+
+
 def events(store: Store, session: int, first: int = 1, last: int | None = None) -> Iterator[Event]:
     """Yield the events of a session, by number.
 

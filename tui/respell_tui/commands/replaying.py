@@ -45,6 +45,7 @@ def replay(command: Command) -> int:
                 mode=mode,
                 edits=edits,
                 source=None if args.script is None else read_script(Path(args.script)),
+                script=args.script,
                 first=None if args.first is None else event_number(args.first, "--from"),
                 last=None if args.last is None else event_number(args.last, "--to"),
             )

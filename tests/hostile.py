@@ -13,6 +13,7 @@ from typing import Any
 
 from respell.engine import run as running
 from respell.engine.program import Program
+from respell.engine.replay import replay
 from respell.engine.run import Run, RunResult
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
@@ -179,7 +180,14 @@ class Attacker:
 
     def loops(self, text: str) -> RunResult:
         """Run a script that never ends by itself."""
-        return self.stopped_by("max_duration", text, max_duration=LOOP_S)
+        return self.replays(self.stopped_by("max_duration", text, max_duration=LOOP_S))
+
+    def replays(self, result: RunResult) -> RunResult:
+        """Make sure that a replay ends where the recording does, and finds the same."""
+        with hard_limit():
+            replayed = replay(self.store, result.session)
+        assert replayed.identical, replayed.divergence
+        return result
 
     def events(self, result: RunResult, first: int = 1) -> list[Event]:
         """Return the events of a session from a number on."""

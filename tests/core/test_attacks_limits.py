@@ -238,8 +238,6 @@ BOMBS = {
     "source": "load(('x = 1 '):rep(2^23))",
     "sort": "table.sort(setmetatable({}, {__len = function() return 2^30 end,"
             " __index = function(_, i) return i end}))",
-    "pack": "local t = {} for i = 1, 1e9 do t[i] = table.pack(i, i, i) end",
-    "utf8": "local t = {} for i = 1, 1e9 do t[i] = utf8.char(i % 99 + 1):rep(99) end",
 }  # fmt: skip
 
 WRAPPED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -13,10 +14,11 @@ from textwrap import dedent
 
 import pytest
 
-from hostile import LOOP_S, Attacker, attacker
+from hostile import HARD_LIMIT_S, LOOP_S, Attacker, attacker
 from respell.engine import channel
 from respell.engine import run as running
 from respell.engine.run import RunResult
+from stories import begin, kill_group, write_script
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,37 @@ def test_a_worker_that_is_killed_while_it_computes_computes_again(attack: Attack
     check_broken_off(attack, result, "SIGKILL")
     assert attack.resume(result).ended.status == "completed"
     assert attack.lines == ["begun", "done"]
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the ids of the processes that a process started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # it has just ended
+        if int(fields[1]) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel ties a worker to its host")
+def test_a_worker_that_never_listens_dies_with_its_host(tmp_path: Path) -> None:
+    script = write_script(tmp_path, "print('begun') while true do end")
+    host = begin("run", script, store=tmp_path / "store")
+    try:
+        assert host.stdout is not None
+        assert host.stdout.readline() == "begun\n"
+        (worker,) = children_of(host.pid)
+        watched = os.pidfd_open(worker)
+        host.kill()
+        host.wait(HARD_LIMIT_S)
+        ended, _, _ = select.select([watched], [], [], HARD_LIMIT_S)
+        os.close(watched)
+        assert ended, "the worker outlived its host"
+    finally:
+        kill_group(host)
 
 
 def check_broken_off(attack: Attacker, result: RunResult, why: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import respell
 from respell.engine import run as running
 from respell.engine.program import Program
-from respell.errors import UsageError
+from respell.errors import LimitReached, UsageError
 from respell.store import Store
 from respell.tools import ToolRegistry
 from respell.tools.decorator import make_tool
@@ -239,3 +239,9 @@ def test_output_has_no_outcome_to_edit(script: Any, store: Store) -> None:
         respell.replay(done.session, store=store, mode="modified", edits={2: 5})
     with pytest.raises(UsageError, match="no outcome"):
         respell.fork(done.session, store=store, at=2, outcome=5)
+
+
+def test_a_simulation_takes_no_longer_than_the_session_may(script: Any, store: Store) -> None:
+    stopped = script("print(1) while true do end", limits={"max_duration": 0.5})
+    with pytest.raises(LimitReached, match="max_duration"):
+        respell.replay(stopped.session, store=store, mode="simulate")

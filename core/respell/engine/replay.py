@@ -32,7 +32,7 @@ from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import program_of
 from respell.engine.wire import Caused, answer, parse_caused
-from respell.errors import Divergence, EventNotFound, UsageError, WorkerFailed
+from respell.errors import Divergence, EventNotFound, LimitReached, UsageError, WorkerFailed
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.lifecycle import ENDED
@@ -120,6 +120,7 @@ def replay(
     Raises:
         UsageError: The session has no program, or an edit fits no event or mode.
         EventNotFound: `first` or `last` is no event of it.
+        LimitReached: It took longer than the session was allowed to.
         WorkerFailed: The worker broke off.
     """
     if mode not in MODES:
@@ -261,8 +262,16 @@ class _Replayer:
     def _listen(self, simulation: _Simulation | None) -> tuple[int, bytes]:
         """Return the frame that ends the re-execution."""
         channel = self._channel
+        duration = self._session.limits.get("max_duration")
+        until = None if duration is None else time.monotonic() + duration
         while True:
-            for kind, payload in channel.poll(None):
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                raise LimitReached(
+                    f"the replay was stopped by the session's limit max_duration: {duration} s",
+                    limit="max_duration",
+                )
+            for kind, payload in channel.poll(left):
                 if kind == Frame.TRACE:
                     self._trace.update(payload)
                 elif kind in (Frame.FINISH, Frame.STOPPED):

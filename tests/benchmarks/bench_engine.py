@@ -86,28 +86,31 @@ def _external(folder: Path) -> list[Figure]:
     # A write that is flushed is the smallest effect there is that the world can see.
     write = "file:write('x') file:flush()"
     tool = "Tool.invoke('bench_noop', {})"
-    process, full, called = (
-        sorted(_per_effect_us(folder, body, 2_000, durability) for _ in range(3))[1]
-        for body, durability in ((write, "process"), (write, "full"), (tool, "process"))
-    )
-    trip, commit = _round_trip_us(), _commit_us(folder)
-    return [
-        Figure(
-            "external effect (a file write), durability process", process, "us", 200.0,
-            note=f"of it, in this run: two wake-ups of a sleeping process {trip:.0f} us, one "
-            f"commit of a row {commit:.0f} us, and opening, writing and closing the file",
-        ),
-        Figure(
-            "external effect (a file write), durability full", full, "us", 2.6,
-            _append_us(folder), "append of 200 bytes + fdatasync",
-            "an outcome shares its commit with the next intent, if that comes within 2 ms",
-        ),
-        Figure(
-            "call of a Python tool that does nothing, durability process", called, "us", 1000.0,
-            note="two more wake-ups: tools are performed in a thread, so that the host can be "
-            "asked to stop meanwhile; and the tool's schema and result",
-        ),
-    ]  # fmt: skip
+    floor, trip, commit = _append_us(folder), _round_trip_us(), _commit_us(folder)
+    figures = []
+    for name, body, costs in (
+        ("a file write", write, "the file is opened, written, closed, and synced with full"),
+        ("a Python tool", tool, "two more wake-ups: a thread performs it; schema and result"),
+    ):
+        process, full = (
+            sorted(_per_effect_us(folder, body, 2_000, durability) for _ in range(3))[1]
+            for durability in ("process", "full")
+        )
+        note = (
+            f"in this run: waking two sleeping processes {trip:.0f} us, a commit of one row "
+            f"{commit:.0f} us; besides, {costs}"
+        )
+        figures += [
+            Figure(
+                f"external effect ({name}), durability process", process, "us", 200.0, note=note
+            ),
+            Figure(
+                f"external effect ({name}), durability full", full, "us", 2.6, floor,
+                "append of 200 bytes + fdatasync",
+                "an outcome shares its commit with the next intent, if that comes within 2 ms",
+            ),
+        ]  # fmt: skip
+    return figures
 
 
 def _round_trip_us() -> float:

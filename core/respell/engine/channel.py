@@ -23,6 +23,7 @@ from respell.errors import NotFound, UsageError, WorkerFailed
 WINDOWS_AHEAD = 2
 MOST_ASKED = WINDOWS_AHEAD + 2  # windows and blobs that a worker may have asked for and not taken
 READY_WITHIN_S = 20.0
+SPIN_S = 0.0001  # how long the worker's next frame is waited for awake
 MAX_BLOB_READ = 8 * 1024 * 1024
 
 _FRAME_SLACK = 1024 * 1024
@@ -84,6 +85,7 @@ class Channel:
         self._selector.register(ours, selectors.EVENT_READ)
         self._listening = True
         self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._answered = False
         self.layers: list[str] = []
         self.closed = False  # the worker's end of the socket is
         self._process = _start(theirs, memory_bytes)
@@ -112,8 +114,22 @@ class Channel:
         """Send an ANSWER frame; behind the history, if some of that is still to come."""
         if self._end_of_history is None:
             self.send(data)
+            self._answered = True
         else:
             self._after_history.append(data)
+
+    def _receive_soon(self) -> list[Frame]:
+        """Return what the worker says right after an answer, without going to sleep first.
+
+        To be woken up costs more than many an effect; meanwhile the processor is offered to
+        others.
+        """
+        until = time.perf_counter() + SPIN_S
+        while not self.closed and time.perf_counter() < until:
+            if frames := self._receive():
+                return frames
+            os.sched_yield()
+        return []
 
     def listen(self, on: bool) -> None:
         """Stop reading what the worker says, or go on with it."""
@@ -168,6 +184,10 @@ class Channel:
         Raises:
             WorkerFailed: The worker sent what no worker of ours sends.
         """
+        if self._answered:
+            self._answered = False
+            if self._listening and (early := self._receive_soon()):
+                return early
         frames: list[Frame] = []
         for key, events in self._selector.select(timeout_s):
             if key.fileobj is not self.socket:

@@ -245,7 +245,7 @@ return function(engine, env)
         return diverge("more was recorded while the script waits")
       elseif not read_one() then
         if not live then return frontier("", "", "", 0) end
-        arrive(unpack("<I8Bs4", receive(), 2))
+        arrive(unpack("<I8Bs4", port.receive_answer(), 2))
       end
     end
   end

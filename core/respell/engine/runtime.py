@@ -46,7 +46,8 @@ def new_runtime(
     Args:
         port: The functions through which the Lua side reaches the host: `send(frame)`,
             `receive() -> frame`, `receive_answer() -> frame` (which stays awake for a moment),
-            `finish(frame)`, `die(kind, message)`, `trace(bytes)`, `entropy(n) -> bytes`, `now() -> microseconds since 1970 UTC`.
+            `finish(frame)`, `die(kind, message)`, `trace(bytes)`, `entropy(n) -> bytes`,
+            `now() -> microseconds since 1970 UTC`.
         memory_bytes: Most that Lua may allocate, or None for no limit.
         library: What `load_library` returned, where files can't be read any more.
     """

@@ -7,6 +7,7 @@ with Store("~/sessions") as store:
 """
 
 from respell.store.appending import HistoryWriter
+from respell.store.audit import AuditEntry
 from respell.store.blobs import BlobInfo
 from respell.store.database import Durability, sqlite_version
 from respell.store.folder import default_folder
@@ -16,6 +17,7 @@ from respell.store.leases import Holder
 from respell.store.store import Store
 
 __all__ = [
+    "AuditEntry",
     "BlobInfo",
     "Durability",
     "HistoryWriter",

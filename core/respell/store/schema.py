@@ -146,6 +146,37 @@ MIGRATIONS: tuple[str, ...] = (
     ) STRICT;
     CREATE INDEX inbox_session ON inbox (session);
     """,
+    # 2: artifacts are found by tag and text, decisions are audited, exports may be redacted
+    """
+    ALTER TABLE sessions ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0;
+
+    CREATE TABLE artifact_tags (
+        tag TEXT NOT NULL,
+        session INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        PRIMARY KEY (tag, session, sequence)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO artifact_tags (tag, session, sequence)
+        SELECT DISTINCT value, session, sequence FROM artifacts, json_each(tags)
+        WHERE tags IS NOT NULL AND NOT deleted;
+
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,
+        session TEXT NOT NULL,                  -- id of the session it is about
+        actor TEXT NOT NULL,                    -- a session's id, or who else: cli, python
+        action TEXT NOT NULL,                   -- e.g. session.delete, artifact.get
+        target TEXT NOT NULL,                   -- what it was done to, as people call it
+        allowed INTEGER NOT NULL,
+        reason TEXT NOT NULL                    -- why it was refused, or what else to know
+    ) STRICT;
+    CREATE INDEX audit_session ON audit (session);
+
+    CREATE TABLE notes (                        -- what the store remembers of itself
+        key TEXT PRIMARY KEY,
+        value BLOB NOT NULL                     -- canonical value
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""
 

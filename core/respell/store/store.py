@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from respell.store.artifacts import Artifacts
+from respell.store.audit import Audit
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Durability
 from respell.store.history import History
@@ -30,7 +31,7 @@ class Store:
         durability: `full`: what `sync()` returned from survives power loss; `process`: it
             survives the death of this process.
         read_only: The folder or the database can't be written to.
-        sessions, history, state, blobs, artifacts, leases, inbox: What it holds.
+        sessions, history, state, blobs, artifacts, leases, inbox, audit: What it holds.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Store:
         self.state = State(self._database, clock)
         self.artifacts = Artifacts(self._database, self.blobs, clock)
         self.inbox = Inbox(self._database, clock)
+        self.audit = Audit(self._database, clock)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all writes are committed together, or none.

@@ -1,0 +1,89 @@
+"""Who did what, and who was refused: the audit log of a store."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from respell.store.database import Database
+from respell.store.queries import Where
+
+_KEPT = 100_000
+_CUT_EVERY = 1_000
+_SHOWN = 500
+_COLUMNS = "id, at, session, actor, action, target, allowed, reason"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """One decision.
+
+    Attributes:
+        id: Rises with every entry.
+        at: When, µs since 1970 UTC.
+        session: Id of the session it is about; empty where it is about none.
+        actor: Who acted: a session's id, or `cli`, `python`, …
+        action: What was done, e.g. `session.delete`.
+        target: What it was done to, as people call it.
+        allowed: Whether it was allowed, and therefore done.
+        reason: Why it was refused, or what else there is to know.
+    """
+
+    id: int
+    at: int
+    session: str
+    actor: str
+    action: str
+    target: str
+    allowed: bool
+    reason: str
+
+
+class Audit:
+    """The audit log: `store.audit`. It keeps the newest 100,000 entries."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        """Made by `Store`."""
+        self._database = database
+        self._clock = clock
+
+    def note(
+        self,
+        action: str,
+        *,
+        session: str = "",
+        actor: str = "",
+        target: str = "",
+        allowed: bool = True,
+        reason: str = "",
+    ) -> None:
+        """Add an entry; see `AuditEntry`. Inside a transaction it is part of it."""
+        key = self._database.insert(
+            "INSERT INTO audit (at, session, actor, action, target, allowed, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (self._clock(), session, actor, action, target, int(allowed), reason),
+        )
+        if key % _CUT_EVERY == 0:
+            self._database.write("DELETE FROM audit WHERE id <= ?", (key - _KEPT,))
+
+    def list(
+        self, *, session: str | None = None, refused: bool = False, limit: int = _SHOWN
+    ) -> builtins.list[AuditEntry]:
+        """Return the newest entries, oldest of them first.
+
+        Args:
+            session: Only those about the session of this id, or in which it acted.
+            refused: Only what was refused.
+            limit: At most so many.
+        """
+        where = Where()
+        if session is not None:
+            where.add("(session = ? OR actor = ?)", session, session)
+        if refused:
+            where.add("NOT allowed")
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY id DESC LIMIT ?",
+            [*where.bindings, limit],
+        )
+        return [AuditEntry(*row[:6], bool(row[6]), row[7]) for row in reversed(rows)]

@@ -86,4 +86,4 @@ class Audit:
             f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY id DESC LIMIT ?",
             [*where.bindings, limit],
         )
-        return [AuditEntry(*row[:6], bool(row[6]), row[7]) for row in reversed(rows)]
+        return [AuditEntry(*row[:6], allowed=bool(row[6]), reason=row[7]) for row in reversed(rows)]

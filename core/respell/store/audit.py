@@ -86,4 +86,11 @@ class Audit:
             f"SELECT {_COLUMNS} FROM audit WHERE {where} ORDER BY id DESC LIMIT ?",
             [*where.bindings, limit],
         )
-        return [AuditEntry(*row[:6], allowed=bool(row[6]), reason=row[7]) for row in reversed(rows)]
+        return [_entry(*row) for row in reversed(rows)]
+
+
+def _entry(key: int, at: int, *words: str | int) -> AuditEntry:
+    session, actor, action, target, allowed, reason = words
+    return AuditEntry(
+        key, at, str(session), str(actor), str(action), str(target), bool(allowed), str(reason)
+    )

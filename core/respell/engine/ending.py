@@ -84,7 +84,8 @@ def close_session(
             ended_at=None if ended.status == "suspended" else now_us(),
             waiting_for=waiting_for,
             error=error,
-            usage={**session.usage, **usage},
+            # What was collected along with the last records counts as well.
+            usage={**store.sessions.get(session.key).usage, **usage},
         )
         store.leases.release(session.key, lease)
     ledger.commit()

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import heapq
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
+from respell.artifacts.collector import Collection
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
+from respell.engine.collecting import Collecting
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
@@ -73,6 +76,7 @@ class Services:
         aliases: Ids of sessions that mean others here (see `respell.engine.fork`).
         edits: Variables that a fork sets at positions (likewise).
         on_progress: Called while the history is re-executed.
+        collection: Which outcomes become artifacts by themselves.
     """
 
     tools: ToolRegistry
@@ -81,6 +85,7 @@ class Services:
     aliases: dict[str, str] = field(default_factory=dict)
     edits: list[dict[str, Any]] = field(default_factory=list)
     on_progress: OnProgress | None = None
+    collection: Collection = field(default_factory=Collection)
 
 
 class Host:
@@ -114,6 +119,7 @@ class Host:
             read_blob=store.blobs.read,
         )
         self._performing = Performing(self._channel.wake)
+        self._collecting = Collecting(store, session, services.collection)
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._stopping: Stopping | None = None
         self._paused = False
@@ -126,6 +132,7 @@ class Host:
         self._error: dict[str, Any] | None = None
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
+        self._stale = False  # the session's row has changed since it was read, or will have
 
     @property
     def worker_pid(self) -> int:
@@ -164,6 +171,8 @@ class Host:
             while self._ended is None:
                 self._turn()
             self._close(self._ended)
+            if self._ledger.output_error is not None:
+                raise self._ledger.output_error
         except Divergence:
             self._keep_what_was_done()
             raise
@@ -210,6 +219,8 @@ class Host:
 
     def _turn(self) -> None:
         now = time.monotonic()
+        if self._ledger.output_error is not None:
+            self._stop(Ended("suspended", "asked", message="its output could not be handed on"))
         if self._asked:
             self._take_request(self._asked.pop(0))
         if now >= self._inbox_due:
@@ -240,6 +251,7 @@ class Host:
 
     def _keep_usage(self) -> None:
         """Keep what was used so far, so that a killed host does not give it away."""
+        self._reload()
         usage = {**self._session.usage, **self._meter.usage()}
         self._store.sessions.update(self._session.key, usage=usage)
         self._reload()
@@ -268,7 +280,9 @@ class Host:
                 self._record_effect(payload)
             else:
                 caused = parse_caused(payload)
-                self._ledger.add(self._numbered(caused, caused.outcome, caused.status))
+                record = self._numbered(caused, caused.outcome, caused.status)
+                self._ledger.add(record)
+                self._collect(self._collecting.heard(record))
             if self._stopping is not None:
                 self._stop_worker()
         elif kind == Frame.CALL:
@@ -322,6 +336,8 @@ class Host:
             self._perform(record)
 
     def _context(self, number: int) -> EffectContext:
+        if self._stale and not self._ledger.changes_more:
+            self._reload()
         return EffectContext(
             session=self._session,
             store=self._store,
@@ -351,6 +367,8 @@ class Host:
             else:
                 if kind is Kind.EXTERNAL:
                     self._ledger.commit()  # what led to it has to be known before it is seen
+                elif self._ledger.changes_more:
+                    self._ledger.write()  # what was collected is there to be read
                 outcome = attempt(lambda: effect.perform(ctx, args))
                 self._ledger.add(_ended(record, outcome))
         except StoreError:
@@ -374,6 +392,7 @@ class Host:
             self._channel.answer(answer(ordinal, outcome.status, outcome.value))
 
     def _reload(self) -> None:
+        self._stale = self._ledger.changes_more
         self._session = self._store.sessions.get(self._session.key)
 
     # Effects outside ---------------------------------------------------------------------
@@ -389,6 +408,9 @@ class Host:
             return
         if manner.kind is Kind.EXTERNAL and not resumed:
             self._ledger.commit()
+            if self._ledger.output_error is not None:
+                self._not_performed(record.ordinal)
+                return
         if effect.quick:
             self._take(record.ordinal, _attempt_within_limits(effect, ctx, record))
         else:
@@ -411,6 +433,8 @@ class Host:
     def _settle(self, ordinal: int, outcome: Outcome) -> None:
         """Record the outcome of an effect and answer it."""
         intent = self._events.settled(ordinal)
+        if outcome.status is Status.OK:
+            self._collect(self._collecting.of_outcome(intent, outcome.value))
         attempts = self._attempts.pop(ordinal, 1)
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(
@@ -435,6 +459,11 @@ class Host:
         self._ledger.hurry()
         if self._stopping is None:
             self._answer(ordinal, outcome)
+
+    def _collect(self, keep: Callable[[], bool] | None) -> None:
+        if keep is not None:
+            self._ledger.along(keep)
+            self._stale = True
 
     def _sleep(self, caused: Caused) -> None:
         seconds = (values.decode(caused.args) or {}).get("seconds")
@@ -499,7 +528,7 @@ class Host:
             f"`respell resume {self._session.id[:8]}` runs it again from there"
         )
         self._error = {"message": message, "traceback": "", "event": self._ledger.number}
-        self._ended = Ended("suspended", "worker", message=message)
+        self._end_after_calls(Ended("suspended", "worker", message=message))
 
     def _take_request(self, asked: Ended) -> None:
         if asked.reason == "now":

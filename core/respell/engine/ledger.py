@@ -32,6 +32,9 @@ class Ledger:
         store: Where it is kept.
         writer: The history's writer, under this host's lease.
         on_output: Called with an output event's name and its bytes, once committed.
+
+    Attributes:
+        output_error: What `on_output` raised; nothing more is handed on after that.
     """
 
     def __init__(self, store: Store, writer: HistoryWriter, on_output: OnOutput | None) -> None:
@@ -42,6 +45,8 @@ class Ledger:
         self._batch: list[Record | Packed] = []
         self._held = 0  # bytes of large values in the batch, about
         self._outputs: list[tuple[str, bytes]] = []
+        self._along: list[Callable[[], object]] = []
+        self.output_error: Exception | None = None
         self._number = writer.number
         self.due: float | None = None  # when the batch must be out, by time.monotonic()
 
@@ -76,6 +81,18 @@ class Ledger:
             self.due = time.monotonic() + BATCH_S
         if self._held >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
             self.commit()
+
+    def along(self, action: Callable[[], object]) -> None:
+        """Have something done in the store, in the transaction that writes the batch.
+
+        It is done again if that transaction is rolled back and the batch written later.
+        """
+        self._along.append(action)
+
+    @property
+    def changes_more(self) -> bool:
+        """Whether the batch, once written, changes more in the store than the history."""
+        return bool(self._along)
 
     def hurry(self) -> None:
         """Let the batch out within 2 ms: it holds the outcome of something that was seen."""
@@ -113,7 +130,12 @@ class Ledger:
 
     def write(self) -> None:
         """Write the batch; a transaction around this must not be rolled back."""
-        self._writer.append(self._batch)
+        if self._along:
+            with self._store.transaction():
+                self._do_along()
+                self._writer.append(self._batch)
+        else:
+            self._writer.append(self._batch)
         self._emptied()
 
     @contextmanager
@@ -125,6 +147,7 @@ class Ledger:
         """
         more: list[Record] = []
         with self._store.transaction():
+            self._do_along()
             yield more
             self._writer.append([*self._batch, *more])
         self._emptied()
@@ -132,13 +155,22 @@ class Ledger:
         if self.due is None:
             self.due = time.monotonic() + BATCH_S
 
+    def _do_along(self) -> None:
+        for action in self._along:
+            action()
+
     def _emptied(self) -> None:
+        self._along.clear()
         self._batch = []
         self._held = 0
 
     def _released(self) -> None:
         self.due = None
         outputs, self._outputs = self._outputs, []
-        if self._on_output is not None:
+        if self._on_output is None or self.output_error is not None:
+            return
+        try:
             for name, text in outputs:
                 self._on_output(name, text)
+        except Exception as error:  # noqa: BLE001 - it is raised by the host, once it has ended well
+            self.output_error = error

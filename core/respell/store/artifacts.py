@@ -51,6 +51,9 @@ class Artifacts:
     def insert(self, record: ArtifactRecord) -> ArtifactRecord:
         """Add an artifact; return it with id, sequence, version and sizes filled in.
 
+        A `sequence` that is given is kept, as copies in forks need it: the ids that a script
+        remembers end in it. It must be higher than the session's last.
+
         Raises:
             SessionNotFound: There is no such session.
             NotFound: Its content is not in the store.
@@ -58,9 +61,9 @@ class Artifacts:
         database = self._database
         with database:
             if not database.write(
-                "UPDATE sessions SET sequence = sequence + 1, artifacts = artifacts + 1,"
+                "UPDATE sessions SET sequence = max(sequence + 1, ?), artifacts = artifacts + 1,"
                 " updated_at = ? WHERE key = ? AND NOT deleted",
-                (self._clock(), record.session_key),
+                (record.sequence, self._clock(), record.session_key),
             ):
                 raise SessionNotFound(f"there is no session with key {record.session_key}")
             session_id, sequence = database.rows(
@@ -115,6 +118,14 @@ class Artifacts:
             f"{_SELECT}{_FROM} WHERE a.session = ? AND a.name = ? AND NOT a.deleted"
             " ORDER BY a.version",
             (session, name),
+        )
+        return [_record(row) for row in rows]
+
+    def of_event(self, session: int, number: int) -> builtins.list[ArtifactRecord]:
+        """Return what an event of a session made, in that order, deleted ones included."""
+        rows = self._database.rows(
+            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.event = ? ORDER BY a.sequence",
+            (session, number),
         )
         return [_record(row) for row in rows]
 

@@ -160,6 +160,8 @@ MIGRATIONS: tuple[str, ...] = (
         SELECT DISTINCT value, session, sequence FROM artifacts, json_each(tags)
         WHERE tags IS NOT NULL AND NOT deleted;
 
+    CREATE INDEX artifacts_event ON artifacts (session, event) WHERE event IS NOT NULL;
+
     CREATE TABLE audit (
         id INTEGER PRIMARY KEY,
         at INTEGER NOT NULL,

@@ -22,7 +22,7 @@ from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import program_of
 from respell.engine.suspension import suspension_of
-from respell.errors import Divergence, EventNotFound, UsageError
+from respell.errors import ArtifactNotFound, Divergence, EventNotFound, UsageError
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord, new_id
@@ -272,19 +272,42 @@ def _copy_what_was_stored(
     )  # fmt: skip
     for _, body in store.history.records(original.key, 1, last):
         record = Record.unpack(body)
-        if record.part is not Part.EFFECT or record.status is not Status.OK:
+        if record.status is not Status.OK:
+            continue
+        if record.part in (Part.OUTCOME, Part.END):
+            _copy_what_it_made(store, original, made, record.number)
+        if record.part is not Part.EFFECT:
             continue
         args = record.arguments()
         if not _is_copied(record.name, args, aliases):
             continue
-        ctx.number = record.number
+        ctx.number, ctx.before = record.number, record.value()
         effect = effects.lookup(record.name)
         if effect.manner(ctx, args).kind is not Kind.STORED:
             continue
-        outcome = effect.perform(ctx, args)
+        try:
+            outcome = effect.perform(ctx, args)
+        except ArtifactNotFound:
+            if record.name != "artifact.delete":
+                raise
+            continue  # it was collected, and is gone with all that referred to it
         if record.name == "session.create":
             aliases[_id_of(record.value())] = _id_of(outcome)
     save_aliases(store, made, aliases)
+
+
+def _copy_what_it_made(
+    store: Store, original: SessionRecord, made: SessionRecord, number: int
+) -> None:
+    """Copy the artifacts that came of an effect without the script storing them."""
+    have = {it.sequence for it in store.artifacts.of_event(made.key, number)}
+    for one in store.artifacts.of_event(original.key, number):
+        # What was deleted since may be gone from the store; then it was of no use here either.
+        if one.sequence not in have and one.content_hash in store.blobs:
+            store.artifacts.insert(replace(one, session_key=made.key, session_id=made.id))
+            usage = store.sessions.get(made.key).usage
+            used = usage.get("artifact_bytes", 0) + one.size
+            store.sessions.update(made.key, usage={**usage, "artifact_bytes": used})
 
 
 def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> bool:

@@ -62,6 +62,8 @@ class EffectContext:
         stdin: What `io.read` reads; None where there is nothing to read.
         aliases: In a fork, which sessions the ids of its original and of the sessions that
             one created mean here; empty elsewhere.
+        before: While a fork does again on its copies what its original did: what the effect
+            came to there.
     """
 
     session: SessionRecord
@@ -74,6 +76,7 @@ class EffectContext:
     cancel: threading.Event = field(default_factory=threading.Event)
     stdin: BinaryIO | None = None
     aliases: dict[str, str] = field(default_factory=dict)
+    before: Any = None
 
 
 Performer = Callable[[EffectContext, dict[str, Any]], Any]

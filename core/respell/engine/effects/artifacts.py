@@ -76,6 +76,7 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         is_value=is_value,
         created_by=ctx.session.id,
         event=ctx.number,
+        sequence=_sequence(ctx),
     )
     _check_limits(ctx, session, call, record.size)
     if not isinstance(content, Address):
@@ -83,6 +84,11 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     stored = ctx.store.artifacts.insert(record)
     _count(ctx, session, stored.size)
     return _id(ctx, stored)
+
+
+def _sequence(ctx: EffectContext) -> int:
+    """Return the number that the artifact must get, as ids in a fork end in it; 0 for any."""
+    return int(ctx.before["sequence"]) if isinstance(ctx.before, dict) else 0
 
 
 class Address(bytes):

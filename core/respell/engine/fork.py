@@ -305,9 +305,6 @@ def _copy_what_it_made(
         # What was deleted since may be gone from the store; then it was of no use here either.
         if one.sequence not in have and one.content_hash in store.blobs:
             store.artifacts.insert(replace(one, session_key=made.key, session_id=made.id))
-            usage = store.sessions.get(made.key).usage
-            used = usage.get("artifact_bytes", 0) + one.size
-            store.sessions.update(made.key, usage={**usage, "artifact_bytes": used})
 
 
 def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> bool:

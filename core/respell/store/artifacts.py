@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import apsw
+
 from respell import values
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
 from respell.errors import ArtifactNotFound, SessionNotFound, UsageError
+from respell.sessions.record import no_usage
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.queries import Where, json_or_null, order, value_or_null
@@ -30,11 +33,28 @@ _FROM = (
     " FROM artifacts AS a JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
     " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
 )
+_USAGE = f"ifnull(usage, '{json.dumps(no_usage())}')"
+_USED = f"ifnull({_USAGE} ->> '$.artifact_bytes', 0)"
 _INSERT = (
     "INSERT INTO artifacts (session, sequence, name, version, content_hash, previous_hash,"
     " artifact_type, mime_type, size, description, tags, custom, is_value, created_at,"
     " created_by, parent_artifact, event) VALUES (" + ", ".join("?" * 17) + ")"
 )
+_COUNT = f"""
+    UPDATE sessions SET
+        sequence = CASE ?1 WHEN 0 THEN sequence + 1 ELSE max(sequence, ?1) END,
+        artifacts = artifacts + 1,
+        usage = json_set({_USAGE}, '$.artifact_bytes', {_USED} + ?2),
+        updated_at = ?3
+    WHERE key = ?4 AND NOT deleted RETURNING id, sequence
+"""
+_DISCOUNT = f"""
+    UPDATE sessions SET
+        artifacts = artifacts - 1,
+        usage = json_set({_USAGE}, '$.artifact_bytes', max({_USED} - ?1, 0)),
+        updated_at = ?2
+    WHERE key = ?3
+"""
 _ID_PARTS = 3
 _HASH_DIGITS = 8
 
@@ -51,38 +71,43 @@ class Artifacts:
     def insert(self, record: ArtifactRecord) -> ArtifactRecord:
         """Add an artifact; return it with id, sequence, version and sizes filled in.
 
-        A `sequence` that is given is kept, as copies in forks need it: the ids that a script
-        remembers end in it. It must be higher than the session's last.
+        Its bytes count as used by its session (`usage["artifact_bytes"]`).
+
+        Args:
+            record: The artifact. With a `sequence` it gets that number, which has to be free;
+                otherwise the next.
 
         Raises:
             SessionNotFound: There is no such session.
             NotFound: Its content is not in the store.
+            UsageError: Another artifact of the session has, or had, that number.
         """
         database = self._database
         with database:
-            if not database.write(
-                "UPDATE sessions SET sequence = max(sequence + 1, ?), artifacts = artifacts + 1,"
-                " updated_at = ? WHERE key = ? AND NOT deleted",
-                (record.sequence, self._clock(), record.session_key),
-            ):
-                raise SessionNotFound(f"there is no session with key {record.session_key}")
-            session_id, sequence = database.rows(
-                "SELECT id, sequence FROM sessions WHERE key = ?", (record.session_key,)
-            )[0]
             blob = self._blobs.info(record.content_hash)
+            now = self._clock()
+            found = database.row(_COUNT, (record.sequence, blob.size, now, record.session_key))
+            if found is None:
+                raise SessionNotFound(f"there is no session with key {record.session_key}")
+            session_id, sequence = found
             version, previous = self._latest(record.session_key, record.name)
             record = replace(
                 record,
                 session_id=session_id,
-                sequence=sequence,
+                sequence=record.sequence or sequence,
                 version=version + 1,
                 previous_hash=previous,
                 size=blob.size,
                 stored_size=blob.stored_size,
                 is_compressed=blob.is_compressed,
-                created_at=record.created_at or self._clock(),
+                created_at=record.created_at or now,
             )
-            database.write(_INSERT, _row(record))
+            try:
+                database.write(_INSERT, _row(record))
+            except apsw.ConstraintError as error:
+                raise UsageError(
+                    f"session {session_id} has, or had, an artifact of number {record.sequence}"
+                ) from error
         return record
 
     def _latest(self, session: int, name: str) -> tuple[int, bytes | None]:
@@ -129,6 +154,14 @@ class Artifacts:
         )
         return [_record(row) for row in rows]
 
+    def of_event(self, session: int, event: int) -> builtins.list[ArtifactRecord]:
+        """Return what an event of a session made, deleted or not, in the order of storing."""
+        rows = self._database.rows(
+            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.event = ? ORDER BY a.sequence",
+            (session, event),
+        )
+        return [_record(row) for row in rows]
+
     def count(self, query: ArtifactQuery | None = None) -> int:
         """Return how many artifacts match, whatever the query's limit and offset are."""
         where = _where(query or ArtifactQuery())
@@ -170,10 +203,7 @@ class Artifacts:
                 "UPDATE artifacts SET deleted = 1 WHERE session = ? AND sequence = ?",
                 (record.session_key, record.sequence),
             )
-            self._database.write(
-                "UPDATE sessions SET artifacts = artifacts - 1, updated_at = ? WHERE key = ?",
-                (self._clock(), record.session_key),
-            )
+            self._database.write(_DISCOUNT, (record.size, self._clock(), record.session_key))
 
 
 def _parsed(artifact_id: str) -> tuple[str, int, str]:

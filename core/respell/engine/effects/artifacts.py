@@ -81,9 +81,7 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     _check_limits(ctx, session, call, record.size)
     if not isinstance(content, Address):
         record = replace(record, content_hash=ctx.store.blobs.put(content))
-    stored = ctx.store.artifacts.insert(record)
-    _count(ctx, session, stored.size)
-    return _id(ctx, stored)
+    return _id(ctx, ctx.store.artifacts.insert(record))
 
 
 def _sequence(ctx: EffectContext) -> int:
@@ -142,12 +140,6 @@ def _refuse(ctx: EffectContext, session: SessionRecord, call: str, limit: str, w
         f"{call}: the limit {limit} of session {id_in_script(ctx, session.id)} is reached: {what}. "
         "Artifact.delete makes room"
     )
-
-
-def _count(ctx: EffectContext, session: SessionRecord, more: int) -> None:
-    """Note that a session's artifacts have so many bytes more."""
-    used = max(0, session.usage.get("artifact_bytes", 0) + more)
-    ctx.store.sessions.update(session.key, usage={**session.usage, "artifact_bytes": used})
 
 
 # Reading ---------------------------------------------------------------------------------
@@ -283,10 +275,8 @@ def _query(given: Arguments) -> ArtifactQuery:
 def artifact_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Delete an artifact; its content stays while another artifact has it."""
     call = "Artifact.delete"
-    session = _open_session(ctx, args.get("session"), call)
-    record = _found(ctx, args, call)
-    ctx.store.artifacts.delete(record.id)
-    _count(ctx, session, -record.size)
+    _open_session(ctx, args.get("session"), call)
+    ctx.store.artifacts.delete(_found(ctx, args, call).id)
 
 
 # Sessions and ids ------------------------------------------------------------------------

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
 import lz4.frame
 from blake3 import blake3
 
-from respell.errors import NotFound, StoreCorrupt
+from respell.errors import NotFound, StoreCorrupt, StoreError
 from respell.store.blob_files import BlobFiles
 from respell.store.database import Database
 from respell.times import SECOND
@@ -24,8 +25,11 @@ WHOLE_LIMIT = 8 * 1024 * 1024
 
 _HASH_SIZE = 32
 _CHUNKS_AT_ONCE = 16
+_ATTEMPTS = 5
 _CACHE_BYTES = 16 * 1024 * 1024
-_FRESH = 3600 * SECOND
+TOUCHED_EVERY = 60 * SECOND
+"""How late `touched` may be: what is put again and again is not written each time."""
+
 _RAW, _LZ4 = 0, 1
 _INLINE, _FILE, _CHUNKS = 0, 1, 2
 
@@ -62,6 +66,55 @@ class BlobInfo:
     def is_compressed(self) -> bool:
         """Whether the stored bytes are compressed."""
         return self.codec == _LZ4
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A blob as it lies in a store, for copying it into another.
+
+    Attributes:
+        address: Its address.
+        size: Raw bytes.
+        codec: 0 raw, 1 lz4.frame.
+        data: The stored bytes; of a list of chunks, their addresses one after the other.
+        is_list: Whether it is a list of chunks, which are blobs of their own.
+    """
+
+    address: bytes
+    size: int
+    codec: int
+    data: bytes
+    is_list: bool = False
+
+    @property
+    def chunks(self) -> list[bytes]:
+        """The addresses of a list's chunks, in their order."""
+        return [self.data[at : at + _HASH_SIZE] for at in range(0, len(self.data), _HASH_SIZE)]
+
+    def content(self) -> bytes:
+        """Return the raw bytes of one that is no list, verified.
+
+        Raises:
+            ValueError: The stored bytes are not what address and size say.
+        """
+        if self.codec == _RAW:
+            data = self.data
+        elif self.codec == _LZ4:
+            unpacker = lz4.frame.LZ4FrameDecompressor()
+            try:
+                # Not one byte more than it should have: a few KB can stand for gigabytes.
+                data = unpacker.decompress(self.data, max_length=self.size + 1)
+            except RuntimeError as error:
+                raise ValueError(f"it can't be decompressed ({error})") from None
+            if unpacker.unused_data:
+                raise ValueError("bytes follow the compressed ones")
+        else:
+            raise ValueError(f"there is no codec {self.codec}")
+        if len(data) != self.size:
+            raise ValueError(f"it does not have {self.size} bytes")
+        if blake3(data).digest() != self.address:
+            raise ValueError("its content does not fit its address")
+        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +187,26 @@ class Blobs:
         if not self._is_stored(address):
             # The manifest has no address of its own to be verified by: its hash stands first.
             data = blake3(manifest).digest() + manifest
-            self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
+            with self._database:
+                self._check_chunks(manifest)
+                self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
         return address, size
+
+    def _check_chunks(self, manifest: bytes) -> None:
+        """Refuse a list of chunks that are not all there (any more)."""
+        wanted = [
+            manifest[at : at + _HASH_SIZE].hex() for at in range(0, len(manifest), _HASH_SIZE)
+        ]
+        missing = self._database.value(
+            "SELECT count(*) FROM json_each(?) WHERE NOT EXISTS"
+            " (SELECT 1 FROM blobs WHERE hash = unhex(value))",
+            (json.dumps(wanted),),
+        )
+        if missing:
+            raise StoreError(
+                f"{missing} of {len(wanted)} pieces of what is being stored were collected before "
+                "it was complete; store it again, with a longer grace period for `gc`"
+            )
 
     def _is_stored(self, address: bytes) -> bool:
         """Whether a blob is there and need not be written; notes that it is in use again."""
@@ -147,25 +218,56 @@ class Blobs:
         if info.place == _CHUNKS and not all(map(self._is_stored, self._manifest(address, info))):
             return False
         now = self._clock()
-        if now - info.touched > _FRESH:
-            # Keeps the collector away until something refers to it again.
-            self._database.write("UPDATE blobs SET touched = ? WHERE id = ?", (now, info.id))
-        return True
+        if now - info.touched <= TOUCHED_EVERY:
+            return True
+        # Keeps the collector away until something refers to it again, unless it was faster.
+        sql = "UPDATE blobs SET touched = ? WHERE id = ? AND hash = ?"
+        return self._database.write(sql, (now, info.id, address)) > 0
 
     def _write(self, packed: list[_Packed]) -> None:
         """Write blobs: the files first, so that a crash leaves only files nobody knows."""
-        if not packed:
-            return
-        self._files.write([(it.address, it.data) for it in packed if it.place == _FILE])
-        now = self._clock()
-        with self._database:
-            for it in packed:
-                row = (it.address, it.size, len(it.data), it.codec, it.place, now)
-                # The row may be there already: written by another process just now, or left
-                # when its file was lost.
-                self._database.write(_INSERT, row)
-                if it.place != _FILE:
-                    self._database.write(_INSERT_DATA, (it.data, it.address))
+        files = [(it.address, it.data) for it in packed if it.place == _FILE]
+        for _ in range(_ATTEMPTS):
+            self._files.write(files)
+            now = self._clock()
+            with self._database:
+                # The collector takes files without a row away, but only under the lock that
+                # is held now: those that are here will stay.
+                if all(self._files.has(address, len(data)) for address, data in files):
+                    for it in packed:
+                        self._write_row(it, now)
+                    return
+        raise StoreError(
+            f"files written to {self._database.folder / 'objects'} disappear at once; does another "
+            "program clear that folder?"
+        )
+
+    def _write_row(self, it: _Packed, now: int) -> None:
+        # The row may be there already: written by another process just now, or left when its
+        # file was lost.
+        row = (it.address, it.size, len(it.data), it.codec, it.place, now)
+        self._database.write(_INSERT, row)
+        if it.place != _FILE:
+            self._database.write(_INSERT_DATA, (it.data, it.address))
+
+    def put_stored(self, blobs: Sequence[StoredBlob]) -> None:
+        """Write blobs of another store, whose content was verified; those there are skipped.
+
+        A list comes after its chunks.
+
+        Raises:
+            StoreFull: There is no space left.
+        """
+        packed: dict[bytes, _Packed] = {}
+        for blob in blobs:
+            if self._is_stored(blob.address):
+                continue
+            if blob.is_list:
+                data, place = blake3(blob.data).digest() + blob.data, _CHUNKS
+            else:
+                data, place = blob.data, _INLINE if len(blob.data) <= INLINE_LIMIT else _FILE
+            packed[blob.address] = _Packed(blob.address, blob.size, blob.codec, place, data)
+        self._write(list(packed.values()))
 
     def keep(self, address: bytes, session: int) -> None:
         """Note that a session's history refers to a blob, so that it is not collected.
@@ -232,6 +334,25 @@ class Blobs:
             return map(self.get, self._manifest(address, info))
         return iter((self._whole(address, info),))
 
+    def stored(self, address: bytes) -> StoredBlob:
+        """Return a blob as it lies in the store, verified; see `put_stored`.
+
+        Raises:
+            NotFound: There is no such blob.
+            StoreCorrupt: What is stored is not what was written; names hash and file.
+        """
+        info = self.info(address)
+        if info.place == _CHUNKS:
+            data = b"".join(self._manifest(address, info))
+            return StoredBlob(address, info.size, _RAW, data, is_list=True)
+        data, where = self._stored(address, info)
+        blob = StoredBlob(address, info.size, info.codec, data)
+        try:
+            blob.content()
+        except ValueError as error:
+            raise StoreCorrupt(_damaged(address, where)) from error
+        return blob
+
     def size(self, address: bytes) -> int:
         """Return the size of a blob in bytes.
 
@@ -275,11 +396,14 @@ class Blobs:
                 self._cached -= len(self._cache.pop(next(iter(self._cache))))
         return data
 
-    def _whole(self, address: bytes, info: BlobInfo) -> bytes:
+    def _stored(self, address: bytes, info: BlobInfo) -> tuple[bytes, str]:
+        """Return the stored bytes of one that is no list, and where they are."""
         if info.place == _FILE:
-            stored, where = self._files.read(address), str(self._files.path(address))
-        else:
-            stored, where = self._inline(address, info), str(self._database.path)
+            return self._files.read(address), str(self._files.path(address))
+        return self._inline(address, info), str(self._database.path)
+
+    def _whole(self, address: bytes, info: BlobInfo) -> bytes:
+        stored, where = self._stored(address, info)
         try:
             data: bytes = lz4.frame.decompress(stored) if info.codec == _LZ4 else stored
         except RuntimeError as error:

@@ -68,6 +68,8 @@ class SessionRecord:
         limits: The limits it was started with, by name.
         waiting_for: prompt and schema of the value a suspended session waits for.
         error: message, traceback and event of a failed one.
+        redacted: Whether parts of it were replaced when it was exported; it can be looked at
+            and compared, but not re-executed.
     """
 
     id: str = field(default_factory=new_id)
@@ -98,6 +100,7 @@ class SessionRecord:
     limits: dict[str, Any] = field(default_factory=dict)
     waiting_for: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    redacted: bool = False
 
     @property
     def has_program(self) -> bool:

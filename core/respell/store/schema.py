@@ -149,6 +149,8 @@ MIGRATIONS: tuple[str, ...] = (
     # 2: artifacts are found by tag and text, decisions are audited, exports may be redacted
     """
     ALTER TABLE sessions ADD COLUMN redacted INTEGER NOT NULL DEFAULT 0;
+    -- Of an imported one: what it may do here, in place of what was recorded elsewhere.
+    ALTER TABLE sessions ADD COLUMN permissions BLOB;
 
     CREATE TABLE artifact_tags (
         tag TEXT NOT NULL,

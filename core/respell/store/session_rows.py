@@ -117,5 +117,6 @@ _FROM_COLUMN: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {
     "limits": (json.loads, dict),
     "waiting_for": (values.decode, _nothing),
     "error": (values.decode, _nothing),
+    "redacted": (bool, bool),
 }
 _FROM_COLUMNS = tuple((_AT[name], *pair) for name, pair in _FROM_COLUMN.items())

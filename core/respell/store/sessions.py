@@ -21,7 +21,9 @@ from respell.store.leases import Leases
 from respell.store.queries import Where, order
 from respell.times import rfc3339
 
-_OWN = ("id", "key", "fork_of", "fork_seq", "events", "records", "head_hash", "artifacts")
+_OWN = (
+    "id", "key", "fork_of", "fork_seq", "events", "records", "head_hash", "artifacts", "redacted",
+)  # fmt: skip
 _SETTABLE = tuple(name for name in FIELDS if name not in _OWN)
 
 _BY_KEY = f"SELECT {rows.COLUMNS} FROM sessions WHERE key = ? AND NOT deleted"

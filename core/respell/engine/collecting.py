@@ -105,9 +105,6 @@ class Collecting:
                 event=number,
             )
         )
-        used = session.usage.get("artifact_bytes", 0) + size
-        usage = {**session.usage, "artifact_bytes": used}
-        self._store.sessions.update(self._key, usage=usage)
         return True
 
 

@@ -1,17 +1,31 @@
-"""Changing a session's status from outside, where no host runs it."""
+"""Changing sessions from outside, where no host runs them."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from respell import values
+from respell.errors import InvalidTransition
 from respell.history.record import Part, Record, Status
-from respell.sessions.lifecycle import ARCHIVED, COMPLETED, FAILED, check_transition
+from respell.sessions.lifecycle import (
+    ACTIVE,
+    ARCHIVED,
+    COMPLETED,
+    FAILED,
+    SUSPENDED,
+    check_transition,
+)
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import now_us
 
-_EVENTS = {COMPLETED: "lifecycle.complete", FAILED: "lifecycle.fail", ARCHIVED: "lifecycle.archive"}
+_EVENTS = {
+    ACTIVE: "lifecycle.resume",
+    SUSPENDED: "lifecycle.suspend",
+    COMPLETED: "lifecycle.complete",
+    FAILED: "lifecycle.fail",
+    ARCHIVED: "lifecycle.archive",
+}
 
 
 def end_session(
@@ -30,6 +44,63 @@ def end_session(
         InvalidTransition: Its status does not allow that; nothing was changed.
         SessionBusy: A host runs it; says who.
     """
+    fields: dict[str, Any] = {}
+    if wanted != ARCHIVED:
+        fields |= {"ended_at": now_us(), "waiting_for": None}
+    if wanted == FAILED:
+        message = reason or f"marked as failed from {by}"
+        fields["error"] = {"message": message, "traceback": ""}
+    return _change(store, session, wanted, fields, reason=reason, by=by)
+
+
+def suspend_without_program(store: Store, session: SessionRecord, *, by: str) -> SessionRecord:
+    """Suspend an active session without program; return it as it is then.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        by: Who does it, as the history shows it.
+
+    Raises:
+        InvalidTransition: It has a program, or is not active; nothing was changed.
+    """
+    _check_no_program(session, SUSPENDED)
+    return _change(store, session, SUSPENDED, {}, by=by)
+
+
+def activate_without_program(store: Store, session: SessionRecord, *, by: str) -> SessionRecord:
+    """Make a suspended session without program active again; return it as it is then.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        by: Who does it, as the history shows it.
+
+    Raises:
+        InvalidTransition: It has a program, or is not suspended; nothing was changed.
+    """
+    _check_no_program(session, ACTIVE)
+    return _change(store, session, ACTIVE, {"waiting_for": None}, by=by)
+
+
+def _check_no_program(session: SessionRecord, wanted: str) -> None:
+    if session.has_program:
+        raise InvalidTransition(
+            f"session {session.id[:8]} has a program: it becomes {wanted} where that runs",
+            current=session.status,
+            wanted=wanted,
+        )
+
+
+def _change(
+    store: Store,
+    session: SessionRecord,
+    wanted: str,
+    fields: dict[str, Any],
+    *,
+    by: str,
+    reason: str = "",
+) -> SessionRecord:
     with store.transaction():
         lease = store.leases.acquire(session.key)
         now = store.sessions.get(session.key)  # as it is now that nobody else can change it
@@ -46,13 +117,29 @@ def end_session(
                 )
             ]
         )  # fmt: skip
-        fields: dict[str, Any] = {"status": wanted}
-        if wanted != ARCHIVED:
-            fields |= {"ended_at": now_us(), "waiting_for": None}
-        if wanted == FAILED:
-            message = reason or f"marked as failed from {by}"
-            fields["error"] = {"message": message, "traceback": "", "event": writer.number}
-        store.sessions.update(now.key, **fields)
+        if fields.get("error"):
+            fields["error"] |= {"event": writer.number}
+        store.sessions.update(now.key, status=wanted, **fields)
         store.leases.release(now.key, lease)
     store.sync()
     return store.sessions.get(session.key)
+
+
+def delete_session(store: Store, session: SessionRecord) -> None:
+    """Delete a session with its history, artifacts, state and temporary files.
+
+    While a fork still reads from its history, that is only hidden, and goes with the fork.
+
+    Args:
+        store: Where it is.
+        session: The session.
+
+    Raises:
+        SessionNotFound: There is no such session (any more).
+        SessionBusy: A host runs it; says who.
+    """
+    from respell.engine.effects.confined import remove_temporary_folder
+
+    store.sessions.delete(session.key)
+    store.sync()
+    remove_temporary_folder(session.id)

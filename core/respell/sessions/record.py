@@ -133,6 +133,7 @@ class SessionQuery:
         status: Only those with this status; None for all.
         tags: Only those that have all of these.
         parent: Only those below the session of this id.
+        forked_from: Only those forked from the session of this id.
         created_by: Only those created by this session id (or person).
         created_after: Only those created at or after this time (µs since 1970 UTC).
         created_before: Only those created before it.
@@ -146,6 +147,7 @@ class SessionQuery:
     status: str | None = None
     tags: Sequence[str] = ()
     parent: str | None = None
+    forked_from: str | None = None
     created_by: str | None = None
     created_after: int | None = None
     created_before: int | None = None

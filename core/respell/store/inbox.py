@@ -47,12 +47,17 @@ class Inbox:
         ):
             raise SessionNotFound(f"there is no session with key {session}")
 
+    def waiting(self, session: int) -> bool:
+        """Return whether there is a request that nobody has taken yet."""
+        sql = "SELECT 1 FROM inbox WHERE session = ? LIMIT 1"
+        return self._database.row(sql, (session,)) is not None
+
     def drain(self, session: int) -> list[InboxItem]:
         """Take out and return all requests, oldest first.
 
         Cheap when there are none. Inside a transaction they are only gone once it commits.
         """
-        if self._database.row("SELECT 1 FROM inbox WHERE session = ? LIMIT 1", (session,)) is None:
+        if not self.waiting(session):
             return []
         with self._database:
             rows = self._database.rows(

@@ -298,6 +298,7 @@ def _where(query: SessionQuery) -> Where:
     if query.status is not None:
         where.add("status = ?", check_status(query.status))
     where.add_given("parent_session_id = ?", query.parent)
+    where.add_given("forked_from = ?", query.forked_from)
     where.add_given("created_by = ?", query.created_by)
     where.add_given("created_at >= ?", query.created_after)
     where.add_given("created_at < ?", query.created_before)

@@ -18,22 +18,13 @@ from respell.engine.effects.acting import (
     take_on,
 )
 from respell.engine.effects.arguments import Arguments
-from respell.engine.limits import LIMITS
 from respell.errors import EffectFailed, PermissionDenied, UsageError
+from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES, OPTIONS, record_of
 from respell.sessions.lifecycle import check_transition
 from respell.sessions.record import SessionRecord
 from respell.times import now_us
 
 __all__ = ["acting_as", "acts_as", "ctx_session", "id_in_script", "session_views"]
-
-MAX_TAG_BYTES = 255
-MAX_NAME_BYTES = 255
-
-_OPTIONS = (
-    "name", "description", "tags", "metadata", "parent", "parent_session_id", "max_duration",
-    "max_idle_time", "limits", "rate", "created_by",
-)  # fmt: skip
-
 
 # Creating and loading --------------------------------------------------------------------
 
@@ -42,41 +33,11 @@ _OPTIONS = (
 def session_create(ctx: EffectContext, args: Any) -> str:
     """Create a session without program and return its id."""
     call = "Session.create"
-    given = Arguments(call, args, _OPTIONS)
+    given = Arguments(call, args, OPTIONS)
     parent = given.given("parent", "parent_session_id")
-    metadata = given.table("metadata")
-    creator = given.text("created_by", most=MAX_NAME_BYTES)
-    if creator:
-        # Whom a script names; the session that really created it decides who acts as it.
-        metadata = {**metadata, "created_by": creator}
-    record = SessionRecord(
-        name=given.text("name", most=MAX_NAME_BYTES) or "",
-        description=given.text("description") or "",
-        tags=given.texts("tags", most=MAX_TAG_BYTES),
-        metadata=metadata,
-        parent_session_id=None if parent is None else ctx_session(ctx, parent, call).id,
-        limits=_limits(call, given),
-        created_by=ctx.session.id,
-    )
+    below = None if parent is None else ctx_session(ctx, parent, call).id
+    record = record_of(call, args, creator=ctx.session.id, parent=below)
     return id_in_script(ctx, ctx.store.sessions.insert(record).id)
-
-
-def _limits(call: str, given: Arguments) -> dict[str, Any]:
-    nested = Arguments(call, given.table("limits"), tuple(LIMITS), what="limit")
-    limits: dict[str, Any] = {}
-    for name, kind in LIMITS.items():
-        value = nested.integer(name, least=1) if kind is int else nested.positive(name)
-        if name in ("max_duration", "max_idle_time"):
-            value = given.positive(name) or value
-        if value is not None:
-            limits[name] = kind(value)
-    rate = given.given("rate")
-    if isinstance(rate, dict):
-        rates = Arguments(call, rate)
-        limits["rate"] = {str(name): rates.positive(name) for name in rate}
-    elif rate is not None:
-        limits["rate"] = given.positive("rate")
-    return limits
 
 
 @effect("session.load", kind=Kind.STORED)

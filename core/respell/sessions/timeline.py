@@ -1,0 +1,62 @@
+"""The events that tell a session's story, also where another session's history has them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from respell.engine.lineage import aliases_of
+from respell.errors import SessionNotFound
+from respell.history.events import Event, events
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+
+def timeline(
+    store: Store, session: SessionRecord, first: int = 1, last: int | None = None
+) -> Iterator[Event]:
+    """Yield a session's events, oldest first.
+
+    What happened to a session without program is in the history of the program that created
+    it: those events are yielded that are about it, under their numbers there.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        first: First event number.
+        last: Last event number; None for all there are.
+    """
+    teller = teller_of(store, session)
+    if teller.key == session.key:
+        yield from events(store, session.key, first, last)
+        return
+    ids = ids_of(store, session, teller)
+    for event in events(store, teller.key, first, last):
+        if concerns(event, ids):
+            yield event
+
+
+def teller_of(store: Store, session: SessionRecord) -> SessionRecord:
+    """Return the session whose history tells of one: itself, or the program that created it."""
+    if session.has_program or session.created_by is None:
+        return session
+    try:
+        creator = store.sessions.get(session.created_by)
+    except SessionNotFound:  # it was deleted, or was no session
+        return session
+    return creator if creator.has_program else session
+
+
+def ids_of(store: Store, session: SessionRecord, teller: SessionRecord) -> set[str]:
+    """Return the ids by which a session is known in the history that tells of it."""
+    known = {old for old, new in aliases_of(store, teller).items() if new == session.id}
+    return {session.id, *known}
+
+
+def concerns(event: Event, ids: set[str]) -> bool:
+    """Return whether an event is about the session of these ids."""
+    if event.name == "session.create":
+        return event.outcome in ids
+    if event.args.get("session") in ids:
+        return True
+    scope = event.args.get("scope")
+    return isinstance(scope, str) and scope.removeprefix("session:") in ids

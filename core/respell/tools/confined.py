@@ -1,0 +1,137 @@
+"""What a process does that `respell.tools.confinement` started: compute, and nothing else."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import select
+import signal
+import time
+
+import msgpack
+
+from respell.engine import sandbox
+from respell.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+MAX_VALUE_BYTES = 256 << 20
+
+# First byte of an answer; what follows is a packed value or the text of an error.
+OK, REFUSED, FAILED, OUT_OF_MEMORY = range(4)
+
+ENDED_BY_ITSELF = 75
+"""Exit status of a process that had nothing to do, or has grown; no request was lost."""
+
+IDLE_S = 60.0
+_GROWN = 8  # it ends once it has used this part of its memory: what was freed may be in pieces
+_MAX_CALL_S = 600  # where the system does not tie a child to its parent
+_SOCKET = 0
+
+_layers: list[str] = []
+
+
+def pack(value: Any) -> bytes:
+    """Return a value as bytes; text may hold halves of surrogate pairs.
+
+    Raises:
+        UsageError: It is no plain data, or an integer beyond 64 bits.
+    """
+    try:
+        packed: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise UsageError(f"this can't be passed to a computation: {error}") from None
+    return packed
+
+
+def unpack(data: bytes) -> Any:
+    """Return the value of these bytes.
+
+    Raises:
+        ValueError: They are none.
+    """
+    try:
+        return msgpack.unpackb(data, unicode_errors="surrogatepass", strict_map_key=False)
+    except msgpack.UnpackException as error:
+        raise ValueError(str(error)) from None
+
+
+def layers(payload: None) -> list[str]:
+    """Return the layers of confinement in force here."""
+    return _layers
+
+
+def main(target: str, memory_bytes: int) -> None:
+    """Answer requests until there are none; ends the process.
+
+    Args:
+        target: `package.module:function`.
+        memory_bytes: What may be used besides what the libraries take.
+    """
+    module_name, _, function = target.partition(":")
+    module = importlib.import_module(module_name)
+    compute = getattr(module, function)
+    warm_up = getattr(module, "warm_up", None)
+    if warm_up is not None:
+        warm_up()
+    time.tzset()  # reads the file while it still can
+    most = _used_bytes() + memory_bytes // _GROWN
+    limited = sandbox.limit_address_space(memory_bytes)
+    _layers[:] = [*(["memory"] if limited else []), *sandbox.confine(memory_bytes=None)]
+    _send(b"")
+    while _used_bytes() < most:
+        _send(_answer(compute, _receive()))
+    os._exit(ENDED_BY_ITSELF)
+
+
+def _answer(compute: Callable[[Any], Any], request: bytes) -> bytes:
+    # Does nothing where the sandbox is whole; elsewhere no child outlives its host for long.
+    signal.alarm(_MAX_CALL_S)
+    try:
+        answer = bytes((OK,)) + pack(compute(unpack(request)))
+        if len(answer) > MAX_VALUE_BYTES:
+            raise UsageError(f"the result is larger than {MAX_VALUE_BYTES >> 20} MiB")
+        return answer
+    except UsageError as error:
+        return bytes((REFUSED,)) + pack(str(error))
+    except MemoryError:
+        return bytes((OUT_OF_MEMORY,))
+    except RecursionError:
+        return bytes((FAILED,)) + pack("it nests too deep")
+    except Exception as error:  # noqa: BLE001 - of a library that was given something hostile
+        text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return bytes((FAILED,)) + pack(text[:10_000])
+
+
+def _used_bytes() -> int:
+    """Return the most memory that was ever in use."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _receive() -> bytes:
+    if not select.select([_SOCKET], [], [], IDLE_S)[0]:
+        os._exit(ENDED_BY_ITSELF)
+    return _read(int.from_bytes(_read(4), "little"))
+
+
+def _read(size: int) -> bytes:
+    data = bytearray()
+    while len(data) < size:
+        part = os.read(_SOCKET, min(size - len(data), 1 << 20))
+        if not part:
+            os._exit(0)  # the host is gone
+        data += part
+    return bytes(data)
+
+
+def _send(data: bytes) -> None:
+    rest = memoryview(len(data).to_bytes(4, "little") + data)
+    try:
+        while rest:
+            rest = rest[os.write(_SOCKET, rest) :]
+    except OSError:
+        os._exit(0)  # the host is gone: nobody is there to tell

@@ -20,7 +20,7 @@ from respell.engine.effects import EffectContext, Kind
 from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
 from respell.engine.replay import replay
-from respell.engine.run import program_of
+from respell.engine.run import check_executable, program_of
 from respell.engine.suspension import suspension_of
 from respell.errors import ArtifactNotFound, Divergence, EventNotFound, UsageError
 from respell.history.events import answers_the_script
@@ -83,12 +83,14 @@ def fork(
         created_by: Who forks, as shown to people.
 
     Raises:
-        UsageError: The position is malformed, or the event has no outcome to replace.
+        UsageError: The position is malformed, the event has no outcome to replace, or the
+            session was redacted.
         EventNotFound: The history has no such event.
         Divergence: The other script asks for something else before the position.
     """
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to fork")
+    check_executable(session)
     number, steps = parse_position(at)
     if steps and not variables:
         raise UsageError("line steps after the + are where variables are set; give --var NAME=JSON")

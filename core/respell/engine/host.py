@@ -25,7 +25,7 @@ from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.limits import Meter, memory_of
-from respell.engine.lineage import first_of
+from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
 from respell.engine.program import Program
@@ -198,7 +198,7 @@ class Host:
         self._channel.wait_ready()
         self._channel.begin(
             self._program.init(
-                session_id=first_of(store, self._session).id, edits=self._services.edits or None
+                session_id=known_id(store, self._session), edits=self._services.edits or None
             ),
             self._events.watch(history),
             live=True,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from respell import values
-from respell.history.record import Record
+from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
@@ -42,11 +42,34 @@ def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
         edits = own + edits
         shared = min(shared, one.fork_seq)
         one = store.sessions.get(one.fork_of, deleted=True)
+    if one.forked_from is not None:
+        edits = _imported_edits(store, one, shared) + edits
     return edits
 
 
-def first_of(store: Store, session: SessionRecord) -> SessionRecord:
-    """Return the session that was forked first: its id is the one the script knows."""
+def _imported_edits(store: Store, session: SessionRecord, last: int) -> list[dict[str, Any]]:
+    """Return the edits among the records of a fork that was imported: they are all its own."""
+    note, edits = int(Part.NOTE), []
+    for batch in store.history.bodies(session.key, last):
+        for body in batch:
+            if body[0] == note and (record := Record.unpack(body)).name == "edit.variable":
+                edits.append(record.arguments())
+    return edits
+
+
+def known_id(store: Store, session: SessionRecord) -> str:
+    """Return the id by which a script knows its own session: that of the one forked first."""
+    first = origin_of(store, session)
+    if first.forked_from is not None:
+        # A fork that was imported: the first is elsewhere, and only the aliases name it.
+        for known, meant in aliases_of(store, session).items():
+            if meant == session.id:
+                return known
+    return first.id
+
+
+def origin_of(store: Store, session: SessionRecord) -> SessionRecord:
+    """Return the session that holds a history's first record: itself, unless it is a fork."""
     while session.fork_of is not None:
         session = store.sessions.get(session.fork_of, deleted=True)
     return session

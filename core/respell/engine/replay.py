@@ -27,10 +27,10 @@ from respell.engine.effects import EffectContext
 from respell.engine.ending import shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
-from respell.engine.lineage import edits_of, first_of
+from respell.engine.lineage import edits_of, known_id
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
-from respell.engine.run import program_of
+from respell.engine.run import check_executable, program_of
 from respell.engine.wire import Caused, answer, parse_caused
 from respell.errors import Divergence, EventNotFound, LimitReached, UsageError, WorkerFailed
 from respell.history.events import answers_the_script
@@ -118,7 +118,7 @@ def replay(
         on_progress: Called with how many records of how many were re-executed.
 
     Raises:
-        UsageError: The session has no program, or an edit fits no event or mode.
+        UsageError: The session has no program or was redacted, or an edit fits no event or mode.
         EventNotFound: `first` or `last` is no event of it.
         LimitReached: It took longer than the session was allowed to.
         WorkerFailed: The worker broke off.
@@ -129,6 +129,7 @@ def replay(
         raise UsageError(f"outcomes can be edited with the mode modified, not with {mode}")
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to re-execute")
+    check_executable(session)
     if first is not None and last is not None and first > last:
         raise UsageError(f"there is nothing from event {first} to event {last}")
     program = program_of(store, session)
@@ -138,7 +139,7 @@ def replay(
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
     replayer = _Replayer(store, session, stop)
     init = program.init(
-        session_id=first_of(store, session).id,
+        session_id=known_id(store, session),
         trace=True,
         trace_from=trace_from,
         script_changed=program.script_changed or source is not None,

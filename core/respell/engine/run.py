@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from blake3 import blake3
@@ -18,7 +19,7 @@ from respell.engine.ending import Ended
 from respell.engine.host import Host, Services
 from respell.engine.ledger import OnOutput
 from respell.engine.limits import check_limits
-from respell.engine.lineage import aliases_of, edits_of
+from respell.engine.lineage import aliases_of, edits_of, origin_of
 from respell.engine.program import START, Program
 from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
@@ -31,6 +32,7 @@ from respell.errors import (
 )
 from respell.history.record import Part, Record, Status
 from respell.sessions.lifecycle import ENDED
+from respell.security import Permissions
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import OpenEffect, Store
 from respell.times import now_us
@@ -251,6 +253,7 @@ def check_resumable(session: SessionRecord) -> None:
 
     Raises:
         InvalidTransition: It can't; says why.
+        UsageError: It was redacted.
     """
     if not session.has_program:
         raise InvalidTransition(
@@ -258,6 +261,7 @@ def check_resumable(session: SessionRecord) -> None:
             "resumes it with Session.resume",
             current=session.status, wanted="active",
         )  # fmt: skip
+    check_executable(session)
     if session.status in ENDED:
         raise InvalidTransition(
             f"session {session.id[:8]} is {session.status} and can't be resumed; "
@@ -266,10 +270,42 @@ def check_resumable(session: SessionRecord) -> None:
         )  # fmt: skip
 
 
+def check_executable(session: SessionRecord) -> None:
+    """Do nothing when a session's history can be executed again.
+
+    Raises:
+        UsageError: It was redacted, so that it isn't what happened.
+    """
+    if session.redacted:
+        raise UsageError(
+            f"session {session.id[:8]} was redacted when it was exported: its history is not what "
+            "happened any more, so it can't be resumed, replayed or forked. It can be shown and "
+            "compared; the original can still do all of that where it is"
+        )
+
+
 def program_of(store: Store, session: SessionRecord) -> Program:
-    """Return what a session runs; a fork may run another script than its original did."""
+    """Return what a session runs, and what it may do here.
+
+    A fork may run another script than its original did. One that was imported runs where the
+    person who imported it said, with what that person allowed: what was allowed elsewhere,
+    or by whoever made the file, opens nothing here.
+
+    Raises:
+        UsageError: It was redacted.
+    """
+    check_executable(session)
     _, body = next(iter(store.history.records(session.key, 1, 1)))
     program = Program.load(store, Record.unpack(body))
+    origin = origin_of(store, session)
+    given = store.sessions.permissions(origin.key)
+    permissions = program.permissions if given is None else Permissions.from_dict(given)
+    if given is not None:
+        program = replace(
+            program, script_dir=Path(permissions.script_dir), cwd=Path(permissions.cwd)
+        )
+    # The store may have been moved since.
+    program = replace(program, permissions=permissions.without(store.path))
     if session.script_hash and blake3(program.source).hexdigest() != session.script_hash:
         source = store.blobs.get(bytes.fromhex(session.script_hash))
         program = program.with_source(source, os.path.basename(session.script or program.name))
@@ -282,7 +318,7 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
 
     Those of a running session are not in doubt: its host waits for them.
     """
-    if not session.has_program or session.status in ENDED:
+    if not session.has_program or session.redacted or session.status in ENDED:
         return []
     if store.leases.holder(session.key) is not None:
         return []

@@ -127,6 +127,15 @@ class Sessions:
             )
         return rows.from_row(row)
 
+    def permissions(self, key: int) -> dict[str, Any] | None:
+        """Return what an imported session may do here; None for one that was begun here.
+
+        Args:
+            key: The session's key; it may be hidden.
+        """
+        found = self._database.value("SELECT permissions FROM sessions WHERE key = ?", (key,))
+        return None if found is None else values.decode(found)
+
     def find(self, text: str) -> SessionRecord:
         """Return the session that a person means.
 

@@ -31,6 +31,7 @@ from respell.errors import (
     UsageError,
 )
 from respell.history.record import Part, Record, Status
+from respell.sessions.current import acting_for
 from respell.sessions.lifecycle import ENDED
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord, new_id
@@ -38,7 +39,7 @@ from respell.store import OpenEffect, Store
 from respell.times import now_us
 from respell.tools import ToolRegistry
 
-_EXIT = {"completed": 0, "failed": 1, "suspended": 3}
+_EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
 
 
@@ -104,7 +105,8 @@ class Run:
         """Run to the end; see `Host.run` for what it raises."""
         key = self.session.key
         try:
-            ended = self._host.run()
+            with acting_for(self._store, self.session.id):
+                ended = self._host.run()
         except LeaseLost:
             raise
         except Divergence as error:

@@ -9,6 +9,7 @@ from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
 from respell.errors import UsageError
 from respell.schema import fitted, validate
+from respell.sessions.current import acting_for
 from respell.tools.model import ToolContext
 
 
@@ -34,7 +35,8 @@ def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         cancel=ctx.cancel,
         number=ctx.number,
     )
-    return ctx.tools.invoke(_name("Tool.invoke", args), args.get("params"), context)
+    with acting_for(ctx.store, ctx.session.id, ctx.number):
+        return ctx.tools.invoke(_name("Tool.invoke", args), args.get("params"), context)
 
 
 @effect("tool.list", kind=Kind.READ)

@@ -56,13 +56,18 @@ def check_text(call: str, what: str, value: object) -> str:
         else:
             return value
     elif not isinstance(value, bytes):
-        shown = value if isinstance(value, int | float) else f"a {_kind_of(value)}"
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        shown = value if is_number else "nil" if value is None else f"a {kind_of(value)}"
         raise UsageError(f"{call}: {what} must be a string, not {shown}")
     raise UsageError(f"{call}: {what} must be UTF-8 text; these bytes are not")
 
 
-def _kind_of(value: object) -> str:
-    return "table" if isinstance(value, dict | list) else type(value).__name__
+def kind_of(value: object) -> str:
+    """Return what a value is called in errors, for Lua and Python alike."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "number"
+    names: dict[type, str] = {bool: "boolean", dict: "table", list: "table", bytes: "string"}
+    return names.get(type(value), type(value).__name__)
 
 
 def check_name(call: str, name: object) -> str:

@@ -154,14 +154,6 @@ class Artifacts:
         )
         return [_record(row) for row in rows]
 
-    def of_event(self, session: int, event: int) -> builtins.list[ArtifactRecord]:
-        """Return what an event of a session made, deleted or not, in the order of storing."""
-        rows = self._database.rows(
-            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.event = ? ORDER BY a.sequence",
-            (session, event),
-        )
-        return [_record(row) for row in rows]
-
     def count(self, query: ArtifactQuery | None = None) -> int:
         """Return how many artifacts match, whatever the query's limit and offset are."""
         where = _where(query or ArtifactQuery())

@@ -1,0 +1,336 @@
+"""Storing and deleting artifacts: the rules, once for scripts, Python and the terminal.
+
+`store_artifact`, `store_file`, `derive` and `delete` return when what they did is durable.
+`add` and `remove` don't wait for the disk: they are for use inside of a transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO, TypedDict, Unpack, cast
+
+from respell import values
+from respell.artifacts import naming
+from respell.artifacts.record import ArtifactRecord
+from respell.errors import InvalidTransition, LimitReached, UsageError
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+MAX_VALUE_BYTES = 64 * 1024 * 1024
+"""Most JSON that a table may be: it is read back as a whole."""
+
+
+class Address(bytes):
+    """As content: the bytes that the store has at this address already."""
+
+
+Content = bytes | bytearray | memoryview | str | BinaryIO | dict[Any, Any] | list[Any]
+"""What can be stored: bytes, a text, all that a file gives, a table (kept as JSON)."""
+
+
+class Fields(TypedDict, total=False):
+    """What may be said of a new artifact.
+
+    Attributes:
+        type: e.g. `ToolResult`; case and underscores don't matter. `UserInput` if not given.
+        mime_type: e.g. `text/plain`; if not given, what the name (or a table) suggests.
+        tags: At most 100 texts of at most 64 bytes.
+        description: Free text of at most 16 KiB.
+        custom: The user's own fields, plain data of at most 64 KiB.
+        parent: The artifact it is derived from.
+        created_by: Id of the session that stores it, or who else does.
+        event: Number of the event that makes it; None outside of a history.
+        sequence: The number within its session that it must get; 0 for the next.
+        call: What this is called in errors.
+    """
+
+    type: str | None
+    mime_type: str | None
+    tags: Iterable[str]
+    description: str | None
+    custom: Mapping[str, Any] | None
+    parent: ArtifactRecord | None
+    created_by: str | None
+    event: int | None
+    sequence: int
+    call: str
+
+
+# Storing ---------------------------------------------------------------------------------
+
+
+def store_artifact(
+    store: Store, session: SessionRecord, name: str, content: Content, **fields: Unpack[Fields]
+) -> ArtifactRecord:
+    """Store an artifact; it is durable when this returns.
+
+    Args:
+        store: Where the session is.
+        session: The session that will own it.
+        name: Its name; one that the session has already gets its next version.
+        content: Its content; what a file gives is stored in little memory.
+        **fields: What else is to be known of it, see `Fields`.
+
+    Raises:
+        UsageError: Name, content or a field can't be what it is; says why.
+        InvalidTransition: The session is not active.
+        LimitReached: The session may not have one more artifact, or not so many bytes.
+        SessionNotFound: There is no such session any more.
+        StoreFull: There is no space left.
+    """
+    record = add(store, session, name, content, **fields)
+    store.sync()
+    return record
+
+
+def store_file(
+    store: Store,
+    session: SessionRecord,
+    path: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    **fields: Unpack[Fields],
+) -> ArtifactRecord:
+    """Store a regular file of any size, in little memory; durable when this returns.
+
+    Args:
+        store: Where the session is.
+        session: The session that will own the artifact.
+        path: The file.
+        name: The artifact's name; the file's, if not given.
+        **fields: What else is to be known of it, see `Fields`.
+
+    Raises:
+        UsageError: The file can't be read or is none; and as `store_artifact`.
+    """
+    call = fields.get("call", "store")
+    given = Path(path)
+    try:
+        # Opening a pipe must not wait for its other end.
+        descriptor = os.open(given, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{call}: can't read the file {given}: {reason}") from None
+    with open(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise UsageError(f"{call}: {given} is no regular file, so it can't be stored")
+        return store_artifact(
+            store, session, given.name if name is None else name, cast(BinaryIO, file), **fields
+        )
+
+
+def derive(
+    store: Store,
+    session: SessionRecord,
+    parent: ArtifactRecord,
+    name: str,
+    content: Content,
+    /,
+    **fields: Unpack[Fields],
+) -> ArtifactRecord:
+    """Store an artifact that was made from another; it is of its type unless one is given.
+
+    Args:
+        store: Where the session is.
+        session: The session that will own the new artifact.
+        parent: The artifact it was made from, of any session.
+        name: The new artifact's name.
+        content: Its content.
+        **fields: What else is to be known of it, see `Fields`.
+
+    Raises:
+        ArtifactNotFound: The parent was deleted.
+        UsageError: As `store_artifact`; and for its other errors.
+    """
+    fields["parent"] = parent
+    return store_artifact(store, session, name, content, **fields)
+
+
+def add(
+    store: Store, session: SessionRecord, name: str, content: Content, **fields: Unpack[Fields]
+) -> ArtifactRecord:
+    """Store an artifact like `store_artifact`, without waiting until it is durable.
+
+    Outside of a transaction it makes one; large content is written before.
+    """
+    call = fields.get("call", "store")
+    data, is_value = _raw(call, content)
+    record = _described(call, session, name, is_value, fields)
+    now = store.sessions.get(session.key)
+    _check_active(call, now)  # again below; here before anything is written
+    _check_limits(call, now, len(data) if type(data) is bytes else 0)
+    address, size = _put(store, now, call, data)
+    with store.transaction():
+        now = store.sessions.get(session.key)
+        _check_active(call, now)
+        _check_limits(call, now, size)
+        if record.parent_artifact is not None:
+            store.artifacts.get(record.parent_artifact)
+        return store.artifacts.insert(replace(record, content_hash=address, size=size))
+
+
+def _described(
+    call: str, session: SessionRecord, name: str, is_value: bool, fields: Fields
+) -> ArtifactRecord:
+    """Return the record without content, all of it checked."""
+    name = naming.check_name(call, name)
+    parent = fields.get("parent")
+    kind = fields.get("type")
+    if kind is None and parent is not None:
+        kind = parent.artifact_type
+    mime = naming.check_mime(call, fields.get("mime_type"))
+    return ArtifactRecord(
+        session_key=session.key,
+        name=name,
+        content_hash=b"",
+        size=0,
+        artifact_type=naming.check_type(call, kind),
+        mime_type=mime or naming.mime_of(name, is_value=is_value),
+        description=naming.check_description(call, fields.get("description")),
+        tags=naming.check_tags(call, fields.get("tags", ())),
+        custom=naming.check_custom(call, fields.get("custom")),
+        is_value=is_value,
+        created_by=fields.get("created_by"),
+        parent_artifact=None if parent is None else parent.id,
+        event=fields.get("event"),
+        sequence=fields.get("sequence", 0),
+    )
+
+
+# Content ---------------------------------------------------------------------------------
+
+
+def _raw(call: str, content: object) -> tuple[bytes | BinaryIO, bool]:
+    """Return the bytes (or where they come from), and whether they stand for a table."""
+    match content:
+        case Address() | bytes():
+            return content, False
+        case bytearray() | memoryview():
+            return bytes(content), False
+        case str():
+            try:
+                return content.encode(), False
+            except UnicodeEncodeError:
+                raise UsageError(
+                    f"{call}: content has characters that are no Unicode text; give bytes"
+                ) from None
+        case dict() | list():
+            return _canonical_json(call, content), True
+    if callable(getattr(content, "read", None)):
+        return cast(BinaryIO, content), False
+    raise UsageError(
+        f"{call}: content must be a string or a table, not a {naming.kind_of(content)}"
+    )
+
+
+def _canonical_json(call: str, value: Any) -> bytes:
+    try:
+        plain = values.to_json(values.decode(values.encode(value)))
+        text = json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+    except (UsageError, UnicodeEncodeError) as error:
+        raise UsageError(f"{call}: content: {error}") from None
+    if len(text) > MAX_VALUE_BYTES:
+        raise UsageError(
+            f"{call}: content is a table of {len(text)} bytes as JSON; at most {MAX_VALUE_BYTES} "
+            "can be stored as a table. Store it as a string or a file instead"
+        )
+    return text
+
+
+class _Bounded:
+    """A reader that refuses to go on where a session may not have more bytes."""
+
+    def __init__(self, reader: BinaryIO, call: str, session: SessionRecord) -> None:
+        self._reader = reader
+        self._call = call
+        self._session = session
+        self._size = 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._reader.read(size)
+        if isinstance(data, str):
+            raise UsageError(f"{self._call}: the file gives text; open it in binary mode ('rb')")
+        self._size += len(data)
+        _check_limits(self._call, self._session, self._size)
+        return data
+
+
+def _put(
+    store: Store, session: SessionRecord, call: str, data: bytes | BinaryIO
+) -> tuple[bytes, int]:
+    if isinstance(data, Address):
+        return bytes(data), store.blobs.size(data)
+    if isinstance(data, bytes):
+        return store.blobs.put(data), len(data)
+    return store.blobs.put_stream(cast(BinaryIO, _Bounded(data, call, session)))
+
+
+# Who takes what --------------------------------------------------------------------------
+
+
+def over_limits(session: SessionRecord, size: int) -> tuple[str, str] | None:
+    """Return the limit that one more artifact would exceed.
+
+    Args:
+        session: The session, as it is now.
+        size: The artifact's bytes.
+
+    Returns:
+        The limit's name, and what is reached, in words; None while there is room.
+    """
+    most = session.limits.get("artifacts")
+    if most is not None and session.artifacts >= most:
+        return "artifacts", f"it has {session.artifacts} of {most} artifacts"
+    most = session.limits.get("artifact_bytes")
+    used = session.usage.get("artifact_bytes", 0)
+    if most is not None and used + size > most:
+        what = f"its artifacts have {used} of {most} bytes, and {size} more don't fit"
+        return "artifact_bytes", what
+    return None
+
+
+def _check_limits(call: str, session: SessionRecord, size: int) -> None:
+    if reached := over_limits(session, size):
+        limit, what = reached
+        raise LimitReached(
+            f"{call}: the limit {limit} of session {session.id} is reached: {what}. Deleting "
+            "artifacts makes room",
+            limit=limit,
+        )
+
+
+def _check_active(call: str, session: SessionRecord) -> None:
+    if session.status != "active":
+        hint = "resume it first" if session.status == "suspended" else "it has ended"
+        raise InvalidTransition(
+            f"{call}: session {session.id} is {session.status}; only an active session takes or "
+            f"loses artifacts ({hint})",
+            current=session.status,
+            wanted="active",
+        )
+
+
+# Deleting --------------------------------------------------------------------------------
+
+
+def delete(store: Store, record: ArtifactRecord, *, call: str = "delete") -> None:
+    """Delete an artifact; its content stays while anything else has it. Durable on return.
+
+    Raises:
+        ArtifactNotFound: It was deleted before.
+        InvalidTransition: Its session is not active.
+    """
+    remove(store, record, call=call)
+    store.sync()
+
+
+def remove(store: Store, record: ArtifactRecord, *, call: str = "delete") -> None:
+    """Delete an artifact like `delete`, without waiting until that is durable."""
+    with store.transaction():
+        _check_active(call, store.sessions.get(record.session_key))
+        store.artifacts.delete(record.id)

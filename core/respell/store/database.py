@@ -23,6 +23,7 @@ from respell.store import schema
 from respell.store.disk import Wal
 from respell.store.faults import ENVIRONMENT, Faults
 from respell.store.lock import WriterLock
+from respell.store.sums import row_sum
 
 Durability = Literal["full", "process"]
 Row = tuple[Any, ...]
@@ -110,6 +111,7 @@ class Database:
             raise self._explained(error) from error
         connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
         connection.create_scalar_function("folded", _folded, 1, deterministic=True)
+        connection.create_scalar_function("row_sum", row_sum, deterministic=True)
         return connection
 
     def _open(self) -> None:

@@ -180,6 +180,60 @@ MIGRATIONS: tuple[str, ...] = (
         key TEXT PRIMARY KEY,
         value BLOB NOT NULL                     -- canonical value
     ) STRICT, WITHOUT ROWID;
+
+    -- Checksums of rows that no hash chain covers (see `store/sums.py`).
+    ALTER TABLE sessions ADD COLUMN sum INTEGER;
+    ALTER TABLE session_inputs ADD COLUMN sum INTEGER;
+    ALTER TABLE artifacts ADD COLUMN sum INTEGER;
+    ALTER TABLE state ADD COLUMN sum INTEGER;
+    UPDATE sessions SET sum = row_sum(
+        id, name, description, status, script, script_hash, args, tags, metadata,
+        parent_session_id, forked_from, forked_at, fork_of, fork_seq, created_by, created_at,
+        ended_at, usage, limits, waiting_for, error, deleted, redacted, permissions
+    );
+    UPDATE session_inputs SET sum = row_sum(session, input);
+    UPDATE artifacts SET sum = row_sum(
+        session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
+        size, description, tags, custom, is_value, created_at, created_by, parent_artifact,
+        event, deleted
+    );
+    UPDATE state SET sum = row_sum(scope, key, value);
+    -- Sums are written with their rows; where that is rarely needed a trigger sees to it.
+    CREATE TRIGGER sessions_inserted AFTER INSERT ON sessions WHEN NEW.sum IS NULL BEGIN
+        UPDATE sessions SET sum = row_sum(
+        id, name, description, status, script, script_hash, args, tags, metadata,
+        parent_session_id, forked_from, forked_at, fork_of, fork_seq, created_by, created_at,
+        ended_at, usage, limits, waiting_for, error, deleted, redacted, permissions
+        ) WHERE key = NEW.key;
+    END;
+    CREATE TRIGGER sessions_marked AFTER UPDATE OF deleted, redacted, permissions ON sessions BEGIN
+        UPDATE sessions SET sum = row_sum(
+        id, name, description, status, script, script_hash, args, tags, metadata,
+        parent_session_id, forked_from, forked_at, fork_of, fork_seq, created_by, created_at,
+        ended_at, usage, limits, waiting_for, error, deleted, redacted, permissions
+        ) WHERE key = NEW.key;
+    END;
+    CREATE TRIGGER artifacts_inserted AFTER INSERT ON artifacts BEGIN
+        UPDATE artifacts SET sum = row_sum(
+        session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
+        size, description, tags, custom, is_value, created_at, created_by, parent_artifact,
+        event, deleted
+        ) WHERE session = NEW.session AND sequence = NEW.sequence;
+    END;
+    CREATE TRIGGER artifacts_changed AFTER UPDATE OF
+        session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
+        size, description, tags, custom, is_value, created_at, created_by, parent_artifact,
+        event, deleted
+    ON artifacts BEGIN
+        UPDATE artifacts SET sum = row_sum(
+        session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
+        size, description, tags, custom, is_value, created_at, created_by, parent_artifact,
+        event, deleted
+        ) WHERE session = NEW.session AND sequence = NEW.sequence;
+    END;
+
+    -- The collector looks for what lists of chunks refer to.
+    CREATE INDEX blobs_lists ON blobs (touched) WHERE place = 2;
     """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""

@@ -13,13 +13,19 @@ from respell.history.record import FIRST_HASH
 from respell.sessions.record import FIELDS, SessionRecord, no_usage, session_of
 from respell.store.database import Row
 from respell.store.queries import json_or_null, value_or_null
+from respell.store.sums import sum_sql
 
 _INPUT = "(SELECT input FROM session_inputs WHERE session = key) AS input"
 COLUMNS = ", ".join(_INPUT if name == "input" else name for name in FIELDS)
 """What to select for `from_row`."""
 
 _INSERTED = tuple(name for name in FIELDS if name not in ("key", "input"))
-INSERT = f"INSERT INTO sessions ({', '.join(_INSERTED)}) VALUES ({', '.join('?' * len(_INSERTED))})"
+_NUMBERED = {name: f"?{number}" for number, name in enumerate(_INSERTED, 1)}
+_SUM = sum_sql("sessions", {"deleted": "0", "permissions": "NULL", **_NUMBERED})
+INSERT = (
+    f"INSERT INTO sessions ({', '.join(_INSERTED)}, sum)"
+    f" VALUES ({', '.join(_NUMBERED.values())}, {_SUM})"
+)
 """Takes what `bindings` returns."""
 
 Counters = tuple[int, int, bytes, int]

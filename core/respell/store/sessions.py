@@ -19,6 +19,7 @@ from respell.store.database import Database
 from respell.store.history import History
 from respell.store.leases import Leases
 from respell.store.queries import Where, order
+from respell.store.sums import SUMMED, sum_sql
 from respell.times import rfc3339
 
 _OWN = (
@@ -28,7 +29,9 @@ _SETTABLE = tuple(name for name in FIELDS if name not in _OWN)
 
 _BY_KEY = f"SELECT {rows.COLUMNS} FROM sessions WHERE key = ? AND NOT deleted"
 _BY_ID = f"SELECT {rows.COLUMNS} FROM sessions WHERE id = ? AND NOT deleted"
-_SET_INPUT = "INSERT OR REPLACE INTO session_inputs (session, input) VALUES (?, ?)"
+_SET_INPUT = (
+    "INSERT OR REPLACE INTO session_inputs (session, input, sum) VALUES (?1, ?2, row_sum(?1, ?2))"
+)
 
 _SORTS = {
     "created_at": "created_at",
@@ -334,5 +337,8 @@ def _update_sql(names: tuple[str, ...]) -> str:
             near = difflib.get_close_matches(name, _SETTABLE, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UsageError(f"a session has no field {name!r}{hint}")
-    assignments = ", ".join(f"{name} = ?" for name in names)
-    return f"UPDATE sessions SET {assignments} WHERE key = ? AND NOT deleted"
+    given = {name: f"?{number}" for number, name in enumerate(names, 1)}
+    assignments = ", ".join(f"{name} = {value}" for name, value in given.items())
+    if not given.keys().isdisjoint(SUMMED["sessions"]):
+        assignments += f", sum = {sum_sql('sessions', given)}"
+    return f"UPDATE sessions SET {assignments} WHERE key = ?{len(names) + 1} AND NOT deleted"

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 
 from respell.store.database import Database
+from respell.store.sums import row_sum
 
 
 class State:
@@ -32,10 +33,10 @@ class State:
             value: Canonical bytes (`respell.values.encode`).
         """
         self._database.write(
-            "INSERT INTO state (scope, key, value, updated_at) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (scope, key) DO UPDATE"
-            " SET value = excluded.value, updated_at = excluded.updated_at",
-            (scope, key, value, self._clock()),
+            "INSERT INTO state (scope, key, value, updated_at, sum) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (scope, key) DO UPDATE SET value = excluded.value,"
+            " updated_at = excluded.updated_at, sum = excluded.sum",
+            (scope, key, value, self._clock(), row_sum(scope, key, value)),
         )
 
     def delete(self, scope: str, key: str) -> bool:

@@ -1,0 +1,203 @@
+"""Where each history ended when it was durable last, kept outside of the database.
+
+A WAL that lost its end still opens, as an older state that looks complete. What stands here
+tells `check` which sessions are behind. It is a witness and nothing more: nothing is read
+from it in normal use, and losing it loses no data.
+
+The file has one slot for each session, at the place of its key, so that a process writes the
+slots of the sessions it holds and no others, without any lock.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from blake3 import blake3
+
+_BODY = struct.Struct("<qq32sB71s")
+_SUM_SIZE = 8
+SLOT_SIZE = _SUM_SIZE + _BODY.size
+_EMPTY = bytes(SLOT_SIZE)
+_ID_SIZE = 71
+_LAST_KEY = 2**24
+"""Beyond, the file would be larger than a witness may be."""
+
+_SLOTS_AT_ONCE = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a history ended.
+
+    Attributes:
+        key: The session's key.
+        session: Its id.
+        records: Sequence number of its last record.
+        hash: The hash chain's value after it.
+    """
+
+    key: int
+    session: str
+    records: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedSlot:
+    """A slot that holds something else than was written there.
+
+    Attributes:
+        key: Of the session it belongs to.
+    """
+
+    key: int
+
+
+class Heads:
+    """The file `heads` of a store."""
+
+    def __init__(self, path: Path) -> None:
+        """Use this file; it is opened, or made, by the first write."""
+        self.path = path
+        self._fd = -1
+        self._mutex = Lock()
+        self._noted: dict[int, Head] = {}
+        self._committed: dict[int, Head] = {}
+        self._gone: set[str] = set()
+
+    # ── noting, under the database's mutex ───────────────────────────────────────────────
+
+    def note(self, head: Head) -> None:
+        """Note a head within a transaction."""
+        self._noted[head.key] = head
+
+    def forget(self, key: int) -> None:
+        """Take back what was noted about a session that was not inserted after all."""
+        self._noted.pop(key, None)
+
+    def commit(self) -> None:
+        """What was noted is committed now."""
+        if self._noted:
+            self._committed.update(self._noted)
+            self._noted = {}
+
+    def roll_back(self) -> None:
+        """What was noted is undone."""
+        self._noted = {}
+
+    def remove(self, key: int, session: str) -> None:
+        """Empty the slot of a session that is about to be removed.
+
+        To be called in the transaction that removes it: afterwards the key may be another's.
+        """
+        with self._mutex:
+            self._gone.add(session)
+            self._noted.pop(key, None)
+            self._committed.pop(key, None)
+            with suppress(OSError):  # a slot too many is an alarm too many, and no loss
+                if self._open() and key <= _LAST_KEY:
+                    os.pwrite(self._fd, _EMPTY, _place(key))
+
+    # ── writing ──────────────────────────────────────────────────────────────────────────
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether there is no such file yet: then all sessions' heads have to be written."""
+        with self._mutex, suppress(OSError):
+            return not self._open()
+        return False
+
+    def take(self) -> dict[int, Head]:
+        """Return what was committed since the last call, by key."""
+        taken, self._committed = self._committed, {}
+        return taken
+
+    def write(self, heads: Iterable[Head]) -> None:
+        """Write slots, without waiting for the disk.
+
+        What can't be written is left out: the records themselves are durable already, and
+        their commit must not fail for the sake of its witness.
+        """
+        with self._mutex, suppress(OSError):
+            if not self._open():
+                flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+                self._fd = os.open(self.path, flags, 0o600)
+            for head in heads:
+                if head.key <= _LAST_KEY and head.session not in self._gone:
+                    os.pwrite(self._fd, _slot(head), _place(head.key))
+
+    def _open(self) -> bool:
+        """Open the file; return whether there is one."""
+        if self._fd < 0:
+            with suppress(FileNotFoundError):
+                self._fd = os.open(self.path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+        return self._fd >= 0
+
+    def close(self) -> None:
+        """Close the file; the next write opens it again."""
+        with self._mutex:
+            if self._fd >= 0:
+                os.close(self._fd)
+            self._fd = -1
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────
+
+    def read(self) -> Iterator[Head | DamagedSlot]:
+        """Yield what all slots hold, empty ones left out; nothing where there is no file.
+
+        Raises:
+            OSError: The file can't be read.
+        """
+        try:
+            file = open(self.path, "rb", buffering=0, opener=_without_links)  # noqa: SIM115
+        except FileNotFoundError:
+            return
+        with file:
+            first = 1
+            while data := file.read(SLOT_SIZE * _SLOTS_AT_ONCE):
+                for at in range(0, len(data), SLOT_SIZE):
+                    slot = data[at : at + SLOT_SIZE]
+                    if slot != _EMPTY[: len(slot)]:
+                        yield _head(first + at // SLOT_SIZE, slot)
+                first += len(data) // SLOT_SIZE
+
+    def slot(self, key: int) -> Head | DamagedSlot | None:
+        """Return what the slot of a session holds now; None for nothing.
+
+        Raises:
+            OSError: The file can't be read.
+        """
+        with open(self.path, "rb", buffering=0, opener=_without_links) as file:
+            file.seek(_place(key))
+            data = file.read(SLOT_SIZE)
+        return None if data == _EMPTY[: len(data)] else _head(key, data)
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _place(key: int) -> int:
+    return (key - 1) * SLOT_SIZE
+
+
+def _slot(head: Head) -> bytes:
+    name = head.session.encode(errors="replace")[:_ID_SIZE]
+    body = _BODY.pack(head.key, head.records, head.hash, len(name), name)
+    return blake3(body).digest(_SUM_SIZE) + body
+
+
+def _head(key: int, slot: bytes) -> Head | DamagedSlot:
+    body = slot[_SUM_SIZE:]
+    if len(slot) != SLOT_SIZE or blake3(body).digest(_SUM_SIZE) != slot[:_SUM_SIZE]:
+        return DamagedSlot(key)
+    written, records, head, length, name = _BODY.unpack(body)
+    if written != key:
+        return DamagedSlot(key)
+    return Head(key, name[:length].decode(errors="replace"), records, head)

@@ -26,19 +26,14 @@ from respell.rules import (
     program_matches,
     split_flag,
 )
+from respell.secrecy import has_secret_name
 
-__all__ = ["ENVIRONMENT", "KINDS", "SECRETS", "Permissions", "Rule"]
+__all__ = ["ENVIRONMENT", "KINDS", "Permissions", "Rule"]
 
 # Environment variables that scripts and their processes get unless rules say otherwise.
 ENVIRONMENT = (
     "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "COLORTERM", "NO_COLOR", "LANG",
     "LANGUAGE", "LC_*", "TZ", "TMPDIR", "TEMP", "TMP", "PWD", "OLDPWD",
-)  # fmt: skip
-
-# Names that look like secrets: only a rule that spells the whole name opens one.
-SECRETS = (
-    "*PASSWORD*", "*PASSWD*", "*PASSPHRASE*", "*SECRET*", "*KEY*", "*TOKEN*", "*CREDENTIAL*",
-    "*AUTH*", "*_PRIVATE_*", "*_DSN", "API_*", "AWS_*", "AZURE_*", "GCP_*", "SSH_*",
 )  # fmt: skip
 
 # Read at the next start, so a script that writes it would give itself permissions.
@@ -279,7 +274,7 @@ class Permissions:
             PermissionDenied: It may not; names the flag.
         """
         if not self._may_see(name):
-            secret = _looks_secret(name)
+            secret = has_secret_name(name)
             reason = "its name looks like a secret's, and what a script reads is recorded"
             if not secret:
                 reason = "scripts see " + " ".join(ENVIRONMENT)
@@ -292,7 +287,8 @@ class Permissions:
     def _may_see(self, name: str) -> bool:
         if Rule("env", name) in self.allow and Rule("env", name) not in self.deny:
             return True
-        if _looks_secret(name):
+        # Only a rule that spells the whole name opens a secret.
+        if has_secret_name(name):
             return False
         verdict, _ = self._decide("env", lambda pattern: fnmatchcase(name, pattern))
         if verdict is None:
@@ -339,7 +335,3 @@ def _storable(text: str) -> str | bytes:
 def _below(path: str, folder: str) -> bool:
     """Return whether a path is that folder or lies in it; both absolute and resolved."""
     return bool(folder) and (path == folder or path.startswith(folder.rstrip("/") + "/"))
-
-
-def _looks_secret(name: str) -> bool:
-    return any(fnmatchcase(name.upper(), pattern) for pattern in SECRETS)

@@ -1,0 +1,269 @@
+"""What can be set: every key of `respell.toml`, with its type, its range and its default.
+
+The dataclasses below are the only place where a setting is declared. `respell.config` reads
+them from files and from the environment, docs/configuration.md explains them to people.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Any
+
+from respell.errors import ConfigError
+from respell.setting import Kind, Setting, added, free, lower, never, only
+
+
+def _setting(kind: Kind, default: Any, doc: str, **more: Any) -> Any:
+    return field(default=default, metadata={"kind": kind, "doc": doc, **more})
+
+
+def _limit(kind: Kind, doc: str, least: float = 1) -> Any:
+    return _setting(kind, None, doc, least=least, from_project=lower)
+
+
+_TINY = 0.001
+
+
+@dataclass(frozen=True, slots=True)
+class LimitSettings:
+    """`[session.limits]`: the limits of every new session, unless it is given others."""
+
+    operations: int | None = _limit("integer", "effects a session may perform")
+    memory_bytes: int | None = _limit(
+        "integer", "memory of its Lua runtime, in bytes; without it 1 GiB", 2 * 1024**2
+    )
+    max_duration: float | None = _limit("number", "seconds it may be active", _TINY)
+    max_idle_time: float | None = _limit("number", "seconds it may do nothing", _TINY)
+    tokens: int | None = _limit("integer", "tokens its agents may use")
+    cost_usd: float | None = _limit("number", "what its agents may cost, in US dollars", 1e-6)
+    artifacts: int | None = _limit("integer", "artifacts it may have")
+    artifact_bytes: int | None = _limit("integer", "bytes its artifacts may have together")
+
+    def given(self) -> dict[str, Any]:
+        """Return those that are set, by name."""
+        values = {it.name: getattr(self, it.name) for it in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSettings:
+    """`[session.retention]`: what becomes of sessions that have ended."""
+
+    archive_after_days: float | None = _setting(
+        "number", None, "archives completed and failed sessions so many days after their end",
+        least=_TINY, of_store=True,
+    )  # fmt: skip
+    delete_after_days: float | None = _setting(
+        "number", None, "deletes sessions so many days after their end",
+        least=_TINY, of_store=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SessionSettings:
+    """`[session]`."""
+
+    enabled: bool = _setting(
+        "boolean", True, "without it, new sessions have no globals Session and Artifact"
+    )
+    storage_path: str = _setting(
+        "path", "", "the folder that sessions are kept in; empty for the platform's data folder",
+        environment="RESPELL_STORE",
+    )  # fmt: skip
+    max_active_sessions: int = _setting(
+        "integer", 100, "sessions of one store that may run at the same time",
+        least=1, from_project=lower,
+    )  # fmt: skip
+    artifact_compression: bool = _setting(
+        "boolean", True, "compresses content above 10 KiB where that makes it smaller"
+    )
+    durability: str = _setting(
+        "text", "full", "full: survives a power cut; process: survives the death of the process",
+        choices=("full", "process"), of_store=True,
+    )  # fmt: skip
+    limits: LimitSettings = field(default_factory=LimitSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactSettings:
+    """`[artifacts]`: what becomes an artifact by itself."""
+
+    collect_tool_results: bool = _setting("boolean", True, "collects what tools return")
+    collect_agent_outputs: bool = _setting("boolean", True, "collects what agents answer")
+    collect_min_bytes: int = _setting("integer", 0, "collects nothing smaller", least=0)
+    collect_max_bytes: int = _setting(
+        "integer", 10 * 1024**2, "collects nothing larger", least=0, from_project=lower
+    )
+    collect_sampling: float = _setting(
+        "number", 1.0, "the share of outcomes that is collected", least=0.0, most=1.0
+    )
+    collect_tags: tuple[str, ...] = _setting(
+        "texts", ("auto-collected",), "tags of what is collected"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StorageSettings:
+    """`[storage]`: how the store is kept tidy."""
+
+    gc_grace_hours: float = _setting(
+        "number", 24.0, "`respell gc` spares what was put away in the last so many hours",
+        least=0.0, of_store=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySettings:
+    """`[security]`: what scripts may do, and who is told."""
+
+    allow: tuple[str, ...] = _setting(
+        "rules", (), "permissions of every new session, as with `--allow`", from_project=never
+    )
+    deny: tuple[str, ...] = _setting(
+        "rules", (), "what every new session may not do, as with `--deny`", from_project=added
+    )
+    sessions: str = _setting(
+        "text", "created",
+        "created: a script acts as sessions it created, and as those without program that it "
+        "loads or resumes; own: not as the latter",
+        choices=("created", "own"), from_project=only("own"),
+    )  # fmt: skip
+    audit: bool = _setting(
+        "boolean", True, "keeps a log of refusals and of what is done to sessions",
+        from_project=only(True),
+    )  # fmt: skip
+    ask: bool = _setting(
+        "boolean", True, "asks on a terminal when a script may not do what it wants",
+        from_project=only(False),
+    )  # fmt: skip
+    trusted: tuple[str, ...] = _setting(
+        "folders", (), "folders below which a project's respell.toml counts in full",
+        from_project=never,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequestSettings:
+    """`[tools.http_request]`: the most a call may ask for."""
+
+    timeout_s: float = _setting(
+        "number", 3600.0, "seconds a call may take", least=_TINY, most=3600.0, from_project=lower
+    )
+    max_body_bytes: int = _setting(
+        "integer", 64 * 1024**2, "bytes an answer may have",
+        least=0, most=64 * 1024**2, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSettings:
+    """`[tools]`."""
+
+    disabled: tuple[str, ...] = _setting(
+        "texts", (), "tools that scripts can't call", from_project=added
+    )
+    http_request: HttpRequestSettings = field(default_factory=HttpRequestSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of them, one attribute per table of `respell.toml`."""
+
+    session: SessionSettings = field(default_factory=SessionSettings)
+    artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    tools: ToolSettings = field(default_factory=ToolSettings)
+
+
+# All of them by key ------------------------------------------------------------------------
+
+
+@cache
+def describe() -> tuple[Setting, ...]:
+    """Return every setting, in the order of the documentation."""
+    return tuple(_declared(Settings, ""))
+
+
+@cache
+def by_key() -> dict[str, Setting]:
+    """Return every setting by its key."""
+    return {setting.key: setting for setting in describe()}
+
+
+@cache
+def sections() -> frozenset[str]:
+    """Return the keys of all tables, e.g. `session.limits`."""
+    keys = [setting.key.split(".") for setting in describe()]
+    return frozenset(".".join(key[:depth]) for key in keys for depth in range(1, len(key)))
+
+
+def find(key: str) -> Setting:
+    """Return the setting of a key.
+
+    Raises:
+        ConfigError: There is none; names the nearest.
+    """
+    found = by_key().get(key)
+    if found is None:
+        raise ConfigError(f"there is no setting {key!r:.80}{nearest(key)}")
+    return found
+
+
+def nearest(key: str) -> str:
+    """Return a hint at the key that was meant, to be put behind a message; empty for none."""
+    known = [*by_key(), *sections()]
+    last = key.rpartition(".")[2]
+    same = [one for one in known if one.rpartition(".")[2] == last]
+    near = same or difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if not near:
+        names = {one.rpartition(".")[2]: one for one in known}
+        near = [names[it] for it in difflib.get_close_matches(last, names, n=1, cutoff=0.7)]
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def make(values: dict[str, Any]) -> Settings:
+    """Return the settings with these values, by key, checked already; defaults elsewhere."""
+    made: Settings = _made(Settings, "", values)
+    return made
+
+
+def _made(cls: Any, prefix: str, values: dict[str, Any]) -> Any:
+    given = {}
+    for it in fields(cls):
+        key = f"{prefix}{it.name}"
+        if it.default is MISSING:  # a table
+            given[it.name] = _made(it.default_factory, f"{key}.", values)
+        elif key in values:
+            given[it.name] = values[key]
+    return cls(**given)
+
+
+def _declared(cls: Any, prefix: str) -> Iterator[Setting]:
+    nested = []
+    for it in fields(cls):
+        key = f"{prefix}{it.name}"
+        meta = it.metadata
+        if it.default is MISSING:  # a table
+            nested.append((it.default_factory, f"{key}."))
+            continue
+        own = "RESPELL_" + key.replace(".", "_").upper()
+        other = meta.get("environment")
+        yield Setting(
+            key=key,
+            kind=meta["kind"],
+            default=it.default,
+            doc=meta["doc"],
+            least=meta.get("least"),
+            most=meta.get("most"),
+            choices=meta.get("choices", ()),
+            environment=(other, own) if other else (own,),
+            from_project=meta.get("from_project", free),
+            of_store=meta.get("of_store", False),
+        )
+    for section, below in nested:
+        yield from _declared(section, below)

@@ -12,6 +12,7 @@ from respell.store.queries import Where
 _KEPT = 100_000
 _CUT_EVERY = 1_000
 _SHOWN = 500
+_LONGEST = 1_000  # characters
 _COLUMNS = "id, at, session, actor, action, target, allowed, reason"
 
 
@@ -41,12 +42,19 @@ class AuditEntry:
 
 
 class Audit:
-    """The audit log: `store.audit`. It keeps the newest 100,000 entries."""
+    """The audit log: `store.audit`. It keeps the newest 100,000 entries.
 
-    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+    Attributes:
+        enabled: Whether entries are added; those that are there can be read in any case.
+    """
+
+    def __init__(
+        self, database: Database, clock: Callable[[], int], *, enabled: bool = True
+    ) -> None:
         """Made by `Store`."""
         self._database = database
         self._clock = clock
+        self.enabled = enabled
 
     def note(
         self,
@@ -58,7 +66,14 @@ class Audit:
         allowed: bool = True,
         reason: str = "",
     ) -> None:
-        """Add an entry; see `AuditEntry`. Inside a transaction it is part of it."""
+        """Add an entry; see `AuditEntry`. Inside a transaction it is part of it.
+
+        Long texts are cut: they may be a script's.
+        """
+        if not self.enabled:
+            return
+        texts = [_cut(it) for it in (session, actor, action, target, reason)]
+        session, actor, action, target, reason = texts
         key = self._database.insert(
             "INSERT INTO audit (at, session, actor, action, target, allowed, reason)"
             " VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -94,3 +109,7 @@ def _entry(key: int, at: int, *words: str | int) -> AuditEntry:
     return AuditEntry(
         key, at, str(session), str(actor), str(action), str(target), bool(allowed), str(reason)
     )
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

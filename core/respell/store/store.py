@@ -15,6 +15,7 @@ from respell.store.database import Database, Durability
 from respell.store.history import History
 from respell.store.inbox import Inbox
 from respell.store.leases import Leases
+from respell.store.notes import Notes
 from respell.store.sessions import Sessions
 from respell.store.state import State
 from respell.times import now_us
@@ -31,7 +32,7 @@ class Store:
         durability: `full`: what `sync()` returned from survives power loss; `process`: it
             survives the death of this process.
         read_only: The folder or the database can't be written to.
-        sessions, history, state, blobs, artifacts, leases, inbox, audit: What it holds.
+        sessions, history, state, blobs, artifacts, leases, inbox, audit, notes: What it holds.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Store:
         *,
         durability: Durability = "full",
         create: bool = True,
+        audit: bool = True,
         clock: Callable[[], int] = now_us,
     ) -> None:
         """Open the store in this folder.
@@ -48,6 +50,7 @@ class Store:
             path: The folder; `~` is expanded.
             durability: See the class.
             create: Make folder and database where there are none.
+            audit: Keep a log of who does what, and who is refused.
             clock: Gives the time for rows, leases and queries, in µs since 1970 UTC.
 
         Raises:
@@ -67,7 +70,8 @@ class Store:
         self.state = State(self._database, clock)
         self.artifacts = Artifacts(self._database, self.blobs, clock)
         self.inbox = Inbox(self._database, clock)
-        self.audit = Audit(self._database, clock)
+        self.audit = Audit(self._database, clock, enabled=audit)
+        self.notes = Notes(self._database)
 
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all writes are committed together, or none.

@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if argv is None else argv)
     parser = commands.build()
+    if "_ARGCOMPLETE" in os.environ:
+        from respell_tui.completion import complete
+
+        complete(parser)
     args = parse(parser, words)
     if args.handler is None:
         parser.print_help()

@@ -70,7 +70,9 @@ def build() -> Parser:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", dest="command", parser_class=Parser
     )
-    for add in (_running, _asking, _looking, _replaying, _artifacts, _lifecycle, _about):
+    for add in (
+        _running, _asking, _looking, _replaying, _artifacts, _lifecycle, _exchange, _care, _about,
+    ):  # fmt: skip
         add(commands)
     return parser
 
@@ -258,12 +260,55 @@ def _artifacts(commands: _Commands) -> None:
         metavar="COMMAND", dest="artifacts_command", required=True, parser_class=Parser
     )
     name = "an artifact's id, or a session (ID) and an artifact's name"
-    listing = _add(below, "list", "artifacts:list_", "lists artifacts, newest first", json=True)
+    listing = _add(
+        below, "list", "artifacts:list_", "lists artifacts, newest first", json=True,
+        more="examples:\n  respell artifacts list @last --type ToolResult\n"
+        "  respell artifacts list --tag report --name '*.md' --sort size",
+    )  # fmt: skip
     listing.add_argument("id", metavar="ID", nargs="?", help="only this session's: " + ID_HELP)
+    listing.add_argument(
+        "--name", metavar="PATTERN", help="only those of this name; * and ? stand for others"
+    )
+    listing.add_argument("--type", metavar="T", help="only AgentOutput, ToolResult, UserInput …")
+    listing.add_argument("--mime", metavar="M", help="only this MIME type; text/* for all below it")
+    _many(listing, "--tag", "T", "only those with this tag; all of them if given several times")
+    listing.add_argument(
+        "--text", metavar="Q", help="only those whose name, description or tags have it"
+    )
+    listing.add_argument(
+        "--min-size", metavar="BYTES", type=int, help="only those at least so large"
+    )
+    listing.add_argument(
+        "--max-size", metavar="BYTES", type=int, help="only those at most so large"
+    )
+    listing.add_argument(
+        "--sort", metavar="K", default="created_at",
+        choices=("created_at", "name", "size", "version", "artifact_type"),
+        help="created_at, name, size, version or artifact_type",
+    )  # fmt: skip
+    listing.add_argument("--limit", metavar="N", type=int, help="at most N")
     show = _add(below, "show", "artifacts:show", "shows one artifact's metadata", json=True)
     get = _add(below, "get", "artifacts:get", "writes an artifact's bytes to standard output")
     versions = _add(
         below, "versions", "artifacts:versions", "lists all versions of a name", json=True
+    )
+    verify = _add(
+        below, "verify", "artifacts:verify", "reads artifacts again and compares their hashes",
+        json=True, more="exit codes: 0 all are intact, 6 one is not",
+    )  # fmt: skip
+    verify.add_argument(
+        "artifact", metavar="ARTIFACT", nargs="+",
+        help=f"{name}; or just a session (ID) for all of its",
+    )  # fmt: skip
+    diff = _add(
+        below, "diff", "artifacts:diff", "compares the text of two artifacts or versions",
+        json=True, more="exit codes: 0 identical, 4 they differ\n\nexamples:\n"
+        "  respell artifacts diff @last/report.md            its last two versions\n"
+        "  respell artifacts diff @last/report.md other/report.md",
+    )  # fmt: skip
+    diff.add_argument("a", metavar="A", help="an artifact's id, or SESSION/NAME")
+    diff.add_argument(
+        "b", metavar="B", nargs="?", help="likewise; without it, A's last two versions"
     )
     for one in (show, get, versions):
         one.add_argument("artifact", metavar="ARTIFACT", nargs="+", help=name)
@@ -286,8 +331,54 @@ def _lifecycle(commands: _Commands) -> None:
     delete.add_argument("--yes", action="store_true", help="does not ask")
 
 
+def _exchange(commands: _Commands) -> None:
+    export = _add(
+        commands, "export", "exchange:export", "writes a session into one file", json=True
+    )
+    _session(export)
+    export.add_argument("file", metavar="FILE", help="the file to write")
+    _many(
+        export, "--redact", "PATTERN",
+        "replaces what this regular expression finds; may be given several times",
+    )  # fmt: skip
+    importing = _add(
+        commands, "import", "exchange:import_", "takes a session out of an exported file", json=True
+    )
+    importing.add_argument("file", metavar="FILE", help="what `respell export` wrote")
+
+
+def _care(commands: _Commands) -> None:
+    stats = _add(commands, "stats", "stats:stats", "shows usage, cost and storage", json=True)
+    stats.add_argument("id", metavar="ID", nargs="?", help="of this session only: " + ID_HELP)
+    audit = _add(
+        commands, "audit", "audit:audit", "shows who did what, and what was refused", json=True
+    )
+    audit.add_argument("id", metavar="ID", nargs="?", help="of this session only: " + ID_HELP)
+    audit.add_argument("--refused", action="store_true", help="only what was refused")
+    audit.add_argument("--limit", metavar="N", type=int, default=100, help="at most N (100)")
+    check = _add(
+        commands, "check", "care:check", "checks the store", json=True,
+        more="exit codes: 0 the store is sound, 6 it is not",
+    )  # fmt: skip
+    check.add_argument(
+        "--read-data", action="store_true", help="reads everything and compares all hashes"
+    )
+    check.add_argument("--repair", action="store_true", help="mends what can be mended safely")
+    gc = _add(commands, "gc", "care:gc", "removes what nothing refers to any more", json=True)
+    gc.add_argument("--dry-run", action="store_true", help="only says what it would remove")
+
+
 def _about(commands: _Commands) -> None:
     _add(
         commands, "info", "info:info", "shows versions, paths and active sandbox layers", json=True
+    )
+    completion = _add(
+        commands, "completion", "completion:completion", "prints what makes a shell complete this",
+        more="examples:\n  eval \"$(respell completion bash)\"    # in ~/.bashrc\n"
+        "  eval \"$(respell completion zsh)\"     # in ~/.zshrc, behind compinit\n"
+        "  respell completion fish | source     # in ~/.config/fish/config.fish",
+    )  # fmt: skip
+    completion.add_argument(
+        "shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"
     )
     _add(commands, "demo", "demo:demo", "runs the built-in example: run, suspend, resume, replay")

@@ -18,11 +18,13 @@ class Progress:
     Args:
         out: Where it is shown: the stream of words.
         what: What is done, e.g. `re-executing`.
+        of: What is counted.
     """
 
-    def __init__(self, out: Out, what: str) -> None:
+    def __init__(self, out: Out, what: str, of: str = "records") -> None:
         self._out = out
         self._what = what
+        self._of = of
         self._due = time.monotonic() + QUIET_S
         self._shown = False
 
@@ -37,7 +39,7 @@ class Progress:
         self._due = now + EVERY_S
         self._shown = True
         share = 100 * done // max(total, 1)
-        self._out.over(f"{self._what}: {share} % of {total:,} records")
+        self._out.over(f"{self._what}: {share} % of {total:,} {self._of}")
 
     def __enter__(self) -> Self:
         return self

@@ -1,21 +1,28 @@
-"""`respell artifacts list`, `show`, `get` and `versions`."""
+"""`respell artifacts list`, `show`, `get`, `versions`, `verify` and `diff`."""
 
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from collections.abc import Iterator
 from typing import BinaryIO
 
 from respell import values
+from respell.artifacts.naming import check_type
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json, shown_type
-from respell.errors import ArtifactNotFound, StoreMissing, UsageError
+from respell.artifacts.storing import diff_text
+from respell.artifacts.storing import verify as check_content
+from respell.errors import ArtifactNotFound, NotFound, StoreCorrupt, StoreMissing, UsageError
 from respell.store import Store
 from respell.times import now_us, rfc3339
 from respell_tui.context import Command
-from respell_tui.describe import age, bytes_
+from respell_tui.describe import age, bytes_, count
 from respell_tui.output import fields, table
 
+DIFFERENT = 4
+
 _WINDOW = 1024 * 1024
+_STYLES = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
 
 
 def list_(command: Command) -> int:
@@ -29,7 +36,26 @@ def list_(command: Command) -> int:
         return _show_all(command, [])  # nothing ever ran on this machine
     with store:
         owner = None if args.id is None else store.sessions.find(args.id).id
-        return _show_all(command, store.artifacts.list(ArtifactQuery(session_id=owner)))
+        return _show_all(command, store.artifacts.list(_query(args, owner)))
+
+
+def _query(args: Namespace, owner: str | None) -> ArtifactQuery:
+    for option in ("limit", "min_size", "max_size"):
+        value, least = getattr(args, option), 1 if option == "limit" else 0
+        if value is not None and value < least:
+            raise UsageError(f"--{option.replace('_', '-')} {value}: give {least} or more")
+    return ArtifactQuery(
+        session_id=owner,
+        artifact_type=None if args.type is None else check_type("--type", args.type),
+        name_pattern=args.name,
+        tags=args.tag,
+        mime_type=args.mime,
+        min_size=args.min_size,
+        max_size=args.max_size,
+        text=args.text,
+        sort=args.sort,
+        limit=args.limit,
+    )
 
 
 def _show_all(command: Command, found: list[ArtifactRecord]) -> int:
@@ -137,6 +163,73 @@ def versions(command: Command) -> int:
     with command.open_store() as store:
         one = find(store, command.args.artifact, None)
         return _show_all(command, store.artifacts.versions(one.session_key, one.name))
+
+
+def verify(command: Command) -> int:
+    """Read artifacts again and compare them with their hashes."""
+    words = command.args.artifact
+    with command.open_store() as store:
+        if len(words) == 1 and "/" not in words[0]:
+            owner = store.sessions.find(words[0])
+            chosen = store.artifacts.list(ArtifactQuery(session_id=owner.id))
+        else:
+            chosen = [find(store, words, None)]
+        wrong = [(one, error) for one in chosen if (error := _damage(store, one))]
+    if command.args.json:
+        broken = {one.id: error for one, error in wrong}
+        command.out.json(
+            [
+                {"id": one.id, "name": one.name, "intact": one.id not in broken,
+                 "error": broken.get(one.id)}
+                for one in chosen
+            ]
+        )  # fmt: skip
+    else:
+        for one, error in wrong:
+            command.err.line(command.err.paint("damaged", "red"), f": {one.id} {one.name}: {error}")
+        intact = count(len(chosen) - len(wrong), "artifact")
+        command.err.line(f"{intact} intact" + (f", {len(wrong)} damaged" if wrong else ""))
+    return StoreCorrupt.exit_code if wrong else 0
+
+
+def _damage(store: Store, one: ArtifactRecord) -> str:
+    try:
+        check_content(store, one)
+    except (StoreCorrupt, NotFound) as error:
+        return str(error)
+    return ""
+
+
+def diff(command: Command) -> int:
+    """Compare two artifacts, or the last two versions of one."""
+    args = command.args
+    with command.open_store() as store:
+        new = find(store, [args.a], None)
+        if args.b is not None:
+            old, new = new, find(store, [args.b], None)
+        else:
+            old = _version_before(store, new)
+        lines = diff_text(store, old, new)
+        if args.json:
+            command.out.json({
+                "a": artifact_json(old), "b": artifact_json(new),
+                "identical": old.content_hash == new.content_hash, "diff": lines,
+            })  # fmt: skip
+        else:
+            for line in lines:
+                command.out.line(command.out.paint(line, *_STYLES.get(line[:1], ())))
+    return 0 if old.content_hash == new.content_hash else DIFFERENT
+
+
+def _version_before(store: Store, one: ArtifactRecord) -> ArtifactRecord:
+    older = [
+        it for it in store.artifacts.versions(one.session_key, one.name) if it.version < one.version
+    ]
+    if not older:
+        raise UsageError(
+            f"{one.name} has no version before {one.version} to compare with; give two artifacts"
+        )
+    return older[-1]
 
 
 def find(store: Store, words: list[str], version: int | None) -> ArtifactRecord:

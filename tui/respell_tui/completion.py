@@ -1,0 +1,134 @@
+"""What the shell offers behind a Tab: commands, options, files, and what the store holds."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from argparse import Namespace
+from collections.abc import Callable
+from typing import Any
+
+import argcomplete
+from argcomplete.completers import DirectoriesCompleter, FilesCompleter
+
+from respell.errors import RespellError
+from respell_tui import parser as commands
+
+_MOST = 200
+_PLAIN = re.compile(r"[\w.@+-]+")  # names that no shell gives a meaning to
+
+Completer = Callable[..., Any]
+
+
+def complete(parser: commands.Parser) -> None:
+    """Answer the shell and end the process, if it was the shell that started it."""
+    for one in _all(parser):
+        for action in one._actions:
+            _attach(action, one)
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=_nothing)
+
+
+def shell_code(shell: str) -> str:
+    """Return what a shell has to evaluate so that it completes `respell`.
+
+    Args:
+        shell: bash, zsh or fish.
+    """
+    code: str = argcomplete.shellcode(["respell"], shell=shell)
+    return code.strip("\n") + "\n"
+
+
+def _all(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+    below = [_all(one) for one in commands.subcommands(parser).values()]
+    return [parser, *(one for several in below for one in several)]
+
+
+def _attach(action: argparse.Action, parser: argparse.ArgumentParser) -> None:
+    if action.choices is None and (completer := _completer(action, parser)) is not None:
+        action.completer = completer  # type: ignore[attr-defined]
+
+
+def _completer(action: argparse.Action, parser: argparse.ArgumentParser) -> Completer | None:
+    if action.dest == "store":
+        return DirectoriesCompleter()  # type: ignore[no-any-return]
+    if action.dest == "artifact":
+        return artifacts
+    if action.dest in ("id", "a", "b"):
+        return sessions
+    if action.dest in ("limit", "allow", "deny", "status") and action.metavar != "N":
+        return _WORDS[action.dest]
+    if action.metavar in ("SCRIPT", "FILE") or action.dest == "output":
+        return FilesCompleter()  # type: ignore[no-any-return]
+    return None
+
+
+def sessions(prefix: str, parsed_args: Namespace, **_: object) -> dict[str, str]:
+    """Return ids (or, where that is plainer, unique names) of sessions, each with a remark."""
+    from respell.sessions.record import SessionQuery
+    from respell_tui.context import Command
+
+    found = {"@last": "the session that changed last"} if "@last".startswith(prefix) else {}
+    try:
+        with Command(parsed_args).open_store() as store:
+            listed = store.sessions.list(SessionQuery(limit=_MOST, sort="updated_at"))
+    except RespellError:
+        return {}  # without a store there is nothing to offer, and no place to say why
+    names = [one.name for one in listed]
+    for one in listed:
+        remark = f"{one.status} {one.name if _PLAIN.fullmatch(one.name) else ''}".strip()
+        if one.id.startswith(prefix) and (prefix or names.count(one.name) != 1):
+            found[one.id[: max(8, len(prefix) + 1)]] = remark
+        if one.name.startswith(prefix) and names.count(one.name) == 1:
+            if _PLAIN.fullmatch(one.name):
+                found[one.name] = f"{one.status} {one.id[:8]}"
+            else:
+                found[one.id[:8]] = remark
+    return found
+
+
+def artifacts(prefix: str, parsed_args: Namespace, **_: object) -> dict[str, str]:
+    """Return `SESSION/NAME` of artifacts, or names where the session stands before."""
+    from respell.artifacts.record import ArtifactQuery
+    from respell_tui.context import Command
+
+    given = [word for word in getattr(parsed_args, "artifact", None) or [] if word]
+    owner, slash, _rest = prefix.partition("/")
+    if not given and not slash:
+        return {f"{name}/": what for name, what in sessions(prefix, parsed_args).items()}
+    try:
+        with Command(parsed_args).open_store() as store:
+            session = store.sessions.find(given[0] if given else owner)
+            listed = store.artifacts.list(ArtifactQuery(session_id=session.id, limit=_MOST))
+    except RespellError:
+        return {}
+    before = "" if given else f"{owner}/"
+    return {
+        f"{before}{one.name}": one.mime_type for one in listed if _PLAIN.fullmatch(one.name)
+    }  # fmt: skip
+
+
+def _nothing(prefix: str, **_: object) -> list[str]:
+    return []
+
+
+def _limits(prefix: str, **_: object) -> list[str]:
+    from respell.engine.limits import LIMITS
+
+    return [f"{name}=" for name in LIMITS]
+
+
+def _permissions(prefix: str, **_: object) -> list[str]:
+    from respell.rules import KINDS
+
+    return list(KINDS)
+
+
+def _statuses(prefix: str, **_: object) -> list[str]:
+    from respell.sessions.lifecycle import STATUSES
+
+    return list(STATUSES)
+
+
+_WORDS: dict[str, Completer] = {
+    "limit": _limits, "allow": _permissions, "deny": _permissions, "status": _statuses,
+}  # fmt: skip

@@ -93,6 +93,15 @@ def tie_to_parent(parent: int) -> None:
         os._exit(1)
 
 
+def limit_address_space(more_bytes: int) -> bool:
+    """Let this process map that much more memory than it has mapped now; for ever.
+
+    Returns:
+        Whether the limit is in force; systems other than Linux have none that works.
+    """
+    return _LINUX and _set_limit(resource.RLIMIT_AS, _mapped_bytes() + more_bytes)
+
+
 def describe() -> dict[str, Any]:
     """Return which layers a worker on this machine would have; confines nothing.
 
@@ -136,9 +145,9 @@ def _limit(memory_bytes: int | None, allow_fork: bool) -> bool:
     }
     if not allow_fork:
         wanted[resource.RLIMIT_NPROC] = 0  # not for root, whom the kernel exempts
-    if memory_bytes is not None and _LINUX:
-        wanted[resource.RLIMIT_AS] = _mapped_bytes() + 2 * memory_bytes + _SLACK_BYTES
     done = [_set_limit(kind, value) for kind, value in wanted.items()]
+    if memory_bytes is not None and _LINUX:
+        done.append(limit_address_space(2 * memory_bytes + _SLACK_BYTES))
     return all(done)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-import resource
 import select
 import signal
 import time
@@ -16,7 +16,8 @@ from respell.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from io import FileIO
+    from types import ModuleType
     from typing import Any
 
 MAX_VALUE_BYTES = 256 << 20
@@ -24,11 +25,8 @@ MAX_VALUE_BYTES = 256 << 20
 # First byte of an answer; what follows is a packed value or the text of an error.
 OK, REFUSED, FAILED, OUT_OF_MEMORY = range(4)
 
-ENDED_BY_ITSELF = 75
-"""Exit status of a process that had nothing to do, or has grown; no request was lost."""
-
 IDLE_S = 60.0
-_GROWN = 8  # it ends once it has used this part of its memory: what was freed may be in pieces
+_GROWN = 8  # a process ends once a call has left this part of its memory in use
 _MAX_CALL_S = 600  # where the system does not tie a child to its parent
 _SOCKET = 0
 
@@ -65,37 +63,36 @@ def layers(payload: None) -> list[str]:
     return _layers
 
 
-def main(target: str, memory_bytes: int) -> None:
+def main(module_name: str, memory_bytes: int) -> None:
     """Answer requests until there are none; ends the process.
 
     Args:
-        target: `package.module:function`.
+        module_name: Of the module whose functions are called.
         memory_bytes: What may be used besides what the libraries take.
     """
-    module_name, _, function = target.partition(":")
     module = importlib.import_module(module_name)
-    compute = getattr(module, function)
     warm_up = getattr(module, "warm_up", None)
     if warm_up is not None:
         warm_up()
     time.tzset()  # reads the file while it still can
-    most = _used_bytes() + memory_bytes // _GROWN
-    limited = sandbox.limit_address_space(memory_bytes)
-    _layers[:] = [*(["memory"] if limited else []), *sandbox.confine(memory_bytes=None)]
-    _send(b"")
-    while _used_bytes() < most:
-        _send(_answer(compute, _receive()))
-    os._exit(ENDED_BY_ITSELF)
+    with _Memory() as memory:
+        limited = sandbox.limit_address_space(memory_bytes)
+        _layers[:] = [*(["memory"] if limited else []), *sandbox.confine(memory_bytes=None)]
+        most = memory.pages() + memory_bytes // _GROWN // os.sysconf("SC_PAGE_SIZE")
+        _send(b"")
+        while memory.pages() <= most:
+            _send(_answer(module, _receive()))
 
 
-def _answer(compute: Callable[[Any], Any], request: bytes) -> bytes:
+def _answer(module: ModuleType, request: bytes) -> bytes:
     # Does nothing where the sandbox is whole; elsewhere no child outlives its host for long.
     signal.alarm(_MAX_CALL_S)
     try:
-        answer = bytes((OK,)) + pack(compute(unpack(request)))
-        if len(answer) > MAX_VALUE_BYTES:
-            raise UsageError(f"the result is larger than {MAX_VALUE_BYTES >> 20} MiB")
-        return answer
+        function, payload = unpack(request)
+        answer = bytes((OK,)) + pack(getattr(module, function)(payload))
+        if len(answer) <= MAX_VALUE_BYTES:
+            return answer
+        return bytes((REFUSED,)) + pack(f"the result is larger than {MAX_VALUE_BYTES >> 20} MiB")
     except UsageError as error:
         return bytes((REFUSED,)) + pack(str(error))
     except MemoryError:
@@ -107,14 +104,30 @@ def _answer(compute: Callable[[Any], Any], request: bytes) -> bytes:
         return bytes((FAILED,)) + pack(text[:10_000])
 
 
-def _used_bytes() -> int:
-    """Return the most memory that was ever in use."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+class _Memory:
+    """Tells how much memory is mapped, also once no file can be opened any more."""
+
+    def __enter__(self) -> _Memory:
+        self._file: FileIO | None = None
+        with contextlib.suppress(OSError):  # not Linux: there is no limit to keep away from
+            self._file = open("/proc/self/statm", "rb", buffering=0)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def pages(self) -> int:
+        """Return the number of pages; 0 where it is not known."""
+        if self._file is None:
+            return 0
+        self._file.seek(0)
+        return int(self._file.read(100).split()[0])
 
 
 def _receive() -> bytes:
     if not select.select([_SOCKET], [], [], IDLE_S)[0]:
-        os._exit(ENDED_BY_ITSELF)
+        os._exit(0)  # the next call starts another
     return _read(int.from_bytes(_read(4), "little"))
 
 

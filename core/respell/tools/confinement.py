@@ -24,7 +24,6 @@ from typing import Any
 
 from respell.errors import EffectFailed, UsageError
 from respell.tools.confined import (
-    ENDED_BY_ITSELF,
     FAILED,
     MAX_VALUE_BYTES,
     OK,
@@ -73,18 +72,20 @@ def call(
         EffectFailed: It took too long or too much memory, raised another error, crashed, or
             was cancelled.
     """
-    request = pack(payload)
+    module, _, function = target.partition(":")
+    request = pack([function, payload])
     if len(request) > MAX_VALUE_BYTES:
         raise UsageError(f"the input is larger than the {_mib(MAX_VALUE_BYTES)} it may be")
     wait = _Wait(cancel, time.monotonic() + timeout_s, timeout_s)
-    key = _Key(target, memory_bytes)
+    key = _Key(module, memory_bytes)
     while True:
         with _pool.child(key, wait) as child:
             try:
                 reply = child.ask(request, wait)
             except _Ended as end:
-                if child.reused and end.status == ENDED_BY_ITSELF:
-                    continue  # it had not read the request
+                child.kill()
+                if child.reused:
+                    continue  # it may have ended by itself, or by what it computed before
                 raise EffectFailed(_crash(end.status, memory_bytes)) from None
             child.reused = True
         return _value(reply, memory_bytes)
@@ -174,9 +175,9 @@ class _Ended(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What a child can be used for: its modules and limits are fixed once it is confined."""
+    """What a child can be used for: what it imported and its limits are fixed."""
 
-    target: str
+    module: str
     memory_bytes: int
 
 
@@ -186,6 +187,7 @@ class _Child:
     def __init__(self, key: _Key) -> None:
         self.key = key
         self.reused = False
+        self._killed = False
         self._socket, theirs = socket.socketpair()
         self._socket.setblocking(False)
         self._poll = select.poll()
@@ -202,7 +204,7 @@ class _Child:
         except (_Ended, EffectFailed) as error:
             self.kill()
             raise EffectFailed(
-                f"a process to compute in could not start ({key.target}, {error})"
+                f"a process to compute in could not start ({key.module}, {error})"
             ) from None
 
     @property
@@ -211,11 +213,12 @@ class _Child:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Return whether the process still runs."""
-        return self._process.poll() is None
+        """Return whether the process still runs, as far as is known."""
+        return not self._killed and self._process.poll() is None
 
     def kill(self) -> None:
         """End the process now."""
+        self._killed = True
         self._socket.close()
         self._process.kill()
         self._process.wait()
@@ -262,31 +265,37 @@ def _frame_size(incoming: bytearray) -> int:
 def _start(key: _Key, theirs: socket.socket) -> subprocess.Popen[bytes]:
     # -I -S: no user site, no .pth files; the few folders that are needed are given by hand.
     code = (
-        f"import sys; sys.path += {_import_path()!r}; "
+        f"import sys; sys.path += {_import_path(key.module)!r}; "
         "from respell.tools.confined import main; "
-        f"main({key.target!r}, {key.memory_bytes})"
+        f"main({key.module!r}, {key.memory_bytes})"
     )
+    environment = {"TZ": os.environ["TZ"]} if "TZ" in os.environ else {}
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-        stdin=theirs,
+        stdin=theirs.fileno(),
         stdout=subprocess.DEVNULL,
         stderr=None if os.environ.get("RESPELL_WORKER_STDERR") else subprocess.DEVNULL,
-        env={"TZ": os.environ["TZ"]} if "TZ" in os.environ else {},
+        env=environment,
         cwd="/",
         start_new_session=True,  # the terminal's Ctrl-C is the host's to handle
     )
 
 
-def _import_path() -> list[str]:
+def _import_path(module: str) -> list[str]:
+    """Return the folders of installed packages, and of what is imported without being one."""
     import sysconfig
+    from importlib.util import find_spec
 
-    import msgpack
-
-    import respell
-
+    specs = [find_spec(name) for name in ("respell", "msgpack", module.partition(".")[0])]
+    files = [spec.origin for spec in specs if spec is not None and spec.origin]
+    homes = [_home(file) for file in files]
     paths = sysconfig.get_paths()
-    homes = [os.path.dirname(os.path.dirname(module.__file__)) for module in (respell, msgpack)]
     return list(dict.fromkeys([*homes, paths["purelib"], paths["platlib"]]))
+
+
+def _home(file: str) -> str:
+    folder, name = os.path.split(file)
+    return os.path.dirname(folder) if name.startswith("__init__.") else folder
 
 
 # The processes there are --------------------------------------------------------------------

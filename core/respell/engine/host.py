@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
+from respell.agents.streams import Streams
 from respell.artifacts.collector import Collection
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
@@ -120,6 +121,7 @@ class Host:
         )
         self._performing = Performing(self._channel.wake)
         self._collecting = Collecting(store, session, services.collection)
+        self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._stopping: Stopping | None = None
         self._paused = False
@@ -320,7 +322,7 @@ class Host:
             # Not recorded: the script asks again when it is re-executed.
             self._stop_worker()
             return
-        if reached := self._meter.over_operations(self._session.limits):
+        if reached := self._meter.over(caused.name, self._session.limits):
             self._limit_reached(*reached)
             return
         self._meter.count()
@@ -348,6 +350,7 @@ class Host:
             number=number,
             stdin=self._services.stdin,
             aliases=self._services.aliases,
+            streams=self._streams,
         )
 
     def _answer_at_once(self, caused: Caused) -> None:
@@ -370,6 +373,7 @@ class Host:
                 elif self._ledger.changes_more:
                     self._ledger.write()  # what was collected is there to be read
                 outcome = attempt(lambda: effect.perform(ctx, args))
+                self._count(caused.name, outcome)
                 self._ledger.add(_ended(record, outcome))
         except StoreError:
             raise
@@ -402,6 +406,7 @@ class Host:
         try:
             effect = effects.lookup(record.name)
             ctx = self._context(record.number)
+            ctx.parent, ctx.attempt = record.parent, self._attempts.get(record.ordinal, 1)
             manner = effect.manner(ctx, record.arguments())
         except RespellError as error:
             self._settle(record.ordinal, Outcome.error(error))
@@ -414,6 +419,8 @@ class Host:
         if effect.quick:
             self._take(record.ordinal, _attempt_within_limits(effect, ctx, record))
         else:
+            if effect.prepare is not None:
+                effect.prepare(ctx, record.arguments())
             self._performing.start(effect, ctx, record.ordinal, record.args)
 
     def _take(self, ordinal: int, result: Result) -> None:
@@ -435,6 +442,7 @@ class Host:
         intent = self._events.settled(ordinal)
         if outcome.status is Status.OK:
             self._collect(self._collecting.of_outcome(intent, outcome.value))
+            self._count(intent.name, outcome)
         attempts = self._attempts.pop(ordinal, 1)
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(
@@ -463,6 +471,12 @@ class Host:
     def _collect(self, keep: Callable[[], bool] | None) -> None:
         if keep is not None:
             self._ledger.along(keep)
+            self._stale = True
+
+    def _count(self, name: str, outcome: Outcome) -> None:
+        """Have what an outcome cost committed with it, so that no crash gives it away."""
+        if outcome.status is Status.OK and self._meter.spend(name, outcome.value):
+            self._ledger.along(self._keep_usage)
             self._stale = True
 
     def _sleep(self, caused: Caused) -> None:

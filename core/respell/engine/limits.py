@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from respell import values
 from respell.errors import UsageError
 
 LIMITS: Mapping[str, type] = {
@@ -21,6 +22,9 @@ LIMITS: Mapping[str, type] = {
 
 DEFAULT_MEMORY_BYTES = 1024**3
 LEAST_MEMORY_BYTES = 2 * 1024**2
+
+REQUEST = "agent.request"
+"""The effect that takes tokens and costs money."""
 
 Reached = tuple[str, str]
 """Name of a limit, and what was reached, in words."""
@@ -66,6 +70,8 @@ class Meter:
 
     def __init__(self, usage: Mapping[str, Any], now: float) -> None:
         self._operations = int(usage.get("operations", 0))
+        self._tokens = int(usage.get("tokens", 0))
+        self._cost_usd = float(usage.get("cost_usd", 0.0))
         self._active_s = float(usage.get("active_s", 0.0))
         self._counted = now  # up to here active time is counted
         self._heard = now
@@ -81,12 +87,40 @@ class Meter:
         """Take one operation back: it was not performed after all."""
         self._operations -= 1
 
-    def over_operations(self, limits: Mapping[str, Any]) -> Reached | None:
-        """Return the limit that one more operation would exceed."""
-        most = limits.get("operations")
-        if most is None or self._operations < most:
+    def over(self, effect: str, limits: Mapping[str, Any]) -> Reached | None:
+        """Return the limit because of which an effect may not be performed any more.
+
+        Args:
+            effect: The effect's name.
+            limits: The session's.
+        """
+        if _reached(limits, "operations", self._operations):
+            return "operations", f"it performed {self._operations} effects"
+        if effect != REQUEST:
             return None
-        return "operations", f"it performed {self._operations} effects"
+        if _reached(limits, "tokens", self._tokens):
+            return "tokens", f"its agents took {self._tokens} tokens"
+        if _reached(limits, "cost_usd", self._cost_usd):
+            return "cost_usd", f"its agents cost {self._cost_usd:g} USD"
+        return None
+
+    def spend(self, effect: str, outcome: bytes) -> bool:
+        """Count the tokens and the cost that an outcome tells of.
+
+        Args:
+            effect: The effect's name.
+            outcome: Canonical bytes of what it came to.
+
+        Returns:
+            Whether anything was counted.
+        """
+        if effect != REQUEST:
+            return False
+        answer = values.decode(outcome)
+        usage = answer["usage"]
+        self._tokens += usage["input_tokens"] + usage["output_tokens"]
+        self._cost_usd += answer.get("cost_usd", 0.0)
+        return True
 
     def heard(self, now: float) -> None:
         """Note that the script did something, so it is not idle, and executes nothing again."""
@@ -120,4 +154,14 @@ class Meter:
 
     def usage(self) -> dict[str, Any]:
         """Return what the session has used, this run included."""
-        return {"operations": self._operations, "active_s": round(self._active_s, 6)}
+        return {
+            "operations": self._operations,
+            "tokens": self._tokens,
+            "cost_usd": round(self._cost_usd, 9),
+            "active_s": round(self._active_s, 6),
+        }
+
+
+def _reached(limits: Mapping[str, Any], name: str, used: float) -> bool:
+    most = limits.get(name)
+    return most is not None and used >= most

@@ -16,9 +16,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
+from respell.config import Config, default
 from respell.errors import EffectFailed, UsageError
 
 if TYPE_CHECKING:
+    from respell.agents.streams import Streams
     from respell.security import Permissions
     from respell.sessions.record import SessionRecord
     from respell.store import Store
@@ -62,8 +64,12 @@ class EffectContext:
         stdin: What `io.read` reads; None where there is nothing to read.
         aliases: In a fork, which sessions the ids of its original and of the sessions that
             one created mean here; empty elsewhere.
+        config: The configuration of the process that performs it.
         before: While a fork does again on its copies what its original did: what the effect
             came to there.
+        parent: Number of the event that this effect is inside of; 0 for none.
+        attempt: The how-manieth time that this effect is performed, from 1.
+        streams: Answers of models that come in pieces; None where none can come.
     """
 
     session: SessionRecord
@@ -77,10 +83,15 @@ class EffectContext:
     stdin: BinaryIO | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     before: Any = None
+    config: Config = field(default_factory=default)
+    parent: int = 0
+    attempt: int = 1
+    streams: Streams | None = None
 
 
 Performer = Callable[[EffectContext, dict[str, Any]], Any]
 Decider = Callable[[EffectContext, dict[str, Any]], Manner]
+Preparer = Callable[[EffectContext, dict[str, Any]], None]
 _P = TypeVar("_P", bound=Performer)
 
 
@@ -95,12 +106,14 @@ class Effect:
         decide: Returns how a call with these arguments is performed.
         quick: It takes no longer than a write to the disk, so the host performs it itself
             instead of in a thread.
+        prepare: Called by the host before a thread begins to perform it; None for nothing.
     """
 
     name: str
     perform: Performer
     decide: Decider
     quick: bool = False
+    prepare: Preparer | None = None
 
     def manner(self, ctx: EffectContext, args: dict[str, Any]) -> Manner:
         """Return how a call with these arguments is performed; performs nothing."""
@@ -128,7 +141,12 @@ _MODULES = {
 
 
 def effect(
-    name: str, *, kind: Kind | Decider, idempotent: bool = False, quick: bool = False
+    name: str,
+    *,
+    kind: Kind | Decider,
+    idempotent: bool = False,
+    quick: bool = False,
+    prepare: Preparer | None = None,
 ) -> Callable[[_P], _P]:
     """Register a performer.
 
@@ -138,6 +156,7 @@ def effect(
             arguments.
         idempotent: Performing it twice is the same as once (for a fixed kind).
         quick: It takes no longer than a write to the disk.
+        prepare: What the host does before a thread begins to perform it.
 
     Raises:
         UsageError: Another performer has that name.
@@ -147,7 +166,7 @@ def effect(
     def register(perform: _P) -> _P:
         if name in _effects:
             raise UsageError(f"the effect {name} is registered twice")
-        _effects[name] = Effect(name, perform, decide, quick)
+        _effects[name] = Effect(name, perform, decide, quick, prepare)
         return perform
 
     return register

@@ -1,0 +1,28 @@
+"""Agents: the models that scripts talk to, and the providers that reach them."""
+
+from __future__ import annotations
+
+from respell.agents.provider import (
+    Message,
+    Provider,
+    ProviderContext,
+    Request,
+    Response,
+    ToolCall,
+    ToolDefinition,
+    Usage,
+)
+from respell.agents.registry import provider, register
+
+__all__ = [
+    "Message",
+    "Provider",
+    "ProviderContext",
+    "Request",
+    "Response",
+    "ToolCall",
+    "ToolDefinition",
+    "Usage",
+    "provider",
+    "register",
+]

@@ -27,13 +27,14 @@ def needed(params: dict[str, Any], name: str, why: str) -> Any:
     return params[name]
 
 
-def chosen(what: str, value: str, allowed: Iterable[str]) -> str:
+def chosen(what: str, value: str, allowed: Iterable[str], *, where: str = "") -> str:
     """Return a value that has to be one of a few.
 
     Args:
         what: The name of the choice, e.g. `operation`.
         value: As the script wrote it.
         allowed: All there are.
+        where: Where the value stands, if not in a parameter of its own.
 
     Raises:
         UsageError: It is another one; names the nearest, and all.
@@ -43,8 +44,9 @@ def chosen(what: str, value: str, allowed: Iterable[str]) -> str:
         return value
     near = difflib.get_close_matches(value[:_SHOWN], choices, n=1)
     hint = f"; did you mean {near[0]}?" if near else "."
+    place = f"{where}: " if where else ""
     raise UsageError(
-        f"there is no {what} {shortened(value)!r}{hint} Allowed are: {', '.join(choices)}"
+        f"{place}there is no {what} {shortened(value)!r}{hint} Allowed are: {', '.join(choices)}"
     )
 
 

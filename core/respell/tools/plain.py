@@ -10,9 +10,10 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from respell.values import BooleanKey
+from respell.values import MAX_DEPTH, BooleanKey
 
 INT_LIMIT = 2**63
+_ENVELOPES = 10  # levels of tables that may be around a value in a tool's result
 
 
 def plain(value: Any) -> Any:
@@ -51,6 +52,18 @@ def plain(value: Any) -> Any:
             field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)
         }
     return value
+
+
+def fits_into_a_result(value: Any, depth: int = 0) -> bool:
+    """Return whether a value, e.g. of JSON text, nests no deeper than a tool may return."""
+    if depth > MAX_DEPTH - _ENVELOPES:
+        return False
+    match value:
+        case list():
+            return all(fits_into_a_result(item, depth + 1) for item in value)
+        case dict():
+            return all(fits_into_a_result(item, depth + 1) for item in value.values())
+    return True
 
 
 def _text(value: str) -> str | bytes:

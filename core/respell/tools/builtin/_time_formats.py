@@ -167,8 +167,10 @@ def has_reader(pattern: str) -> bool:
     """
     signs = _SIGN.findall(_spelt_out(pattern))
     names = [sign for sign, _ in signs if sign]
-    known = all(sign in _READ for sign in names) and all(plain != "%" for _, plain in signs)
-    return known and len(pattern) <= MAX_FORMAT_BYTES and len(set(names)) == len(names)
+    if len(pattern) > MAX_FORMAT_BYTES or not all(sign in _READ for sign in names):
+        return False
+    parts = [part for sign in names for part in re.findall(r"P<(\w+)>", _READ[sign])]
+    return len(set(parts)) == len(parts) and all(plain != "%" for _, plain in signs)
 
 
 _WHOLE = {"F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "h": "%b"}

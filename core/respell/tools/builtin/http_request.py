@@ -14,9 +14,8 @@ from respell.errors import EffectFailed, UsageError
 from respell.times import now_us, rfc3339
 from respell.tools.builtin._http_order import MAX_BODY_BYTES, PARAMETERS, Order, order_of
 from respell.tools.model import Tool, ToolContext
-from respell.tools.plain import plain
+from respell.tools.plain import fits_into_a_result, plain
 from respell.tools.result import ToolResult, enveloped
-from respell.values import MAX_DEPTH
 
 if TYPE_CHECKING:
     import httpx
@@ -185,22 +184,13 @@ def _body_value(response: httpx.Response, body: bytes) -> Any:
     kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json" or kind.endswith("+json"):
         try:
-            return plain(_shallow(json.loads(body)))
+            value = json.loads(body)
         except (ValueError, RecursionError):
             return _decoded(response, body)
+        return plain(value) if fits_into_a_result(value) else _decoded(response, body)
     if kind.startswith("text/") or kind.endswith("xml") or not body:
         return _decoded(response, body)
     return body
-
-
-def _shallow(value: Any, depth: int = 0) -> Any:
-    if depth > MAX_DEPTH - 10:
-        raise ValueError("nested too deep for a Lua value")
-    if isinstance(value, list):
-        return [_shallow(item, depth + 1) for item in value]
-    if isinstance(value, dict):
-        return {key: _shallow(item, depth + 1) for key, item in value.items()}
-    return value
 
 
 def _decoded(response: httpx.Response, body: bytes) -> str | bytes:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from respell import values
 from respell.times import rfc3339
 
 ArtifactSort = Literal["created_at", "name", "size", "version", "artifact_type"]
+SORTS: tuple[ArtifactSort, ...] = get_args(ArtifactSort)
 
 SHOWN_TYPES = {
     "agent_output": "AgentOutput",
@@ -86,16 +87,18 @@ class ArtifactQuery:
 
     Attributes:
         session_id: Only those of this session.
+        session_ids: Only those of these sessions.
         artifact_type: Only those of this type.
         name: Only those of exactly this name.
-        name_pattern: Only those whose name matches this glob (`*`, `?`, `[…]`).
+        name_pattern: Only those whose name matches this glob (`*`, `?`, `[…]`); without
+            any of those, whose name contains it, in any case.
         tags: Only those that have all of these.
         mime_type: Only those of this MIME type; `text/*` stands for all below it.
         created_after: Only those created at or after this time (µs since 1970 UTC).
         created_before: Only those created before it.
         min_size: Only those of at least so many bytes.
         max_size: Only those of at most so many bytes.
-        text: Only those whose name or description contains it, in any case.
+        text: Only those whose name, description or tags contain it, in any case.
         sort: The field to sort by.
         desc: Descending; None means newest or largest first, and names and types from A.
         limit: At most so many; None for all.
@@ -103,6 +106,7 @@ class ArtifactQuery:
     """
 
     session_id: str | None = None
+    session_ids: Collection[str] | None = None
     artifact_type: str | None = None
     name: str | None = None
     name_pattern: str | None = None

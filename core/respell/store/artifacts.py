@@ -6,6 +6,7 @@ import builtins
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import apsw
 
@@ -13,46 +14,44 @@ from respell import values
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
 from respell.errors import ArtifactNotFound, SessionNotFound, UsageError
 from respell.sessions.record import no_usage
+from respell.store import artifact_search
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
-from respell.store.queries import Where, json_or_null, order, value_or_null
+from respell.store.queries import json_or_null, value_or_null
+from respell.store.sums import row_sum, sum_sql
 
-_SORTS = {
-    "created_at": "a.created_at",
-    "name": "folded(a.name)",
-    "size": "a.size",
-    "version": "a.version",
-    "artifact_type": "a.artifact_type",
-}
-_SELECT = (
-    "SELECT a.session, s.id, a.sequence, a.name, a.version, a.content_hash, a.previous_hash,"
+_COLUMNS = (
+    "a.session, s.id, a.sequence, a.name, a.version, a.content_hash, a.previous_hash,"
     " a.artifact_type, a.mime_type, a.size, b.stored_size, b.codec, a.description, a.tags,"
     " a.custom, a.is_value, a.created_at, a.created_by, a.parent_artifact, a.event"
 )
-_FROM = (
-    " FROM artifacts AS a JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
+_JOINED = (
+    "JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
     " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
 )
+_SELECT = f"SELECT {_COLUMNS} FROM artifacts AS a {_JOINED}"
 _USAGE = f"ifnull(usage, '{json.dumps(no_usage())}')"
 _USED = f"ifnull({_USAGE} ->> '$.artifact_bytes', 0)"
 _INSERT = (
     "INSERT INTO artifacts (session, sequence, name, version, content_hash, previous_hash,"
     " artifact_type, mime_type, size, description, tags, custom, is_value, created_at,"
-    " created_by, parent_artifact, event) VALUES (" + ", ".join("?" * 17) + ")"
+    " created_by, parent_artifact, event, sum, folded_name, folded_text) VALUES ("
+    + ", ".join("?" * 20)
+    + ")"
 )
+_MORE = f"json_set({_USAGE}, '$.artifact_bytes', {_USED} + ?2)"
 _COUNT = f"""
     UPDATE sessions SET
         sequence = CASE ?1 WHEN 0 THEN sequence + 1 ELSE max(sequence, ?1) END,
-        artifacts = artifacts + 1,
-        usage = json_set({_USAGE}, '$.artifact_bytes', {_USED} + ?2),
-        updated_at = ?3
+        artifacts = artifacts + 1, usage = {_MORE}, updated_at = ?3,
+        sum = {sum_sql("sessions", {"usage": _MORE})}
     WHERE key = ?4 AND NOT deleted RETURNING id, sequence
 """
+_LESS = f"json_set({_USAGE}, '$.artifact_bytes', max({_USED} - ?1, 0))"
 _DISCOUNT = f"""
     UPDATE sessions SET
-        artifacts = artifacts - 1,
-        usage = json_set({_USAGE}, '$.artifact_bytes', max({_USED} - ?1, 0)),
-        updated_at = ?2
+        artifacts = artifacts - 1, usage = {_LESS}, updated_at = ?2,
+        sum = {sum_sql("sessions", {"usage": _LESS})}
     WHERE key = ?3
 """
 _ID_PARTS = 3
@@ -127,7 +126,7 @@ class Artifacts:
         """
         session_id, sequence, digits = _parsed(artifact_id)
         row = self._database.row(
-            f"{_SELECT}{_FROM} WHERE s.id = ? AND a.sequence = ? AND NOT a.deleted",
+            f"{_SELECT} WHERE s.id = ? AND a.sequence = ? AND NOT a.deleted",
             (session_id, sequence),
         )
         if row is None or row[5].hex()[:_HASH_DIGITS] != digits:
@@ -140,8 +139,7 @@ class Artifacts:
     def versions(self, session: int, name: str) -> builtins.list[ArtifactRecord]:
         """Return every version of a name in a session, oldest first."""
         rows = self._database.rows(
-            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.name = ? AND NOT a.deleted"
-            " ORDER BY a.version",
+            f"{_SELECT} WHERE a.session = ? AND a.name = ? AND NOT a.deleted ORDER BY a.version",
             (session, name),
         )
         return [_record(row) for row in rows]
@@ -149,39 +147,23 @@ class Artifacts:
     def of_event(self, session: int, number: int) -> builtins.list[ArtifactRecord]:
         """Return what an event of a session made, in that order, deleted ones included."""
         rows = self._database.rows(
-            f"{_SELECT}{_FROM} WHERE a.session = ? AND a.event = ? ORDER BY a.sequence",
+            f"{_SELECT} WHERE a.session = ? AND a.event = ? ORDER BY a.sequence",
             (session, number),
         )
         return [_record(row) for row in rows]
 
     def count(self, query: ArtifactQuery | None = None) -> int:
         """Return how many artifacts match, whatever the query's limit and offset are."""
-        where = _where(query or ArtifactQuery())
-        return int(self._database.value(f"SELECT count(*){_FROM} WHERE {where}", where.bindings))
+        return artifact_search.count(self._database, query or ArtifactQuery())
 
     def list(self, query: ArtifactQuery | None = None) -> builtins.list[ArtifactRecord]:
         """Return the artifacts that match, newest first unless the query says otherwise.
 
         Raises:
-            UsageError: They can't be sorted by that field.
+            UsageError: They can't be sorted or found by that.
         """
-        query = query or ArtifactQuery()
-        where = _where(query)
-        if query.sort not in _SORTS:
-            raise UsageError(
-                f"artifacts can't be sorted by {query.sort!r}; choose one of {', '.join(_SORTS)}"
-            )
-        tail, bindings = order(
-            _SORTS,
-            query.sort,
-            query.desc,
-            from_a=("name", "artifact_type"),
-            last=("a.session", "a.sequence"),
-            limit=query.limit,
-            offset=query.offset,
-        )
-        sql = f"{_SELECT}{_FROM} WHERE {where}{tail}"
-        return [_record(row) for row in self._database.rows(sql, where.bindings + bindings)]
+        rows = artifact_search.page(self._database, query or ArtifactQuery(), _COLUMNS, _JOINED)
+        return [_record(row) for row in rows]
 
     def delete(self, artifact_id: str) -> None:
         """Delete an artifact; its number and version are not used again.
@@ -208,28 +190,9 @@ def _parsed(artifact_id: str) -> tuple[str, int, str]:
     return parts[0], int(parts[1]), parts[2]
 
 
-def _where(query: ArtifactQuery) -> Where:
-    where = Where("NOT a.deleted")
-    where.add_given("s.id = ?", query.session_id)
-    where.add_given("a.artifact_type = ?", query.artifact_type)
-    where.add_given("a.name = ?", query.name)
-    where.add_given("a.name GLOB ?", query.name_pattern)
-    if query.mime_type is not None and query.mime_type.endswith("/*"):
-        beginning = query.mime_type[:-1]
-        where.add("substr(a.mime_type, 1, ?) = ?", len(beginning), beginning)
-    else:
-        where.add_given("a.mime_type = ?", query.mime_type)
-    where.add_given("a.created_at >= ?", query.created_after)
-    where.add_given("a.created_at < ?", query.created_before)
-    where.add_given("a.size >= ?", query.min_size)
-    where.add_given("a.size <= ?", query.max_size)
-    where.add_tags("a.tags", query.tags)
-    where.add_text(("a.name", "a.description"), query.text)
-    return where
-
-
-def _row(record: ArtifactRecord) -> builtins.list[object]:
-    return [
+def _row(record: ArtifactRecord) -> builtins.list[Any]:
+    tags = json_or_null(record.tags)
+    row: builtins.list[Any] = [
         record.session_key,
         record.sequence,
         record.name,
@@ -240,7 +203,7 @@ def _row(record: ArtifactRecord) -> builtins.list[object]:
         record.mime_type,
         record.size,
         record.description,
-        json_or_null(record.tags),
+        tags,
         value_or_null(record.custom),
         int(record.is_value),
         record.created_at,
@@ -248,6 +211,8 @@ def _row(record: ArtifactRecord) -> builtins.list[object]:
         record.parent_artifact,
         record.event,
     ]
+    text = "\n".join((record.description, *record.tags)).casefold()
+    return [*row, row_sum(*row, 0), record.name.casefold(), text]
 
 
 def _record(row: Row) -> ArtifactRecord:

@@ -152,15 +152,47 @@ MIGRATIONS: tuple[str, ...] = (
     -- Of an imported one: what it may do here, in place of what was recorded elsewhere.
     ALTER TABLE sessions ADD COLUMN permissions BLOB;
 
-    CREATE TABLE artifact_tags (
+    -- Text in which case does not matter: the name, and description and tags together.
+    ALTER TABLE artifacts ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
+    ALTER TABLE artifacts ADD COLUMN folded_text TEXT NOT NULL DEFAULT '';
+    UPDATE artifacts SET folded_name = folded(name), folded_text = folded(
+        description || ifnull(
+            (SELECT group_concat(char(10) || value, '') FROM json_each(tags)), ''
+        )
+    );
+    CREATE INDEX artifacts_recent ON artifacts (created_at) WHERE deleted = 0;
+    -- All that artifacts are sorted by or found by, tags apart: a search reads nothing else.
+    CREATE INDEX artifacts_found ON artifacts (
+        session, created_at, sequence, size, version, artifact_type, mime_type, name,
+        folded_name, folded_text
+    ) WHERE deleted = 0;
+    CREATE INDEX sessions_deleted ON sessions (key) WHERE deleted;
+
+    CREATE TABLE artifact_tags (                -- of artifacts that are not deleted
         tag TEXT NOT NULL,
         session INTEGER NOT NULL,
+        created_at INTEGER NOT NULL,
         sequence INTEGER NOT NULL,
-        PRIMARY KEY (tag, session, sequence)
+        PRIMARY KEY (tag, session, created_at, sequence)
     ) STRICT, WITHOUT ROWID;
-    INSERT INTO artifact_tags (tag, session, sequence)
-        SELECT DISTINCT value, session, sequence FROM artifacts, json_each(tags)
+    INSERT OR IGNORE INTO artifact_tags (tag, session, created_at, sequence)
+        SELECT value, session, created_at, sequence FROM artifacts, json_each(tags)
         WHERE tags IS NOT NULL AND NOT deleted;
+    CREATE TRIGGER artifacts_tagged AFTER INSERT ON artifacts
+    WHEN NEW.tags IS NOT NULL AND NOT NEW.deleted BEGIN
+        INSERT OR IGNORE INTO artifact_tags (tag, session, created_at, sequence)
+            SELECT value, NEW.session, NEW.created_at, NEW.sequence FROM json_each(NEW.tags);
+    END;
+    CREATE TRIGGER artifacts_untagged AFTER UPDATE OF deleted ON artifacts
+    WHEN NEW.deleted AND OLD.tags IS NOT NULL BEGIN
+        DELETE FROM artifact_tags WHERE session = OLD.session AND created_at = OLD.created_at
+            AND sequence = OLD.sequence AND tag IN (SELECT value FROM json_each(OLD.tags));
+    END;
+    CREATE TRIGGER artifacts_removed AFTER DELETE ON artifacts
+    WHEN OLD.tags IS NOT NULL AND NOT OLD.deleted BEGIN
+        DELETE FROM artifact_tags WHERE session = OLD.session AND created_at = OLD.created_at
+            AND sequence = OLD.sequence AND tag IN (SELECT value FROM json_each(OLD.tags));
+    END;
 
     CREATE INDEX artifacts_event ON artifacts (session, event) WHERE event IS NOT NULL;
 
@@ -213,7 +245,7 @@ MIGRATIONS: tuple[str, ...] = (
         ended_at, usage, limits, waiting_for, error, deleted, redacted, permissions
         ) WHERE key = NEW.key;
     END;
-    CREATE TRIGGER artifacts_inserted AFTER INSERT ON artifacts BEGIN
+    CREATE TRIGGER artifacts_inserted AFTER INSERT ON artifacts WHEN NEW.sum IS NULL BEGIN
         UPDATE artifacts SET sum = row_sum(
         session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
         size, description, tags, custom, is_value, created_at, created_by, parent_artifact,

@@ -10,6 +10,7 @@ from respell.errors import LeaseLost, SessionNotFound, StoreError, UsageError
 from respell.history.record import Packed, Part, Record
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
+from respell.store.heads import Head
 from respell.store.large import LARGE, set_apart
 
 _ADVANCE = (
@@ -63,11 +64,12 @@ class HistoryWriter:
         self.session = session
         self.lease = lease
         row = database.row(
-            "SELECT records, events, head_hash FROM sessions WHERE key = ? AND NOT deleted",
+            "SELECT records, events, head_hash, id FROM sessions WHERE key = ? AND NOT deleted",
             (session,),
         )
         if row is None:
             raise SessionNotFound(f"there is no session with key {session}")
+        self._id: str = row[3]
         self.seq: int = row[0]
         self.number: int = row[1]
         self.head_hash: bytes = row[2]
@@ -103,6 +105,7 @@ class HistoryWriter:
                     self._note_open(batch)
                 database.on_rollback(lambda: self._restore(*before))
                 self.seq, self.number, self.head_hash = batch.seq, batch.number, batch.hash
+                self._note_head()
 
     def _advance(self, batch: Batch) -> None:
         """Move the session's head, if both lease and head are still the ones known here."""
@@ -163,7 +166,11 @@ class HistoryWriter:
 
     def _restore(self, seq: int, number: int, head: bytes) -> None:
         self.seq, self.number, self.head_hash = seq, number, head
+        self._note_head()
         self._listed = None  # to be read again: what is listed was rolled back as well
+
+    def _note_head(self) -> None:
+        self._database.heads.note(Head(self.session, self._id, self.seq, self.head_hash))
 
 
 class Batch:

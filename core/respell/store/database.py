@@ -22,6 +22,7 @@ from respell.errors import (
 from respell.store import schema
 from respell.store.disk import Wal
 from respell.store.faults import ENVIRONMENT, Faults
+from respell.store.heads import Head, Heads
 from respell.store.lock import WriterLock
 from respell.store.sums import row_sum
 
@@ -75,6 +76,8 @@ class Database:
         self._sync_mutex = threading.Lock()
         self._sync_failed: OSError | None = None
         self._wal = Wal(folder / "store.db-wal")
+        self.heads = Heads(folder / "heads")
+        """Where the histories end; noted in transactions, written by `sync`."""
         self._lock: WriterLock | None = None
         self.read_only = _prepare_folder(folder, self.path, self.faults, create=create)
         try:
@@ -184,6 +187,7 @@ class Database:
                 self._lock.close()
                 self._lock = None
             self._wal.close()
+            self.heads.close()
 
     # ── statements ───────────────────────────────────────────────────────────────────────
 
@@ -215,7 +219,7 @@ class Database:
             try:
                 self._take_lock()
                 self.execute(sql, bindings)
-                self._commits += 1
+                self._committed()
                 return self._connection.changes()
             finally:
                 self._give_lock()
@@ -286,6 +290,14 @@ class Database:
         """Have something called if the innermost open transaction is rolled back."""
         self._undo.append(undo)
 
+    def note_new(self, head: Head) -> None:
+        """Note the head of a session that was just inserted; under the mutex."""
+        self.heads.note(head)
+        if self._depth:
+            self.on_rollback(lambda: self.heads.forget(head.key))
+        else:
+            self.heads.commit()
+
     def __enter__(self) -> None:
         self.mutex.acquire()
         try:
@@ -342,7 +354,7 @@ class Database:
             if error is None:
                 self._check_doomed()
                 self.execute("COMMIT")
-                self._commits += 1
+                self._committed()
                 self._undo.clear()
                 return
         except BaseException:
@@ -350,11 +362,16 @@ class Database:
             raise
         self._roll_back()
 
+    def _committed(self) -> None:
+        self.heads.commit()  # before the count: who sees that waits for the disk with these
+        self._commits += 1
+
     def _roll_back(self) -> None:
         # SQLite has rolled back by itself after some errors (no space, I/O).
         if self._connection.in_transaction:
             self.execute("ROLLBACK")
         self._call_undo(0)
+        self.heads.roll_back()
 
     def _call_undo(self, mark: int) -> None:
         while len(self._undo) > mark:
@@ -397,26 +414,37 @@ class Database:
     def sync(self) -> None:
         """Wait until what was committed by this connection survives power loss.
 
+        With durability `process` nothing is waited for.
+
         SQLite syncs the WAL before and the database after each checkpoint, so what is not
         in a synced database is in the WAL. It is waited for here, outside of the writer
         lock, because a lock held during the wait would let writers starve.
         """
         committed = self._commits
-        if self.durability == "process" or committed <= self._synced:
+        if committed <= self._synced:
             return
+        all_heads = self._all_heads() if self.heads.is_missing else []
         with self._sync_mutex:
             if committed <= self._synced:  # another thread's wait covered it
                 return
             if self._sync_failed is not None:
                 # The kernel has dropped the pages it could not write: success would be a lie.
                 raise self.faults.of_system(self._sync_failed, "write to") from self._sync_failed
-            committed = self._commits
-            try:
-                self._wal.sync()
-            except OSError as error:
-                self._sync_failed = error
-                raise self.faults.of_system(error, "write to") from error
+            committed, heads = self._commits, self.heads.take()
+            if self.durability == "full":
+                try:
+                    self._wal.sync()
+                except OSError as error:
+                    self._sync_failed = error
+                    raise self.faults.of_system(error, "write to") from error
             self._synced = committed
+            if heads or all_heads:
+                self.heads.write([*all_heads, *heads.values()])
+
+    def _all_heads(self) -> list[Head]:
+        """Return where all histories end: for stores that have no file of that yet."""
+        rows = self.rows("SELECT key, id, records, head_hash FROM sessions")
+        return [Head(*row) for row in rows]
 
 
 def _folded(*text: Any) -> Any:

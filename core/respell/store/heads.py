@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
+from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -31,8 +32,7 @@ _LAST_KEY = 2**24
 _SLOTS_AT_ONCE = 8192
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where a history ended.
 
     Attributes:

@@ -16,6 +16,7 @@ from respell.sessions.lifecycle import check_status
 from respell.sessions.record import FIELDS, SessionQuery, SessionRecord
 from respell.store import session_rows as rows
 from respell.store.database import Database
+from respell.store.heads import Head
 from respell.store.history import History
 from respell.store.leases import Leases
 from respell.store.queries import Where, order
@@ -75,19 +76,23 @@ class Sessions:
         times = (now, record.updated_at or now)
         if record.fork_of is None and record.input is None:
             fields = rows.fields_of(record, *times, rows.NO_COUNTERS)
-            return rows.inserted(fields, self._insert(fields))
+            return self._insert(fields)
         with self._database:
             fields = rows.fields_of(record, *times, self._counters(record))
-            key = self._insert(fields)
+            made = self._insert(fields)
             if record.input is not None:
-                self._database.write(_SET_INPUT, (key, values.encode(record.input)))
+                self._database.write(_SET_INPUT, (made.key, values.encode(record.input)))
             if record.fork_of is not None:
-                self._history.copy_open_effects(record.fork_of, record.fork_seq, key)
-        return rows.inserted(fields, key)
+                self._history.copy_open_effects(record.fork_of, record.fork_seq, made.key)
+        return made
 
-    def _insert(self, fields: builtins.list[Any]) -> int:
+    def _insert(self, fields: builtins.list[Any]) -> SessionRecord:
         try:
-            return self._database.insert(rows.INSERT, rows.bindings(fields))
+            with self._database.mutex:
+                key = self._database.insert(rows.INSERT, rows.bindings(fields))
+                made = rows.inserted(fields, key)
+                self._database.note_new(Head(key, made.id, made.records, made.head_hash))
+                return made
         except apsw.ConstraintError as error:
             if "sessions.id" not in str(error):
                 raise

@@ -55,6 +55,8 @@ class Permissions:
         deny: Rules that close something.
         closed: Folders that no rule opens (the store).
         own: Folders of the session itself, open whatever the rules say.
+        sessions: `created`: it also acts as sessions without program that it loads or
+            resumes; `own`: only as itself and as those it created.
     """
 
     script_dir: str = ""
@@ -63,6 +65,7 @@ class Permissions:
     deny: tuple[Rule, ...] = ()
     closed: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
+    sessions: str = "created"
 
     @classmethod
     def from_flags(
@@ -106,6 +109,7 @@ class Permissions:
             "allow": [_storable(str(rule)) for rule in self.allow],
             "deny": [_storable(str(rule)) for rule in self.deny],
             "closed": [_storable(folder) for folder in self.closed],
+            "sessions": self.sessions,
         }
 
     @classmethod
@@ -125,6 +129,7 @@ class Permissions:
             allow=rules("allow"),
             deny=rules("deny"),
             closed=tuple(_text(folder) for folder in data.get("closed") or ()),
+            sessions=str(data.get("sessions", "created")),
         )
 
     def allowing(self, flag: str) -> Permissions:
@@ -134,6 +139,25 @@ class Permissions:
             UsageError: The flag makes no sense.
         """
         return replace(self, allow=(*self.allow, parse_flag("--allow", flag, self.cwd)))
+
+    def on_top_of(self, allow: Iterable[str], deny: Iterable[str]) -> Permissions:
+        """Return these permissions with rules that hold unless these say otherwise.
+
+        What is denied here for a whole kind is not opened by any of them, and what is
+        allowed here is not closed by a rule that says just the same.
+
+        Args:
+            allow: Rules in their final form, `KIND` or `KIND=PATTERN`.
+            deny: The same.
+        """
+        closed = {rule.kind for rule in self.deny if rule.pattern is None}
+        opened = [split_flag("allow", flag) for flag in allow]
+        shut = [split_flag("deny", flag) for flag in deny]
+        return replace(
+            self,
+            allow=(*self.allow, *(rule for rule in opened if rule.kind not in closed)),
+            deny=(*self.deny, *(rule for rule in shut if rule not in self.allow)),
+        )
 
     def with_own(self, folder: PathLike) -> Permissions:
         """Return these permissions with one more folder of the session's own."""

@@ -17,6 +17,7 @@ from typing import Any
 from respell import values
 from respell.agents.streams import Streams
 from respell.artifacts.collector import Collection
+from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
@@ -30,6 +31,7 @@ from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
 from respell.engine.program import Program
+from respell.engine.refusals import Refusals
 from respell.engine.suspension import suspension_of
 from respell.engine.wire import (
     Caused,
@@ -78,6 +80,7 @@ class Services:
         edits: Variables that a fork sets at positions (likewise).
         on_progress: Called while the history is re-executed.
         collection: Which outcomes become artifacts by themselves.
+        config: The configuration of this process.
     """
 
     tools: ToolRegistry
@@ -87,6 +90,7 @@ class Services:
     edits: list[dict[str, Any]] = field(default_factory=list)
     on_progress: OnProgress | None = None
     collection: Collection = field(default_factory=Collection)
+    config: Config = field(default_factory=default)
 
 
 class Host:
@@ -121,6 +125,7 @@ class Host:
         )
         self._performing = Performing(self._channel.wake)
         self._collecting = Collecting(store, session, services.collection)
+        self._refusals = Refusals(store, session.id)
         self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._stopping: Stopping | None = None
@@ -350,6 +355,7 @@ class Host:
             number=number,
             stdin=self._services.stdin,
             aliases=self._services.aliases,
+            config=self._services.config,
             streams=self._streams,
         )
 
@@ -374,6 +380,7 @@ class Host:
                     self._ledger.write()  # what was collected is there to be read
                 outcome = attempt(lambda: effect.perform(ctx, args))
                 self._count(caused.name, outcome)
+                self._note_refusal(record, outcome)
                 self._ledger.add(_ended(record, outcome))
         except StoreError:
             raise
@@ -386,6 +393,7 @@ class Host:
         except (RespellError, *_ODD_ARGUMENTS) as error:
             # What it did in the store was rolled back with its record; the error is recorded.
             outcome = Outcome.error(error)
+            self._note_refusal(record, outcome)
             self._ledger.add(_ended(record, outcome))
         self._answer(caused.ordinal, outcome)
 
@@ -442,6 +450,8 @@ class Host:
         intent = self._events.settled(ordinal)
         if outcome.status is Status.OK:
             self._collect(self._collecting.of_outcome(intent, outcome.value))
+        else:
+            self._note_refusal(intent, outcome)
             self._count(intent.name, outcome)
         attempts = self._attempts.pop(ordinal, 1)
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
@@ -478,6 +488,11 @@ class Host:
         if outcome.status is Status.OK and self._meter.spend(name, outcome.value):
             self._ledger.along(self._keep_usage)
             self._stale = True
+
+    def _note_refusal(self, effect: Record, outcome: Outcome) -> None:
+        note = self._refusals.of_outcome(effect, outcome)
+        if note is not None:
+            self._ledger.along(note)
 
     def _sleep(self, caused: Caused) -> None:
         seconds = (values.decode(caused.args) or {}).get("seconds")

@@ -10,7 +10,7 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import Effect, EffectContext
-from respell.errors import LimitReached, RespellError
+from respell.errors import LimitReached, PermissionDenied, RespellError
 from respell.history.record import Status
 
 MAX_THREADS = 64
@@ -25,11 +25,13 @@ class Outcome:
         status: OK or ERROR.
         value: Canonical bytes of the value, or of the error's text.
         error_class: Name of the error's class; empty for OK.
+        flag: What `--allow` takes to allow what was refused; empty where nothing was.
     """
 
     status: Status
     value: bytes
     error_class: str = ""
+    flag: str = ""
 
     @classmethod
     def of(cls, value: Any) -> Outcome:
@@ -41,7 +43,8 @@ class Outcome:
         """Return the outcome of an effect that failed."""
         name = type(error).__name__
         text = str(error) if isinstance(error, RespellError) else f"{name}: {error}"
-        return cls(Status.ERROR, values.encode(text), name)
+        flag = error.flag if isinstance(error, PermissionDenied) else ""
+        return cls(Status.ERROR, values.encode(text), name, flag)
 
     def meta(self, **more: Any) -> bytes:
         """Return canonical metadata: the error's class and what else is given."""

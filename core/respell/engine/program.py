@@ -38,6 +38,7 @@ class Program:
         cwd: Folder that relative paths start from.
         permissions: What effects may touch.
         script_changed: The history was begun with another script, so lines differ.
+        without: Names of globals that the script does not have.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Program:
     cwd: Path = field(default_factory=Path)
     permissions: Permissions = field(default_factory=Permissions)
     script_changed: bool = False
+    without: tuple[str, ...] = ()
 
     @classmethod
     def from_file(
@@ -103,6 +105,7 @@ class Program:
                 "script_dir": os.fsencode(self.script_dir),
                 "cwd": os.fsencode(self.cwd),
                 "permissions": self.permissions.to_dict(),
+                "without": list(self.without),
                 "respell": __version__,
             }
         )
@@ -130,6 +133,7 @@ class Program:
             script_dir=Path(os.fsdecode(recorded["script_dir"])),
             cwd=Path(os.fsdecode(recorded["cwd"])),
             permissions=Permissions.from_dict(recorded["permissions"]),
+            without=tuple(recorded.get("without") or ()),
         )
 
     def init(self, *, session_id: str, **modes: Any) -> bytes:
@@ -149,6 +153,7 @@ class Program:
                 "seed": list(self.seed),
                 "session_id": session_id,
                 "script_changed": self.script_changed,
+                "without": list(self.without),
                 **modes,
             }
         )

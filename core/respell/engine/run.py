@@ -11,6 +11,8 @@ from typing import Any
 from blake3 import blake3
 
 from respell import values
+from respell.artifacts.collector import Collection
+from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.channel import OnProgress
@@ -27,13 +29,14 @@ from respell.errors import (
     InDoubt,
     InvalidTransition,
     LeaseLost,
+    LimitReached,
     RespellError,
     UsageError,
 )
 from respell.history.record import Part, Record, Status
+from respell.security import Permissions
 from respell.sessions.current import acting_for
 from respell.sessions.lifecycle import ENDED
-from respell.security import Permissions
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import OpenEffect, Store
 from respell.times import now_us
@@ -41,6 +44,9 @@ from respell.tools import ToolRegistry
 
 _EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
+
+SESSION_GLOBALS = ("Session", "Artifact")
+"""The globals that scripts do without where sessions are switched off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +155,7 @@ def start(
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
     stdin: Any = None,
+    config: Config | None = None,
 ) -> Run:
     """Create a session for a program and hold it.
 
@@ -165,13 +172,15 @@ def start(
         on_output: Called with an output event's name and bytes once it is committed.
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads: a binary file, or None.
+        config: The limits and permissions that hold unless others are given, and all else
+            that can be set; None for the defaults.
 
     Raises:
         UsageError: A limit is unknown or no positive number.
+        LimitReached: So many sessions run already that no more may; nothing was created.
     """
-    # No rule may open the store itself: a script could give itself another history.
-    closed = (*program.permissions.closed, os.path.realpath(store.path))
-    program = replace(program, permissions=replace(program.permissions, closed=closed))
+    config = config or default()
+    program = _configured(program, config, os.path.realpath(store.path))
     session = SessionRecord(
         id=new_id(),
         name=name or program.name.removesuffix(".lua"),
@@ -182,15 +191,46 @@ def start(
         input=program.input,
         tags=list(dict.fromkeys(tags)),
         metadata=dict(metadata or {}),
-        limits=check_limits(limits or {}),
+        limits={**config.session.limits.given(), **check_limits(limits or {})},
         created_by=created_by,
     )
     with store.transaction():
         session = store.sessions.insert(session)
         lease = store.leases.acquire(session.key)
+        _check_room(store, config)
         _append(store, session, lease, [_note(1, START, program.save(store))])
     session = store.sessions.get(session.key)
-    return Run(store, session, lease, program, _services(on_output, tools, stdin))
+    return Run(store, session, lease, program, _services(on_output, tools, stdin, config))
+
+
+def _configured(program: Program, config: Config, store: str) -> Program:
+    """Return the program with what the configuration says of new sessions."""
+    permissions = program.permissions.on_top_of(config.security.allow, config.security.deny)
+    # No rule may open the store itself: a script could give itself another history.
+    permissions = replace(
+        permissions, closed=(*permissions.closed, store), sessions=config.security.sessions
+    )
+    without = () if config.session.enabled else SESSION_GLOBALS
+    return replace(program, permissions=permissions, without=without)
+
+
+def _check_room(store: Store, config: Config) -> None:
+    """Do nothing while the session that was just taken may run besides all others.
+
+    Raises:
+        LimitReached: So many run already that no more may; the transaction has to be undone.
+    """
+    most = config.session.max_active_sessions
+    if store.leases.taken() <= most:
+        return
+    running = len(store.leases.live()) - 1
+    if running >= most:
+        raise LimitReached(
+            f"{running} sessions of the store {store.path} run already, and no more than "
+            f"{most} may. Wait for one, suspend one with `respell suspend ID`, or raise "
+            f"session.max_active_sessions ({config.origin('session.max_active_sessions')})",
+            limit="max_active_sessions",
+        )
 
 
 def resume(
@@ -204,6 +244,8 @@ def resume(
     tools: ToolRegistry | None = None,
     stdin: Any = None,
     on_progress: OnProgress | None = None,
+    config: Config | None = None,
+    by: str = "python",
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -217,8 +259,12 @@ def resume(
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads.
         on_progress: Called with how many records of how many were re-executed.
+        config: The configuration; None for the defaults. Limits and permissions are those
+            that the session was begun with.
+        by: Who resumes it, as the audit log shows it.
 
     Raises:
+        LimitReached: So many sessions run already that no more may.
         InvalidTransition: It has ended, or has no program.
         SessionBusy: Another host holds it; says who.
         InDoubt: Effects are in doubt and `settlements` does not cover them.
@@ -226,24 +272,29 @@ def resume(
     """
     new_limits = check_limits(limits or {})
     check_resumable(session)
-    lease = store.leases.acquire(session.key)
+    config = config or default()
+    with store.transaction():
+        lease = store.leases.acquire(session.key)
+        _check_room(store, config)
     try:
         session = store.sessions.get(session.key)  # as it is now that nobody else holds it
         store.inbox.drain(session.key)  # what was asked of an earlier run
         check_resumable(session)
         program = program_of(store, session)
-        services = _services(on_output, tools, stdin)
+        services = _services(on_output, tools, stdin, config)
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
         _take_up(store, session, lease, program, services, value, settlements or Settlements())
-        store.sessions.update(
-            session.key,
-            status="active",
-            waiting_for=None,
-            error=None,
-            limits={**session.limits, **new_limits},
-        )
+        with store.transaction():
+            store.sessions.update(
+                session.key,
+                status="active",
+                waiting_for=None,
+                error=None,
+                limits={**session.limits, **new_limits},
+            )
+            store.audit.note("session.resume", session=session.id, actor=by, target=session.name)
     except BaseException:
         store.leases.release(session.key, lease)
         raise
@@ -443,5 +494,19 @@ def _append(store: Store, session: SessionRecord, lease: int, records: Sequence[
     store.history.writer(session.key, lease).append(records)
 
 
-def _services(on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any) -> Services:
-    return Services(tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin)
+def _services(
+    on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any, config: Config
+) -> Services:
+    artifacts = config.artifacts
+    collection = Collection(
+        tool_results=artifacts.collect_tool_results,
+        agent_outputs=artifacts.collect_agent_outputs,
+        min_bytes=artifacts.collect_min_bytes,
+        max_bytes=artifacts.collect_max_bytes,
+        sampling=artifacts.collect_sampling,
+        tags=artifacts.collect_tags,
+    )
+    return Services(
+        tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin, collection=collection,
+        config=config,
+    )  # fmt: skip

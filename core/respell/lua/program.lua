@@ -68,6 +68,7 @@ return function(engine, env)
     engine.init, engine.lines = init, 0
     engine.seed_random(init.seed[1], init.seed[2])
     env.args, env.ARGS, env.input = init.args, init.args, init.input
+    for _, name in raw.ipairs(init.without or {}) do env[name] = nil end
     local chunk, message = engine.compile(engine.without_first_comment(init.source), "@" .. init.name)
     if not chunk then
       return engine.report_end(FAILED, { message = message, traceback = "" })

@@ -174,6 +174,10 @@ class Leases:
         holder = Holder(*row)
         return holder if holder.is_alive(self._clock()) else None
 
+    def taken(self) -> int:
+        """Return how many sessions are held, by live processes or by ones that died."""
+        return int(self._database.value("SELECT count(*) FROM leases WHERE pid IS NOT NULL"))
+
     def live(self) -> dict[int, Holder]:
         """Return all live holders by session key."""
         now = self._clock()

@@ -13,6 +13,7 @@ from respell.engine.effects.arguments import lua_type
 from respell.errors import PermissionDenied, SessionNotFound, UsageError
 from respell.sessions.record import SessionQuery, SessionRecord
 
+_OWN_ONLY = '[security] sessions = "own"'
 # A scope of the state that no script can name: theirs get a prefix of the known ones.
 _LOADED = "respell:loaded:"
 
@@ -61,15 +62,19 @@ def acting_as(ctx: EffectContext, given: object, call: str) -> SessionRecord:
     record = ctx_session(ctx, given, call)
     if acts_as(ctx, record):
         return record
-    needed = (
-        "it has a program of its own"
-        if record.has_program
-        else f"Session.load({given!r}) lets this script act as it"
-    )
     raise PermissionDenied(
-        f"{call}: this script does not act as session {given}: {needed}. A script acts as its own "
-        "session, those it created, and those without program that it loaded or resumed"
+        f"{call}: this script does not act as session {given}: {_needed(ctx, record, given)}. A "
+        "script acts as its own session, those it created, and those without program that it "
+        "loaded or resumed"
     )
+
+
+def _needed(ctx: EffectContext, record: SessionRecord, given: object) -> str:
+    if record.has_program:
+        return "it has a program of its own"
+    if ctx.permissions.sessions == "own":
+        return f"it was created by another one, and {_OWN_ONLY} is set"
+    return f"Session.load({given!r}) lets this script act as it"
 
 
 def acts_as(ctx: EffectContext, record: SessionRecord) -> bool:
@@ -77,13 +82,26 @@ def acts_as(ctx: EffectContext, record: SessionRecord) -> bool:
     own = ctx.session.id
     if own in (record.id, record.created_by):
         return True
+    if ctx.permissions.sessions == "own":
+        return False
     return ctx.store.state.get(_LOADED + own, record.id) is not None
 
 
 def take_on(ctx: EffectContext, record: SessionRecord) -> None:
-    """Let the script act as a session without program from now on."""
-    if not record.has_program and not acts_as(ctx, record):
+    """Let the script act as a session without program from now on, where that is allowed."""
+    if record.has_program or acts_as(ctx, record):
+        return
+    allowed = ctx.permissions.sessions != "own"
+    if allowed:
         ctx.store.state.set(_LOADED + ctx.session.id, record.id, values.encode(True))
+    ctx.store.audit.note(
+        "session.act_as",
+        session=record.id,
+        actor=ctx.session.id,
+        target=record.name,
+        allowed=allowed,
+        reason="" if allowed else f"{_OWN_ONLY} is set",
+    )
 
 
 def forget(ctx: EffectContext, record: SessionRecord) -> None:
@@ -96,6 +114,8 @@ def all_acted_as(ctx: EffectContext) -> list[SessionRecord]:
     sessions = ctx.store.sessions
     found = [sessions.get(ctx.session.key)]
     found += sessions.list(SessionQuery(created_by=ctx.session.id, desc=False))
+    if ctx.permissions.sessions == "own":
+        return found
     for session_id in ctx.store.state.list(_LOADED + ctx.session.id):
         try:
             found.append(sessions.get(session_id))

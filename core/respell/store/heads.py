@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,13 +20,11 @@ from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
-from blake3 import blake3
-
-_BODY = struct.Struct("<qq32sB71s")
-_SUM_SIZE = 8
-SLOT_SIZE = _SUM_SIZE + _BODY.size
+_BODY = struct.Struct("<qq32sB75s")
+_SUM = struct.Struct("<I")
+SLOT_SIZE = _SUM.size + _BODY.size
 _EMPTY = bytes(SLOT_SIZE)
-_ID_SIZE = 71
+_ID_SIZE = 75
 _LAST_KEY = 2**24
 """Beyond, the file would be larger than a witness may be."""
 
@@ -109,13 +108,17 @@ class Heads:
     @property
     def is_missing(self) -> bool:
         """Whether there is no such file yet: then all sessions' heads have to be written."""
+        if self._fd >= 0:
+            return False
         with self._mutex, suppress(OSError):
             return not self._open()
         return False
 
     def take(self) -> dict[int, Head]:
         """Return what was committed since the last call, by key."""
-        taken, self._committed = self._committed, {}
+        taken = self._committed
+        if taken:
+            self._committed = {}
         return taken
 
     def write(self, heads: Iterable[Head]) -> None:
@@ -125,12 +128,12 @@ class Heads:
         their commit must not fail for the sake of its witness.
         """
         with self._mutex, suppress(OSError):
-            if not self._open():
+            if self._fd < 0 and not self._open():
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._fd = os.open(self.path, flags, 0o600)
             for head in heads:
                 if head.key <= _LAST_KEY and head.session not in self._gone:
-                    os.pwrite(self._fd, _slot(head), _place(head.key))
+                    os.pwrite(self._fd, _slot(head), (head.key - 1) * SLOT_SIZE)
 
     def _open(self) -> bool:
         """Open the file; return whether there is one."""
@@ -188,14 +191,15 @@ def _place(key: int) -> int:
 
 
 def _slot(head: Head) -> bytes:
-    name = head.session.encode(errors="replace")[:_ID_SIZE]
-    body = _BODY.pack(head.key, head.records, head.hash, len(name), name)
-    return blake3(body).digest(_SUM_SIZE) + body
+    key, session, records, chain = head
+    name = session.encode(errors="replace")[:_ID_SIZE]
+    body = _BODY.pack(key, records, chain, len(name), name)
+    return _SUM.pack(zlib.crc32(body)) + body
 
 
 def _head(key: int, slot: bytes) -> Head | DamagedSlot:
-    body = slot[_SUM_SIZE:]
-    if len(slot) != SLOT_SIZE or blake3(body).digest(_SUM_SIZE) != slot[:_SUM_SIZE]:
+    body = slot[_SUM.size :]
+    if len(slot) != SLOT_SIZE or _SUM.pack(zlib.crc32(body)) != slot[: _SUM.size]:
         return DamagedSlot(key)
     written, records, head, length, name = _BODY.unpack(body)
     if written != key:

@@ -45,7 +45,20 @@ _SORTS = {
 _PREFIX_LENGTH = 4
 _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
+_INCOMPLETE = 2  # in the column `deleted`: an import that has not come to its end
 _HEX = re.compile(r"[0-9a-fA-F-]+")
+_UNNEEDED = (
+    "FROM sessions AS old WHERE deleted = 1"
+    " AND NOT EXISTS (SELECT 1 FROM sessions WHERE fork_of = old.key)"
+)
+
+OWNED_TABLES = (
+    "artifacts", "artifact_tags", "open_effects", "blob_refs", "leases", "session_inputs", "inbox",
+)  # fmt: skip
+"""Tables with rows of sessions, besides their records; they go when a session goes."""
+
+OWN_SCOPES = ("session:", "respell:loaded:", "respell:aliases:")
+"""Scopes of the state that end in a session's id and go with it."""
 
 
 class Sessions:
@@ -261,10 +274,14 @@ class Sessions:
         sql = f"SELECT {rows.COLUMNS} FROM sessions WHERE {where}{tail}"
         return [rows.from_row(row) for row in self._database.rows(sql, where.bindings + bindings)]
 
-    def delete(self, key: int) -> None:
+    def delete(self, key: int) -> builtins.list[str]:
         """Delete a session with its history, artifacts, state and inbox.
 
         While a fork still reads from its history it is only hidden, and goes with the fork.
+
+        Returns:
+            The ids of the sessions that are gone for good, as those hidden before that
+            nothing needs any more.
 
         Raises:
             SessionNotFound: There is no such session.
@@ -281,18 +298,35 @@ class Sessions:
                 )
             self._database.write("UPDATE sessions SET deleted = 1 WHERE key = ?", (key,))
             self._database.write("DELETE FROM inbox WHERE session = ?", (key,))
-        self.purge()
+        return self.purge()
 
-    def purge(self) -> None:
+    def abandoned(self, before: int) -> builtins.list[int]:
+        """Return the keys of sessions whose import was cut short before that time (in µs)."""
+        rows = self._database.rows(
+            "SELECT key FROM sessions WHERE deleted = ? AND updated_at < ?", (_INCOMPLETE, before)
+        )
+        return [key for (key,) in rows]
+
+    def discard(self, key: int) -> None:
+        """Mark a session whose import was cut short as deleted; `purge` removes it then."""
+        self._database.write(
+            "UPDATE sessions SET deleted = 1 WHERE key = ? AND deleted = ?", (key, _INCOMPLETE)
+        )
+
+    def unneeded(self) -> builtins.list[int]:
+        """Return the keys of deleted sessions that no fork needs (any more)."""
+        return [key for (key,) in self._database.rows(f"SELECT key {_UNNEEDED}")]
+
+    def purge(self) -> builtins.list[str]:
         """Remove what deleted sessions left: all of those that no fork needs any more.
 
         Done by `delete`; needed again only where that was cut short.
+
+        Returns:
+            Their ids.
         """
-        unneeded = (
-            "SELECT key, id FROM sessions AS old WHERE deleted AND NOT EXISTS "
-            "(SELECT 1 FROM sessions WHERE fork_of = old.key) LIMIT 1"
-        )
-        while (row := self._database.row(unneeded)) is not None:
+        purged = []
+        while (row := self._database.row(f"SELECT key, id {_UNNEEDED} LIMIT 1")) is not None:
             key, session_id = row
             # In portions, because a long history would keep other writers waiting.
             while self._database.write(
@@ -302,12 +336,14 @@ class Sessions:
             ):
                 pass
             with self._database:
-                for table in ("artifacts", "open_effects", "blob_refs", "leases", "session_inputs"):
+                for table in OWNED_TABLES:
                     self._database.write(f"DELETE FROM {table} WHERE session = ?", (key,))
-                self._database.write(
-                    "DELETE FROM state WHERE scope = ?", (f"session:{session_id}",)
-                )
+                for scope in OWN_SCOPES:
+                    self._database.write("DELETE FROM state WHERE scope = ?", (scope + session_id,))
                 self._database.write("DELETE FROM sessions WHERE key = ?", (key,))
+                self._database.heads.remove(key, session_id)
+            purged.append(session_id)
+        return purged
 
 
 def _where(query: SessionQuery) -> Where:

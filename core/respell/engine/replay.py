@@ -9,8 +9,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
+import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Mapping
@@ -32,7 +34,14 @@ from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import check_executable, program_of
 from respell.engine.wire import Caused, answer, parse_caused
-from respell.errors import Divergence, EventNotFound, LimitReached, UsageError, WorkerFailed
+from respell.errors import (
+    Divergence,
+    EffectFailed,
+    EventNotFound,
+    LimitReached,
+    UsageError,
+    WorkerFailed,
+)
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.lifecycle import ENDED
@@ -43,6 +52,7 @@ from respell.tools import ToolRegistry
 Mode = Literal["exact", "modified", "simulate"]
 MODES: tuple[Mode, ...] = ("exact", "modified", "simulate")
 
+_LOOK_S = 0.05  # how soon a cancelled replay ends
 _NAME_AT = 27  # of a packed record: where its name begins, behind the byte of its length
 
 
@@ -102,6 +112,8 @@ def replay(
     last: int | None = None,
     count_lines: bool = False,
     on_progress: OnProgress | None = None,
+    timeout_s: float | None = None,
+    cancel: threading.Event | None = None,
 ) -> ReplayResult:
     """Re-execute a session; no effect outside is performed.
 
@@ -116,11 +128,14 @@ def replay(
         last: Event number to stop after; None for the end.
         count_lines: Run with a line hook that counts the script's lines.
         on_progress: Called with how many records of how many were re-executed.
+        timeout_s: Most seconds it may take; the session's own limit holds in any case.
+        cancel: Ends it early when it is set, by another thread.
 
     Raises:
         UsageError: The session has no program or was redacted, or an edit fits no event or mode.
         EventNotFound: `first` or `last` is no event of it.
-        LimitReached: It took longer than the session was allowed to.
+        LimitReached: It took longer than the session or this replay was allowed to.
+        EffectFailed: It was cancelled.
         WorkerFailed: The worker broke off.
     """
     if mode not in MODES:
@@ -137,7 +152,7 @@ def replay(
         program = program.with_source(source, os.path.basename(script) if script else None)
     stop = session.records if last is None else store.history.last_record_of(session.key, last)
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
-    replayer = _Replayer(store, session, stop)
+    replayer = _Replayer(store, session, stop, _Patience.of(session, timeout_s, cancel))
     init = program.init(
         session_id=known_id(store, session),
         trace=True,
@@ -184,12 +199,55 @@ def _answers(record: Record) -> bool:
     return record.part is Part.END or answers_the_script(record)
 
 
+@dataclass(frozen=True, slots=True)
+class _Patience:
+    """How long a replay may take.
+
+    Attributes:
+        seconds: As many as this.
+        limit: Name of what says so, for the error.
+        cancel: Ends it early once it is set.
+    """
+
+    seconds: float
+    limit: str
+    cancel: threading.Event | None
+
+    @classmethod
+    def of(
+        cls, session: SessionRecord, timeout_s: float | None, cancel: threading.Event | None
+    ) -> _Patience:
+        if timeout_s is not None and not timeout_s > 0:
+            raise UsageError(f"a replay's timeout is a number of seconds above 0, not {timeout_s}")
+        duration = session.limits.get("max_duration", math.inf)
+        if timeout_s is not None and timeout_s < duration:
+            return cls(timeout_s, "timeout", cancel)
+        return cls(duration, "max_duration", cancel)
+
+    def left(self, until: float) -> float | None:
+        """Return for how many seconds to wait for the worker; None for as long as it takes."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise EffectFailed("the replay was cancelled")
+        left = until - time.monotonic()
+        if left <= 0:
+            whose = "its timeout" if self.limit == "timeout" else "the session's limit max_duration"
+            raise LimitReached(
+                f"the replay was stopped by {whose}: {self.seconds:g} s", limit=self.limit
+            )
+        if self.cancel is not None:
+            return min(left, _LOOK_S)
+        return None if left == math.inf else left
+
+
 class _Replayer:
     """One re-execution."""
 
-    def __init__(self, store: Store, session: SessionRecord, stop: int) -> None:
+    def __init__(
+        self, store: Store, session: SessionRecord, stop: int, patience: _Patience
+    ) -> None:
         self._store = store
         self._session = session
+        self._patience = patience
         self._stop = stop
         self._hooks = 0
         self._started = time.perf_counter()
@@ -263,15 +321,9 @@ class _Replayer:
     def _listen(self, simulation: _Simulation | None) -> tuple[int, bytes]:
         """Return the frame that ends the re-execution."""
         channel = self._channel
-        duration = self._session.limits.get("max_duration")
-        until = None if duration is None else time.monotonic() + duration
+        until = time.monotonic() + self._patience.seconds
         while True:
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                raise LimitReached(
-                    f"the replay was stopped by the session's limit max_duration: {duration} s",
-                    limit="max_duration",
-                )
+            left = self._patience.left(until)
             for kind, payload in channel.poll(left):
                 if kind == Frame.TRACE:
                     self._trace.update(payload)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -192,7 +193,7 @@ class Database:
     # ── statements ───────────────────────────────────────────────────────────────────────
 
     def execute(self, sql: str, bindings: Sequence[Any] = ()) -> apsw.Cursor:
-        """Run a statement; inside `with database:` only, or for reads under `reading`."""
+        """Run a statement; inside `with database:` only, or for reads in a `snapshot`."""
         try:
             return self._connection.execute(sql, bindings)
         except ENVIRONMENT as error:
@@ -285,6 +286,23 @@ class Database:
     def in_transaction(self) -> bool:
         """Whether a transaction is open; asked by its own thread only."""
         return self._depth > 0
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Have all that is read in the block be of one moment; no other thread comes between.
+
+        Other processes go on writing. Nothing can be written in the block itself, unless it
+        is inside a transaction, which is of one moment anyway.
+        """
+        with self.mutex:
+            if self._depth:
+                yield
+                return
+            self.execute("BEGIN")
+            try:
+                yield
+            finally:
+                self.execute("ROLLBACK")
 
     def on_rollback(self, undo: Callable[[], None]) -> None:
         """Have something called if the innermost open transaction is rolled back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from respell.history.record import HASH_SIZE, Record
 from respell.store.blobs import Blobs
@@ -14,8 +14,16 @@ LARGE = 64 * 1024
 _FIELDS = ("args", "outcome", "meta")
 
 
-def set_apart(record: Record, blobs: Blobs) -> tuple[Record, bytes | None, list[bytes]]:
-    """Store large values as blobs.
+class Putting(Protocol):
+    """What blobs can be put into: a store, or a file that is being written."""
+
+    def put(self, data: bytes) -> bytes:
+        """Keep bytes and return their address."""
+        ...
+
+
+def set_apart(record: Record, blobs: Putting) -> tuple[Record, bytes | None, list[bytes]]:
+    """Put large values away as blobs.
 
     Returns:
         The record without them; what the column `large` holds (which fields were set apart,

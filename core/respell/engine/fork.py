@@ -15,6 +15,7 @@ from typing import Any
 from blake3 import blake3
 
 from respell import values
+from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.lineage import aliases_of, save_aliases
@@ -68,6 +69,7 @@ def fork(
     script: str | None = None,
     name: str = "",
     created_by: str | None = None,
+    config: Config | None = None,
 ) -> SessionRecord:
     """Return a new, suspended session that goes on from a position of another.
 
@@ -81,6 +83,7 @@ def fork(
         script: That script's path, as shown to people.
         name: The fork's name; empty for the original's with ` (fork)`.
         created_by: Who forks, as shown to people.
+        config: The limits of the sessions that it creates again; None for the defaults.
 
     Raises:
         UsageError: The position is malformed, the event has no outcome to replace, or the
@@ -123,7 +126,10 @@ def fork(
         )
         if source is not None:
             store.blobs.put(source)
-        _copy_what_was_stored(store, session, made, point.seq, program)
+        _copy_what_was_stored(store, session, made, point.seq, program, config or default())
+        store.audit.note(
+            "session.fork", session=made.id, actor=created_by or "", target=f"{session.id}:{at}"
+        )
         lease = store.leases.acquire(made.key)
         writer = store.history.writer(made.key, lease)
         head = writer.number
@@ -262,7 +268,12 @@ def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iter
 
 
 def _copy_what_was_stored(
-    store: Store, original: SessionRecord, made: SessionRecord, last: int, program: Program
+    store: Store,
+    original: SessionRecord,
+    made: SessionRecord,
+    last: int,
+    program: Program,
+    config: Config,
 ) -> None:
     """Do again, on the fork's copies, what the original did in the store up to the position."""
     # In a fork of a fork the script still knows the first session's id, and no other.
@@ -270,7 +281,7 @@ def _copy_what_was_stored(
     aliases = {old: made.id if new == original.id else new for old, new in known.items()}
     ctx = EffectContext(
         session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
-        cwd=program.cwd, tools=ToolRegistry(), aliases=aliases,
+        cwd=program.cwd, tools=ToolRegistry(), aliases=aliases, config=config,
     )  # fmt: skip
     for _, body in store.history.records(original.key, 1, last):
         record = Record.unpack(body)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from respell.config import Config, default
 from respell.engine.effects import Kind, Manner
 from respell.errors import EffectFailed
 from respell.security import Permissions
@@ -33,6 +34,7 @@ class ToolContext:
         cwd: Relative paths start here.
         cancel: Set when the call should end early; its result is then no longer wanted.
         number: Number of the event that this call is.
+        config: The configuration, with what tools may use at most.
     """
 
     session_id: str
@@ -41,6 +43,7 @@ class ToolContext:
     cwd: Path
     cancel: threading.Event = field(default_factory=threading.Event)
     number: int = 0
+    config: Config = field(default_factory=default)
 
     def check_cancelled(self) -> None:
         """Leave the tool if its result is no longer wanted; to be called in long loops.

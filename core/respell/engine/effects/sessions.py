@@ -6,6 +6,7 @@ the host itself, and a program completes or fails where its script ends.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from respell.engine.effects import EffectContext, Kind, effect, session_views
@@ -37,6 +38,7 @@ def session_create(ctx: EffectContext, args: Any) -> str:
     parent = given.given("parent", "parent_session_id")
     below = None if parent is None else ctx_session(ctx, parent, call).id
     record = record_of(call, args, creator=ctx.session.id, parent=below)
+    record = replace(record, limits={**ctx.config.session.limits.given(), **record.limits})
     return id_in_script(ctx, ctx.store.sessions.insert(record).id)
 
 

@@ -7,10 +7,10 @@ from typing import Any
 from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
-from respell.errors import UsageError
+from respell.errors import PermissionDenied, UsageError
 from respell.schema import fitted, validate
 from respell.sessions.current import acting_for
-from respell.tools.model import ToolContext
+from respell.tools.model import READS, ToolContext
 
 
 def _name(call: str, args: dict[str, Any]) -> str:
@@ -20,13 +20,25 @@ def _name(call: str, args: dict[str, Any]) -> str:
     return name
 
 
+def _is_disabled(ctx: EffectContext, name: str) -> bool:
+    return name in ctx.config.tools.disabled
+
+
 def _invoke_manner(ctx: EffectContext, args: dict[str, Any]) -> Manner:
+    if _is_disabled(ctx, _name("Tool.invoke", args)):
+        return READS
     return ctx.tools.manner(_name("Tool.invoke", args), args.get("params"))
 
 
 @effect("tool.invoke", kind=_invoke_manner)
 def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Call a tool: `{name, params}` -> success, result, text, metadata, error, duration_s."""
+    name = _name("Tool.invoke", args)
+    if _is_disabled(ctx, name):
+        raise PermissionDenied(
+            f"Tool '{name}' is switched off: tools.disabled names it "
+            f"({ctx.config.origin('tools.disabled')})"
+        )
     context = ToolContext(
         session_id=ctx.session.id,
         permissions=permissions_of(ctx),
@@ -34,28 +46,33 @@ def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         cwd=ctx.cwd,
         cancel=ctx.cancel,
         number=ctx.number,
+        config=ctx.config,
     )
     with acting_for(ctx.store, ctx.session.id, ctx.number):
-        return ctx.tools.invoke(_name("Tool.invoke", args), args.get("params"), context)
+        return ctx.tools.invoke(name, args.get("params"), context)
 
 
 @effect("tool.list", kind=Kind.READ)
 def tool_list(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return name, description, category, version and tags of every tool: `{}`."""
-    return ctx.tools.list()
+    return [tool for tool in ctx.tools.list() if not _is_disabled(ctx, tool["name"])]
 
 
 @effect("tool.get", kind=Kind.READ)
 def tool_get(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any] | None:
     """Return one tool with its schema: `{name}`; nil when there is none."""
     name = _name("Tool.get", args)
-    return ctx.tools.describe(name) if ctx.tools.exists(name) else None
+    return ctx.tools.describe(name) if _exists(ctx, name) else None
 
 
 @effect("tool.exists", kind=Kind.READ)
 def tool_exists(ctx: EffectContext, args: dict[str, Any]) -> bool:
     """Return whether there is a tool: `{name}`."""
-    return ctx.tools.exists(_name("Tool.exists", args))
+    return _exists(ctx, _name("Tool.exists", args))
+
+
+def _exists(ctx: EffectContext, name: str) -> bool:
+    return not _is_disabled(ctx, name) and ctx.tools.exists(name)
 
 
 @effect("tool.check", kind=Kind.READ)

@@ -11,8 +11,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from respell.errors import EffectFailed, UsageError
+from respell.settings import HttpRequestSettings
 from respell.times import now_us, rfc3339
-from respell.tools.builtin._http_order import MAX_BODY_BYTES, PARAMETERS, Order, order_of
+from respell.tools.builtin._http_order import PARAMETERS, Order, order_of
 from respell.tools.model import Tool, ToolContext
 from respell.tools.plain import fits_into_a_result, plain
 from respell.tools.result import ToolResult, enveloped
@@ -27,7 +28,7 @@ _REPEATABLE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 
 def _perform(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
     start = time.monotonic()
-    order = order_of(params, start)
+    order = _within(ctx.config.tools.http_request, order_of(params, start), start)
     response, body = _answered(order, ctx)
     result = {
         "status_code": response.status_code,
@@ -41,6 +42,15 @@ def _perform(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
         "duration_ms": round((time.monotonic() - start) * 1000),
     }
     return enveloped("http_request", result, metadata=more)
+
+
+def _within(most: HttpRequestSettings, order: Order, start: float) -> Order:
+    """Return an order that asks for no more than the configuration allows."""
+    return replace(
+        order,
+        deadline=min(order.deadline, start + most.timeout_s),
+        max_body_bytes=min(order.max_body_bytes, most.max_body_bytes),
+    )
 
 
 # The request --------------------------------------------------------------------------------
@@ -145,7 +155,7 @@ def _body(response: httpx.Response, order: Order, ctx: ToolContext) -> bytes:
         if len(body) > order.max_body_bytes:
             raise EffectFailed(
                 f"{order.method} {order.url}: the answer is longer than {order.max_body_bytes} "
-                f"bytes; max_body_bytes allows up to {MAX_BODY_BYTES}"
+                f"bytes; max_body_bytes allows up to {ctx.config.tools.http_request.max_body_bytes}"
             )
         if time.monotonic() > order.deadline:
             raise EffectFailed(

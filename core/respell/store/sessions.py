@@ -53,9 +53,10 @@ _UNNEEDED = (
 )
 
 OWNED_TABLES = (
-    "artifacts", "artifact_tags", "open_effects", "blob_refs", "leases", "session_inputs", "inbox",
+    "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox",
 )  # fmt: skip
-"""Tables with rows of sessions, besides their records; they go when a session goes."""
+"""Tables with rows of sessions, besides their records; they go when a session goes, and tags of
+artifacts with their rows."""
 
 OWN_SCOPES = ("session:", "respell:loaded:", "respell:aliases:")
 """Scopes of the state that end in a session's id and go with it."""

@@ -131,10 +131,13 @@ class _Packed:
 class Blobs:
     """Bytes by the blake3 hash of their raw content: `store.blobs`."""
 
-    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, clock: Callable[[], int], *, compress: bool = True
+    ) -> None:
         """Made by `Store`."""
         self._database = database
         self._clock = clock
+        self._compress = compress
         self._files = BlobFiles(
             database.folder / "objects", database.faults, durable=database.durability == "full"
         )
@@ -156,7 +159,7 @@ class Blobs:
             return self.put_stream(io.BytesIO(data))[0]
         address = blake3(data).digest()
         if not self._is_stored(address):
-            self._write([_packed(address, data)])
+            self._write([_packed(address, data, self._compress)])
         return address
 
     def put_stream(self, reader: BinaryIO) -> tuple[bytes, int]:
@@ -178,7 +181,7 @@ class Blobs:
             address = blake3(chunk).digest()
             manifest += address
             if address not in waiting and not self._is_stored(address):
-                waiting[address] = _packed(address, chunk)
+                waiting[address] = _packed(address, chunk, self._compress)
                 if len(waiting) == _CHUNKS_AT_ONCE:
                     self._write(list(waiting.values()))
                     waiting.clear()
@@ -439,10 +442,10 @@ def _damaged(address: bytes, where: str) -> str:
     )
 
 
-def _packed(address: bytes, data: bytes) -> _Packed:
+def _packed(address: bytes, data: bytes, compress: bool) -> _Packed:
     """Return how bytes of at most `WHOLE_LIMIT` are stored."""
     stored, codec = data, _RAW
-    if len(data) > COMPRESS_ABOVE:
+    if compress and len(data) > COMPRESS_ABOVE:
         compressed = lz4.frame.compress(data)
         if len(compressed) < len(data):
             stored, codec = compressed, _LZ4

@@ -41,6 +41,7 @@ class Store:
         *,
         durability: Durability = "full",
         create: bool = True,
+        compress: bool = True,
         audit: bool = True,
         clock: Callable[[], int] = now_us,
     ) -> None:
@@ -50,6 +51,7 @@ class Store:
             path: The folder; `~` is expanded.
             durability: See the class.
             create: Make folder and database where there are none.
+            compress: Compress content above 10 KiB where that makes it smaller.
             audit: Keep a log of who does what, and who is refused.
             clock: Gives the time for rows, leases and queries, in µs since 1970 UTC.
 
@@ -63,7 +65,7 @@ class Store:
         self.durability: Durability = durability
         self._database = Database(self.path, durability=durability, create=create)
         self.read_only = self._database.read_only
-        self.blobs = Blobs(self._database, clock)
+        self.blobs = Blobs(self._database, clock, compress=compress)
         self.history = History(self._database, self.blobs, clock)
         self.leases = Leases(self._database, clock)
         self.sessions = Sessions(self._database, self.history, self.leases, clock)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from respell.config import Config, default
 from respell.engine import fork as forking
 from respell.engine import replay as replaying
 from respell.engine import run as running
@@ -23,18 +24,31 @@ from respell.tools import ToolRegistry
 AnySession = SessionRecord | str
 
 
-def open(path: str | os.PathLike[str] | None = None, *, durability: Durability = "full") -> Store:
+def open(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    durability: Durability | None = None,
+    config: Config | None = None,
+) -> Store:
     """Open a store; make it where there is none.
 
     Args:
-        path: Its folder; None for `RESPELL_STORE`, else the platform's data folder.
+        path: Its folder; None for the configuration's, else `RESPELL_STORE`, else the
+            platform's data folder.
         durability: `full`: what is acknowledged survives a power cut; `process`: it survives
-            the death of this process.
+            the death of this process. None for the configuration's, else `full`.
+        config: Where the store is and how it is kept: what `respell.config.load()` returned;
+            None for the defaults.
 
     Raises:
         StoreError: It can't be opened; says why.
     """
-    return Store(Path(path) if path is not None else default_folder(), durability=durability)
+    if path is None:
+        path = default_folder() if config is None else config.store_folder()
+    options = (config or default()).store_options()
+    if durability is not None:
+        options["durability"] = durability
+    return Store(Path(path), **options)
 
 
 def run(
@@ -50,6 +64,7 @@ def run(
     deny: Sequence[str] = (),
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
+    config: Config | None = None,
 ) -> RunResult:
     """Run a script as a new session, to its end or to where it is suspended.
 
@@ -65,12 +80,15 @@ def run(
         deny: Permissions to take away, by kind.
         on_output: Called with the name of each output event and its bytes, once committed.
         tools: The tools the script can call; None for all that are registered.
+        config: What holds unless it is given here: limits, permissions and so on, as
+            `respell.config.load()` returns it; None for the defaults.
 
     Returns:
         How it ended. A script that fails is a result, not an exception.
 
     Raises:
         UsageError: The script can't be read, or a limit or permission is unknown.
+        LimitReached: So many sessions of the store run already that no more may.
         WorkerFailed: The Lua process could not start.
         StoreError: The store refused.
     """
@@ -79,7 +97,7 @@ def run(
     )
     return running.start(
         store, program, script=os.fspath(script), name=name, tags=tags, limits=limits,
-        created_by="python", on_output=on_output, tools=tools,
+        created_by="python", on_output=on_output, tools=tools, config=config,
     ).go()  # fmt: skip
 
 
@@ -92,6 +110,7 @@ def resume(
     limits: Mapping[str, Any] | None = None,
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
+    config: Config | None = None,
 ) -> RunResult:
     """Go on with a suspended or interrupted session where it stood.
 
@@ -103,9 +122,12 @@ def resume(
         limits: Limits to set anew; the others stay.
         on_output: Called with each new output.
         tools: The tools the script can call.
+        config: The configuration; None for the defaults. Limits and permissions stay those
+            that the session was begun with.
 
     Raises:
         SessionNotFound: There is no such session.
+        LimitReached: So many sessions of the store run already that no more may.
         InvalidTransition: It has ended.
         SessionBusy: Another host holds it; says who.
         InDoubt: Effects are in doubt and not settled; says which.
@@ -113,7 +135,7 @@ def resume(
     """
     return running.resume(
         store, _found(store, session), value=value, settlements=settlements, limits=limits,
-        on_output=on_output, tools=tools,
+        on_output=on_output, tools=tools, config=config,
     ).go()  # fmt: skip
 
 
@@ -158,6 +180,7 @@ def fork(
     variables: Mapping[str, Any] | None = None,
     script: str | os.PathLike[str] | None = None,
     name: str = "",
+    config: Config | None = None,
 ) -> SessionRecord:
     """Return a new, suspended session that goes on from a position of another.
 
@@ -169,6 +192,7 @@ def fork(
         variables: Values to set at the position, by variable name.
         script: Another script to go on with.
         name: The fork's name.
+        config: The configuration; None for the defaults.
 
     Raises:
         SessionNotFound: There is no such session.
@@ -178,7 +202,7 @@ def fork(
     return forking.fork(
         store, _found(store, session), at=str(at), outcome=outcome, variables=variables, name=name,
         source=None if script is None else read_script(Path(script)),
-        script=None if script is None else os.fspath(script), created_by="python",
+        script=None if script is None else os.fspath(script), created_by="python", config=config,
     )  # fmt: skip
 
 

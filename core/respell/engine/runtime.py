@@ -26,7 +26,10 @@ LIBRARY = (
     "codec", "order", "gc", "base", "coroutines", "strings", "tables",
     "effects", "branches", "edits", "modules", "io", "os", "json", "program",
 )  # fmt: skip
-GLOBALS = ("logger", "utils", "config", "state", "session", "artifact", "hook", "tool", "workflow")
+GLOBALS = (
+    "logger", "utils", "config", "state", "session", "artifact", "hook", "tool", "agent",
+    "workflow",
+)  # fmt: skip
 
 
 def load_library() -> list[tuple[str, bytes]]:

@@ -77,6 +77,7 @@ return function(engine)
       local co = raw.coroutine.create(functions[started])
       numbers[co] = engine.identify(co)
       engine.coroutines[co] = true
+      if engine.inherit_guard then engine.inherit_guard(co) end
       if engine.on_coroutine then engine.on_coroutine(co) end
       advance({ co = co, index = started, inside = outer, hooks = hooks })
     end

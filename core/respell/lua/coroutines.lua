@@ -33,6 +33,7 @@ return function(engine)
     if not waits then waits = { [engine.WAIT] = true } end
     identify(co)
     living[co], resumable[co] = true, true
+    if engine.inherit_guard then engine.inherit_guard(co) end
     if engine.on_coroutine then engine.on_coroutine(co) end
     return co
   end

@@ -16,6 +16,7 @@ return function(engine, env)
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
   local isyieldable = raw.coroutine.isyieldable
   local concat, move = raw.table.concat, raw.table.move
+  local table_pack, table_unpack = raw.table.pack, raw.table.unpack
   local encode, decode, encode_string = engine.encode, engine.decode, engine.encode_string
   local send, receive = port.send, port.receive
 
@@ -33,7 +34,7 @@ return function(engine, env)
   -- Those that the host performs outside the store: they are posted, and in a parallel
   -- branch the others go on meanwhile. All the rest is answered at once.
   local posted = {
-    ["tool.invoke"] = true, ["agent.request"] = true,
+    ["tool.invoke"] = true, ["agent.request"] = true, ["agent.chunks"] = true,
     ["file.open"] = true, ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
     ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
     ["input.read"] = true, ["timer.sleep"] = true, ["session.suspend"] = true,
@@ -308,6 +309,30 @@ return function(engine, env)
     return wait_sync(o)
   end
 
+  -- Callbacks in which no effect may wait for the world outside: coroutine -> what it is.
+  local guarded, guards = setmetatable({}, { __mode = "k" }), 0
+
+  local function check_guard(name)
+    local what = guards > 0 and guarded[running()]
+    if what then error(format("%s%s can't cause %s", engine.where(), what, name), 0) end
+  end
+
+  -- Runs `f(...)` as a callback that has to be over at once; `what` says what and why.
+  -- Returns what a pcall does.
+  function engine.guard(what, f, ...)
+    local co = running()
+    local outer = guarded[co]
+    guarded[co], guards = what, guards + 1
+    local result = table_pack(engine.pcall(f, ...))
+    guarded[co], guards = outer, guards - 1
+    return table_unpack(result, 1, result.n)
+  end
+
+  -- A coroutine that such a callback makes is a part of it.
+  function engine.inherit_guard(co)
+    if guards > 0 then guarded[co] = guarded[running()] end
+  end
+
   local function perform(part, o, name, args, source, line)
     if look() then
       compare(part, name, args, source, line)
@@ -333,10 +358,12 @@ return function(engine, env)
   function engine.call(name, args)
     if type(args) ~= "string" then args = encode(args, name) end
     local source, line = locate(3)
+    local is_posted = posted[name]
+    if is_posted then check_guard(name) end
     ordinal = ordinal + 1
     local o = ordinal
     if tracing then note_trace(name, args, source, line) end
-    return perform(posted[name] and INTENT or EFFECT, o, name, args, source, line)
+    return perform(is_posted and INTENT or EFFECT, o, name, args, source, line)
   end
 
   -- Records what needs no answer: `produce` makes the value live; re-execution gets the
@@ -406,15 +433,19 @@ return function(engine, env)
     end
   end
 
-  -- What `body` did: its value, or the text of its error, as an outcome.
-  local function closed(o, name, source, line, outer, ok, value)
+  -- What `body` did: its value, or the text of its error, as an outcome. A body that hands
+  -- on what an effect came to also returns that outcome's bytes: decoded and encoded again
+  -- they could be others.
+  local function closed(o, name, source, line, outer, ok, value, bytes)
     current = outer
     local encodable, outcome = true, ""
-    if ok then
+    if ok and bytes then
+      outcome = bytes
+    elseif ok then
       encodable, outcome = pcall(encode, value, name)
       if not encodable then ok, value = false, outcome end
     end
-    if not ok then outcome = encode_string(tostring(value)) end
+    if not ok then outcome = encode_string(engine.error_text(value)) end
     finish(o, name, ok and OK or FAILED, outcome, source, line)
     if not ok then return error(value, 0) end
     return value
@@ -435,7 +466,31 @@ return function(engine, env)
   function engine.perform_inside(o, name, args)
     if type(args) ~= "string" then args = encode(args, name) end
     local source, line = locate(3)
+    check_guard(name)
     return perform(INTENT, o, name, args, source, line)
+  end
+
+  -- The same in two halves; between them other effects are caused inside of it. The second
+  -- half also returns the outcome's bytes.
+  function engine.begin_inside(o, name, args)
+    if type(args) ~= "string" then args = encode(args, name) end
+    local source, line = locate(3)
+    check_guard(name)
+    if look() then
+      compare(INTENT, name, args, source, line)
+      numbers[o] = r_number
+      if stops_at_end then check_end() end
+    elseif live then
+      frame(CALL, INTENT, o, NONE, name, args, "", source, line)
+    else
+      return frontier(name, args, source, line)
+    end
+  end
+
+  function engine.outcome_inside(o)
+    local source, line = locate(3)
+    local status, outcome = wait(o)
+    return deliver(o, status, outcome, source, line), outcome
   end
 
   -- For lua/branches.lua: the answers in line, and what is inside of what.

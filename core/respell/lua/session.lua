@@ -31,6 +31,8 @@ return function(engine, env)
     return both
   end
 
+  engine.with_aliases = with_aliases
+
   -- Installs a global; its functions go by their own names, not by the aliases.
   function engine.provide_with_aliases(name, library)
     engine.provide(name, library)

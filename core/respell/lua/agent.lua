@@ -1,0 +1,532 @@
+-- Agent: conversations with models, and the tools that they may call.
+--
+-- The loop runs here: each request to a model and each call of a tool is an effect of its
+-- own. An agent is a table of the script; what it remembers is in this runtime only, and is
+-- there again after a re-execution.
+
+return function(engine, env)
+  local raw = engine.raw
+  local type, error, next, setmetatable, ipairs = raw.type, raw.error, raw.next, raw.setmetatable, raw.ipairs
+  local format, gsub, sub, utf8_len = raw.string.format, raw.string.gsub, raw.string.sub, raw.utf8.len
+  local concat, sort, move = raw.table.concat, raw.table.sort, raw.table.move
+  local Tool, State = env.Tool, env.State
+
+  local MOST_TOOL_BYTES = 256 * 1024   -- of a result, as the model gets it
+  local CALLBACK = "the callback of a stream must be over at once: it"
+
+  local function fail(call, message, ...)
+    error(engine.where() .. call .. ": " .. format(message, ...), 0)
+  end
+
+  local function type_of(value)
+    return value == nil and "nil" or "a " .. type(value)
+  end
+
+  local states = setmetatable({}, { __mode = "k" })   -- agent -> what it is and remembers
+  local by_name, in_order = {}, {}
+  local last_number, last_stream = 0, 0
+
+  local function state_of(agent, call)
+    local state = states[agent]
+    if not state then
+      fail(call, "call it with a colon on an agent, as in agent:%s(…)", gsub(call, "^.*%.", ""))
+    end
+    return state
+  end
+
+  -- What is asked ------------------------------------------------------------------------
+
+  local PROMPT = { prompt = true, text = true, temperature = true, max_tokens = true, stop = true, seed = true }
+
+  local function prompt_of(input, call)
+    if type(input) == "string" then input = { prompt = input } end
+    if type(input) ~= "table" then fail(call, "the prompt must be a string or {prompt = …}, not %s", type_of(input)) end
+    for key in next, input do
+      if not PROMPT[key] then
+        fail(call, "there is no option %s; there are prompt (or text), temperature, max_tokens, stop, seed",
+          engine.tostring(key))
+      end
+    end
+    local text = input.prompt
+    if text == nil then text = input.text end
+    if type(text) ~= "string" then fail(call, "prompt must be a string, not %s", type_of(text)) end
+    if not utf8_len(text) then fail(call, "prompt must be UTF-8 text; these bytes are not") end
+    return text, input
+  end
+
+  -- One request to the model. What comes before and after every request belongs here.
+  local perform_request
+
+  local function request(state, messages, input, deliver)
+    local config = state.config
+    state.turns = state.turns + 1
+    local stop = input.stop
+    if type(stop) == "string" then stop = { stop } end
+    local asked = messages
+    if config.system_prompt then
+      asked = move(messages, 1, #messages, 2, { { role = "system", text = config.system_prompt } })
+    end
+    local ok, answer = engine.pcall(perform_request, {
+      agent = config.name, provider = config.provider, model = config.model, messages = asked,
+      tools = #state.definitions > 0 and state.definitions or nil,
+      temperature = input.temperature or config.temperature,
+      max_tokens = input.max_tokens or config.max_tokens, stop = stop or config.stop,
+      seed = input.seed or config.seed, options = config.options, turn = state.turns,
+    }, deliver)
+    if not ok then
+      state.errors = state.errors + 1
+      error(answer, 0)
+    end
+    return answer
+  end
+
+  -- A person may have given the outcome, in any form.
+  local function checked(answer)
+    if type(answer) == "string" then answer = { text = answer } end
+    if type(answer) ~= "table" or type(answer.text) ~= "string" then
+      error(format("%sthe outcome of an agent's request must be a string or {text = …}, not %s", engine.where(),
+        type(answer) == "table" and "a table without text" or type_of(answer)), 0)
+    end
+    local calls = {}
+    for i, call in ipairs(type(answer.tool_calls) == "table" and answer.tool_calls or {}) do
+      if type(call) ~= "table" or type(call.name) ~= "string" then
+        error(format("%stool call %d of the outcome has no name", engine.where(), i), 0)
+      end
+      calls[i] = {
+        id = type(call.id) == "string" and call.id or format("call_%d", i), name = call.name,
+        arguments = call.arguments,
+      }
+    end
+    local usage = type(answer.usage) == "table" and answer.usage or {}
+    return {
+      text = answer.text, tool_calls = calls, model = answer.model, finish_reason = answer.finish_reason,
+      input_tokens = raw.math.tointeger(usage.input_tokens) or 0,
+      output_tokens = raw.math.tointeger(usage.output_tokens) or 0,
+      cost_usd = type(answer.cost_usd) == "number" and answer.cost_usd or nil,
+    }
+  end
+
+  -- Streams --------------------------------------------------------------------------------
+
+  -- Hands out what the outcome has and the batches had not: the process ended in between.
+  local function hand_out_rest(answer, heard, hear)
+    local chunks = answer.chunks
+    if type(chunks) == "table" and #chunks >= heard then
+      for i = heard + 1, #chunks do hear(chunks[i]) end
+    else
+      hear(checked(answer).text, heard > 0)
+    end
+  end
+
+  -- One request, with `deliver(text, info)` called for each piece of the answer.
+  local function streamed(args, deliver)
+    args.stream = true
+    last_stream = last_stream + 1
+    local number = last_stream
+    return engine.span("agent.request", args, function(o)
+      engine.begin_inside(o, "agent.request", args)
+      local index, restarted, failed, failure = 0, false, false, nil
+      local stop = false
+
+      local function hear(text, again)
+        if again then index, restarted = 0, true end
+        index = index + 1
+        if stop then return end
+        local info = { index = index, restarted = restarted }
+        restarted = false
+        local ok, result = engine.guard(CALLBACK, deliver, text, info)
+        if not ok then failed, failure = true, result end
+        stop = not ok or result == false
+      end
+
+      local batch, told
+      repeat
+        -- Said once: the request ends early, and what has come so far is its answer.
+        local say_stop = stop and not told or nil
+        told = told or say_stop
+        batch = engine.call("agent.chunks", { stream = number, stop = say_stop })
+        for i, text in ipairs(batch.chunks) do hear(text, i == 1 and batch.restarted) end
+      until batch.done
+      local ok, answer, bytes = engine.pcall(engine.outcome_inside, o)
+      if failed then error(failure, 0) end
+      if not ok then error(answer, 0) end
+      if batch.missing and not stop then hand_out_rest(answer, index, hear) end
+      if failed then error(failure, 0) end
+      return answer, bytes
+    end)
+  end
+
+  function perform_request(args, deliver)
+    if deliver then return checked(streamed(args, deliver)) end
+    return checked(engine.call("agent.request", args))
+  end
+
+  -- Tools --------------------------------------------------------------------------------
+
+  local function definition_of(tool, call)
+    local name = tool
+    if type(tool) == "table" then name = tool.name end
+    if type(name) ~= "string" then fail(call, "tools is a list of names of tools, not of %s", type_of(tool)) end
+    local found = Tool.get(name)
+    if not found then fail(call, "there is no tool %q; Tool.list() shows all there are", name) end
+    return {
+      name = name, description = found.description or "",
+      parameters = found.parameters or found.schema and found.schema.parameters or {},
+    }
+  end
+
+  local function shortened(text)
+    if #text <= MOST_TOOL_BYTES then return text end
+    return format("%s… (%d bytes in all)", sub(text, 1, MOST_TOOL_BYTES), #text)
+  end
+
+  -- Calls a tool for the model; what goes wrong is told to the model. Returns the text and
+  -- whether it is an error, and what the call returned.
+  local function call_tool(state, call)
+    if not state.tools[call.name] then
+      local names = {}
+      for i, one in ipairs(state.definitions) do names[i] = one.name end
+      return format("there is no tool %q; there are: %s", call.name, #names > 0 and concat(names, ", ") or "none"), true
+    end
+    if type(call.arguments) ~= "table" then
+      return "the arguments must be a JSON object with the parameters' names", true
+    end
+    local ok, result = engine.pcall(Tool.invoke, call.name, call.arguments)
+    if not ok then
+      -- Where the script stands says nothing to the model.
+      return shortened((gsub(engine.error_text(result), "^[^\n:]*:%d+: ", "", 1))), true
+    end
+    if type(result) ~= "table" then return shortened(engine.error_text(result)), false, result end
+    if result.success == false then return shortened(engine.error_text(result.error or result.text)), true, result end
+    return shortened(engine.error_text(result.text)), false, result
+  end
+
+  -- The loop -----------------------------------------------------------------------------
+
+  -- Drops the oldest exchanges until at most so many messages are left; a conversation
+  -- begins with what the user says.
+  local function trim(conversation, most)
+    local first = #conversation - most + 1
+    if first <= 1 then return conversation end
+    while first <= #conversation and conversation[first].role ~= "user" do first = first + 1 end
+    if first > #conversation then   -- the last exchange is longer than that
+      repeat first = first - 1 until conversation[first].role == "user"
+    end
+    return move(conversation, first, #conversation, 1, {})
+  end
+
+  -- Keeps what was said in one go: branches that talk to the same agent don't mix.
+  local function keep(state, messages, first)
+    local conversation = state.conversation
+    move(messages, first, #messages, #conversation + 1, conversation)
+    local most = state.config.max_conversation_length
+    if most then state.conversation = trim(conversation, most) end
+  end
+
+  local function add_up(total, answer)
+    total.requests = total.requests + 1
+    total.input_tokens = total.input_tokens + answer.input_tokens
+    total.output_tokens = total.output_tokens + answer.output_tokens
+    if answer.cost_usd then total.cost_usd = (total.cost_usd or 0.0) + answer.cost_usd end
+  end
+
+  local function result_of(state, answer, total, made)
+    local config = state.config
+    local model = answer.model or config.model
+    return {
+      text = answer.text, tool_calls = made,
+      usage = { input_tokens = total.input_tokens, output_tokens = total.output_tokens },
+      cost_usd = total.cost_usd, model = model, provider = config.provider,
+      finish_reason = answer.finish_reason, requests = total.requests,
+      metadata = { agent = config.name, model = model, provider = config.provider },
+    }
+  end
+
+  local function call_tools(state, calls, messages, made)
+    for _, call in ipairs(calls) do
+      state.tool_calls = state.tool_calls + 1
+      local text, is_error, result = call_tool(state, call)
+      made[#made + 1] = {
+        id = call.id, name = call.name, arguments = call.arguments, text = text,
+        result = not is_error and type(result) == "table" and result.result or nil,
+        error = is_error and text or nil,
+      }
+      messages[#messages + 1] = { role = "tool", tool_call_id = call.id, text = text, is_error = is_error or nil }
+    end
+  end
+
+  local function converse(agent, input, call, deliver)
+    local state = state_of(agent, call)
+    local text, options = prompt_of(input, call)
+    local messages = move(state.conversation, 1, #state.conversation, 1, {})
+    local first = #messages + 1
+    messages[first] = { role = "user", text = text }
+    local made = {}
+    local total = { requests = 0, input_tokens = 0, output_tokens = 0 }
+    local most = state.config.max_tool_rounds
+    for round = 0, most do
+      local answer = request(state, messages, options, deliver)
+      add_up(total, answer)
+      add_up(state.total, answer)
+      local calls = answer.tool_calls
+      messages[#messages + 1] = {
+        role = "assistant", text = answer.text, tool_calls = #calls > 0 and calls or nil,
+      }
+      if #calls == 0 then
+        keep(state, messages, first)
+        return result_of(state, answer, total, made)
+      end
+      if round < most then call_tools(state, calls, messages, made) end
+    end
+    fail(call, "the model of %s still wants tools after %d rounds (max_tool_rounds); the last is %q",
+      state.config.name, most, messages[#messages].tool_calls[1].name)
+  end
+
+  -- Agents -------------------------------------------------------------------------------
+
+  local Instance = {}
+  local Meta = { __name = "Agent" }
+
+  local function callback_of(fn, call)
+    if type(fn) ~= "function" then fail(call, "the callback must be a function, not %s", type_of(fn)) end
+    return fn
+  end
+
+  function Instance:execute(input) return converse(self, input, "Agent.execute") end
+  function Instance:invoke(input) return converse(self, input, "Agent.invoke") end
+
+  -- fn(text, {index, restarted}); false ends the answer there.
+  function Instance:stream(input, fn)
+    return converse(self, input, "Agent.stream", callback_of(fn, "Agent.stream"))
+  end
+
+  -- v0.6.0's form: fn({text, index, restarted}).
+  function Instance:invokeStream(input, fn)
+    callback_of(fn, "Agent.invokeStream")
+    local received = 0
+    local result = converse(self, input, "Agent.invokeStream", function(text, info)
+      received = received + 1
+      info.text = text
+      return fn(info)
+    end)
+    result.success, result.chunks_received = true, received
+    return result
+  end
+
+  local function copy(value) return engine.decode(engine.encode(value, "agent")) end
+
+  function Instance:getConfig() return copy(state_of(self, "Agent.getConfig").config) end
+
+  function Instance:getMetrics()
+    local state = state_of(self, "Agent.getMetrics")
+    local total = state.total
+    return {
+      requests = total.requests, errors = state.errors, tool_calls = state.tool_calls,
+      input_tokens = total.input_tokens, output_tokens = total.output_tokens, cost_usd = total.cost_usd,
+    }
+  end
+
+  -- The conversation: an array of {role, text, …}, without the system prompt.
+  function Instance:getState()
+    local state = state_of(self, "Agent.getState")
+    return { name = state.config.name, conversation = copy(state.conversation) }
+  end
+
+  local ROLES = { user = true, assistant = true, tool = true }
+
+  function Instance:setState(given)
+    local state = state_of(self, "Agent.setState")
+    local conversation = type(given) == "table" and given.conversation
+    if type(conversation) ~= "table" then
+      fail("Agent.setState", "the state must be {conversation = {…}}, as getState() gives it")
+    end
+    for i, message in ipairs(conversation) do
+      if type(message) ~= "table" or not ROLES[message.role] or type(message.text) ~= "string" then
+        fail("Agent.setState", "message %d must be {role = \"user\", \"assistant\" or \"tool\", text = …}", i)
+      end
+    end
+    state.conversation = copy({ raw.table.unpack(conversation) })
+  end
+
+  function Instance:reset() state_of(self, "Agent.reset").conversation = {} end
+
+  local function scope_of(state) return "agent:" .. state.config.name end
+
+  function Instance:saveState()
+    local state = state_of(self, "Agent.saveState")
+    State.set(scope_of(state), "conversation", state.conversation)
+  end
+
+  function Instance:loadState()
+    local state = state_of(self, "Agent.loadState")
+    local conversation = State.get(scope_of(state), "conversation")
+    if conversation == nil then return false end
+    self:setState({ conversation = conversation })
+    return true
+  end
+
+  function Instance:deleteState()
+    return State.delete(scope_of(state_of(self, "Agent.deleteState")), "conversation")
+  end
+
+  function Instance:discoverTools()
+    local names = {}
+    for i, tool in ipairs(Tool.list()) do names[i] = tool.name end
+    return names
+  end
+  function Instance:getToolMetadata(name) return Tool.get(name) end
+  function Instance:getAllToolMetadata() return Tool.list() end
+  function Instance:hasTool(name) return Tool.exists(name) end
+  function Instance:invokeTool(name, params) return Tool.invoke(name, params) end
+
+  local function forget(name)
+    by_name[name] = nil
+    for i, one in ipairs(in_order) do
+      if one == name then raw.table.remove(in_order, i) return end
+    end
+  end
+
+  -- Takes the agent out of Agent.list(); it can't be asked any more.
+  function Instance:destroy()
+    local name = state_of(self, "Agent.destroy").config.name
+    if by_name[name] == self then forget(name) end
+    states[self] = nil
+  end
+
+  local Agent = {}
+
+  local function put(name, agent)
+    if by_name[name] then forget(name) end
+    by_name[name], in_order[#in_order + 1] = agent, name
+  end
+
+  local function make(options, call)
+    if type(options) ~= "table" then fail(call, "a table with options is expected, not %s", type_of(options)) end
+    local given = {}
+    for key, value in next, options do given[key] = value end
+    if given.name == nil then
+      last_number = last_number + 1
+      given.name = format("agent_%d", last_number)
+    end
+    local definitions, tools, names = {}, {}, {}
+    if given.tools ~= nil and type(given.tools) ~= "table" then
+      fail(call, "tools must be a list of names, not %s", type_of(given.tools))
+    end
+    for i, tool in ipairs(given.tools or {}) do
+      definitions[i] = definition_of(tool, call)
+      names[i], tools[definitions[i].name] = definitions[i].name, true
+    end
+    given.tools = names
+    local config = engine.call("agent.create", given)
+    local agent = {
+      name = config.name, description = config.description, provider = config.provider, model = config.model,
+    }
+    engine.identify(agent)
+    states[agent] = {
+      config = config, definitions = definitions, tools = tools, conversation = {}, turns = 0, errors = 0,
+      tool_calls = 0, total = { requests = 0, input_tokens = 0, output_tokens = 0 },
+    }
+    return setmetatable(agent, Meta)
+  end
+
+  -- The newest of a name is the one that Agent.get finds.
+  function Agent.create(options)
+    local agent = make(options, "Agent.create")
+    put(agent.name, agent)
+    return agent
+  end
+
+  -- register(name, agent), or register{options}: unlike create it takes no name twice, and
+  -- returns the name.
+  function Agent.register(name, agent)
+    if type(name) == "table" and agent == nil then
+      if not states[name] then name = make(name, "Agent.register") end
+      name, agent = name.name, name
+    end
+    if type(name) ~= "string" or name == "" then
+      fail("Agent.register", "the name must be a string, not %s", name == "" and "empty" or type_of(name))
+    end
+    if not states[agent] then fail("Agent.register", "an agent is expected, not %s", type_of(agent)) end
+    if by_name[name] and by_name[name] ~= agent then
+      fail("Agent.register", "there is an agent named %q already", name)
+    end
+    put(name, agent)
+    return name
+  end
+
+  function Agent.get(name)
+    if type(name) ~= "string" then fail("Agent.get", "the name must be a string, not %s", type_of(name)) end
+    return by_name[name]
+  end
+
+  local function entry(name)
+    local config = states[by_name[name]].config
+    return {
+      name = name, description = config.description, provider = config.provider, model = config.model,
+      tools = copy(config.tools or {}),
+    }
+  end
+
+  function Agent.list()
+    local found = {}
+    for i, name in ipairs(in_order) do found[i] = entry(name) end
+    return found
+  end
+
+  function Agent.getInfo(name)
+    if not Agent.get(name) then fail("Agent.getInfo", "there is no agent named %q", name) end
+    return entry(name)
+  end
+
+  -- An agent as a tool that other agents may have: {prompt} -> its text. Returns the name.
+  function Agent.wrapAsTool(name, options)
+    options = options or {}
+    if type(options) ~= "table" then fail("Agent.wrapAsTool", "options must be a table, not %s", type_of(options)) end
+    local agent = states[name] and name or Agent.get(name)
+    if not agent then fail("Agent.wrapAsTool", "there is no agent named %q", name) end
+    local tool = options.tool_name or options.name or agent.name
+    Tool.register(tool, {
+      description = options.description or agent.description or format("Asks the agent %s", agent.name),
+      parameters = {
+        type = "object", properties = { prompt = { type = "string" } }, required = { "prompt" },
+      },
+    }, function(params) return agent:execute(params.prompt).text end)
+    return tool
+  end
+
+  -- What v0.6.0 has besides ---------------------------------------------------------------
+
+  local function names_of(library)
+    local names = {}
+    for name in next, library do names[#names + 1] = name end
+    sort(names)
+    return concat(names, ", ")
+  end
+
+  local function refuse(library, prefix, missing)
+    local there_are = names_of(library)
+    for name in raw.string.gmatch(missing, "%a+") do
+      library[name] = function()
+        fail(prefix .. name, "rs-llmspell's call of this name is not provided; there are %s", there_are)
+      end
+    end
+  end
+
+  refuse(Instance, "agent:", [[
+    getHealth getPerformance logEvent configureAlerts getAlerts getBridgeMetrics getAgentState initialize start
+    pause resume stop terminate setError recover getStateHistory getLastError getRecoveryAttempts isHealthy
+    getStateMetrics executeWithContext ]])
+  refuse(Agent, "Agent.", [[
+    discover listCapabilities createComposite discoverByCapability listTemplates createFromTemplate listInstances
+    createContext createChildContext updateContext getContextData removeContext setSharedMemory getSharedMemory
+    getHierarchy getDetails ]])
+
+  engine.provide_with_aliases("Agent", Agent)
+  for name, method in next, Instance do engine.names[method] = "agent:" .. name end
+  Meta.__index = engine.with_aliases(Instance)
+
+  function Meta.__tostring(agent)
+    local state = states[agent]
+    return state and "Agent: " .. state.config.name or "Agent (destroyed)"
+  end
+end

@@ -19,6 +19,7 @@ from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.lineage import aliases_of, save_aliases
+from respell.engine.outcomes import fitting
 from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import check_executable, program_of
@@ -99,6 +100,8 @@ def fork(
         raise UsageError("line steps after the + are where variables are set; give --var NAME=JSON")
     _check_variables(store, session, number, variables or {})
     point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
+    if point.replaced is not None:
+        outcome = fitting(point.asked, outcome)
     program = program_of(store, session)
     if source is not None:
         _check_script(store, session, source, script, number)
@@ -180,10 +183,11 @@ def _check_variables(
 class _Point:
     """Where the shared records end."""
 
-    def __init__(self, number: int, seq: int, ordinal: int, replaced: Record | None) -> None:
+    def __init__(self, number: int, seq: int, asked: Record, replaced: Record | None) -> None:
         self.number = number
         self.seq = seq  # last shared record
-        self.ordinal = ordinal
+        self.asked = asked  # the record that has the event's arguments
+        self.ordinal = asked.ordinal
         self.replaced = replaced  # the record whose outcome is another in the fork
 
     @classmethod
@@ -193,14 +197,14 @@ class _Point:
             raise EventNotFound(
                 f"session {session.id[:8]} has no event {number}; its last is {session.events}"
             )
-        ordinal = parts[0][1].ordinal
+        asked = parts[0][1]
         if not replacing:
-            return cls(number, parts[-1][0], ordinal, None)
+            return cls(number, parts[-1][0], asked, None)
         for seq, record in parts:
             if answers_the_script(record):
-                return cls(number, seq - 1, ordinal, record)
+                return cls(number, seq - 1, asked, record)
         raise UsageError(
-            f"event {number} ({parts[0][1].name}) has no outcome from outside that could be "
+            f"event {number} ({asked.name}) has no outcome from outside that could be "
             "replaced; choose an effect"
         )
 

@@ -30,6 +30,7 @@ from respell.engine.ending import shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, known_id
+from respell.engine.outcomes import fitting
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import check_executable, program_of
@@ -179,11 +180,12 @@ def _ordinal_of(store: Store, session: SessionRecord, number: int) -> int:
 
 
 def _edited(store: Store, session: SessionRecord, edits: Mapping[int, Any], stop: int) -> Batches:
-    outcomes = {number: values.encode(value) for number, value in edits.items()}
-    for number in outcomes:
-        ends = [r for _, r in store.history.events(session.key, number, number) if _answers(r)]
-        if not ends:
+    outcomes: dict[int, bytes] = {}
+    for number, value in edits.items():
+        parts = [record for _, record in store.history.events(session.key, number, number)]
+        if not any(map(_answers, parts)):
             raise UsageError(f"event {number} has no outcome that could be edited")
+        outcomes[number] = values.encode(fitting(parts[0], value))
 
     def edited(body: bytes) -> bytes:
         record = Record.unpack(body)

@@ -22,6 +22,7 @@ from respell.engine.host import Host, Services
 from respell.engine.ledger import OnOutput
 from respell.engine.limits import check_limits
 from respell.engine.lineage import aliases_of, edits_of, origin_of
+from respell.engine.outcomes import fitting
 from respell.engine.program import START, Program
 from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
@@ -447,7 +448,8 @@ def _take_up(
             check_value(suspension_of(one.record.arguments()), value)
             records.append(_outcome(one.record, Status.OK, value))
         elif one.number in settlements.outcome:
-            records.append(_outcome(one.record, Status.OK, settlements.outcome[one.number]))
+            settled = fitting(one.record, settlements.outcome[one.number])
+            records.append(_outcome(one.record, Status.OK, settled))
         elif one.number in settlements.fail:
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number]))
         elif one.name != "timer.sleep":

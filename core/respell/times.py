@@ -25,7 +25,33 @@ def rfc3339(at: int) -> str:
     Args:
         at: Microseconds since 1970 UTC.
     """
-    return (_EPOCH + timedelta(microseconds=at)).isoformat(timespec="microseconds")[:-6] + "Z"
+    return moment(at).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def moment(at: int) -> datetime:
+    """Return a time as an aware `datetime` in UTC.
+
+    Args:
+        at: Microseconds since 1970 UTC.
+    """
+    return _EPOCH + timedelta(microseconds=at)
+
+
+def microseconds(when: datetime | str) -> int:
+    """Return the microseconds since 1970 UTC of a point in time.
+
+    Args:
+        when: A `datetime` (UTC where it is naive), or a text as `parse_rfc3339` takes it.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if isinstance(when, str):
+        return parse_rfc3339(when)
+    if not isinstance(when, datetime):
+        raise UsageError(f"{when!r} is not a time: give a datetime, or 2026-11-22T10:00:00Z")
+    aware = when.replace(tzinfo=UTC) if when.tzinfo is None else when
+    return (aware - _EPOCH) // _MICROSECOND
 
 
 def parse_rfc3339(text: str) -> int:
@@ -38,11 +64,9 @@ def parse_rfc3339(text: str) -> int:
         UsageError: It is not such a text.
     """
     try:
-        moment = datetime.fromisoformat(text.strip())
+        when = datetime.fromisoformat(text.strip())
     except ValueError:
         raise UsageError(
             f"{text!r} is not a time: write it as 2026-11-22T10:00:00Z or 2026-11-22"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // _MICROSECOND
+    return microseconds(when)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import lz4.frame
@@ -32,6 +33,8 @@ TOUCHED_EVERY = 60 * SECOND
 
 _RAW, _LZ4 = 0, 1
 _INLINE, _FILE, _CHUNKS = 0, 1, 2
+INLINE, IN_FILE, CHUNKED = _INLINE, _FILE, _CHUNKS
+"""Where a blob is: `BlobInfo.place`."""
 
 _FIND = "SELECT id, size, stored_size, codec, place, touched FROM blobs WHERE hash = ?"
 _INSERT = (
@@ -190,13 +193,11 @@ class Blobs:
         if not self._is_stored(address):
             # The manifest has no address of its own to be verified by: its hash stands first.
             data = blake3(manifest).digest() + manifest
-            with self._database:
-                self._check_chunks(manifest)
-                self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
+            self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
         return address, size
 
     def _check_chunks(self, manifest: bytes) -> None:
-        """Refuse a list of chunks that are not all there (any more)."""
+        """Refuse a list of chunks that are not all there (any more); in its transaction."""
         wanted = [
             manifest[at : at + _HASH_SIZE].hex() for at in range(0, len(manifest), _HASH_SIZE)
         ]
@@ -248,6 +249,8 @@ class Blobs:
     def _write_row(self, it: _Packed, now: int) -> None:
         # The row may be there already: written by another process just now, or left when its
         # file was lost.
+        if it.place == _CHUNKS:
+            self._check_chunks(it.data[_HASH_SIZE:])
         row = (it.address, it.size, len(it.data), it.codec, it.place, now)
         self._database.write(_INSERT, row)
         if it.place != _FILE:
@@ -355,6 +358,10 @@ class Blobs:
         except ValueError as error:
             raise StoreCorrupt(_damaged(address, where)) from error
         return blob
+
+    def path(self, address: bytes) -> Path:
+        """Return where the file of a blob is, if it is in a file."""
+        return self._files.path(address)
 
     def size(self, address: bytes) -> int:
         """Return the size of a blob in bytes.

@@ -31,6 +31,7 @@ class Store:
         path: The folder.
         durability: `full`: what `sync()` returned from survives power loss; `process`: it
             survives the death of this process.
+        clock: What gives the time, in µs since 1970 UTC.
         read_only: The folder or the database can't be written to.
         sessions, history, state, blobs, artifacts, leases, inbox, audit, notes: What it holds.
     """
@@ -63,6 +64,7 @@ class Store:
         """
         self.path = Path(path).expanduser().absolute()
         self.durability: Durability = durability
+        self.clock = clock
         self._database = Database(self.path, durability=durability, create=create)
         self.read_only = self._database.read_only
         self.blobs = Blobs(self._database, clock, compress=compress)

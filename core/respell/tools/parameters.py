@@ -11,19 +11,20 @@ from respell.errors import UsageError
 _SHOWN = 100  # characters of a value from a script in an error
 
 
-def needed(params: dict[str, Any], name: str, why: str) -> Any:
+def needed(params: dict[str, Any], name: str, why: str, *, where: str = "") -> Any:
     """Return a parameter that has to be there.
 
     Args:
         params: Those of the call.
         name: The parameter's.
         why: What needs it, e.g. the operation.
+        where: The parameter it stands in, with a dot.
 
     Raises:
         UsageError: It is missing.
     """
     if params.get(name) is None:
-        raise UsageError(f"parameter {name} is missing; {why} needs it")
+        raise UsageError(f"parameter {where}{name} is missing; {why} needs it")
     return params[name]
 
 

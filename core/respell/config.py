@@ -235,7 +235,7 @@ class _Loading:
         self._problems.extend(file.problems)
         for given, value in self._resolved(file):
             self._set(given.setting.key, value, Origin("file", str(file.path), given.line))
-        self._vars.update(file.vars)
+        self._take_vars(file)
 
     def _take_what_narrows(self, file: ConfigFile, folder: str) -> None:
         """Take what a file says that may be somebody else's."""
@@ -256,7 +256,12 @@ class _Loading:
                 self._set(setting.key, taken, Origin("file", str(file.path), given.line))
             elif wanted != present and setting.from_project is not added:
                 self._warnings.append(self._refusal(file.path, given))
-        self._vars.update(file.vars)
+        self._take_vars(file)
+
+    def _take_vars(self, file: ConfigFile) -> None:
+        for name, given in file.vars.items():
+            self._vars[name] = given.value
+            self._origins[f"{VARS}.{name}"] = Origin("file", str(file.path), given.line)
 
     def _refusal(self, path: Path, given: Given) -> str:
         setting = given.setting
@@ -309,7 +314,7 @@ class _Loading:
         for key, (value, origin) in self._environment.items():
             self._set(key, value, origin)
         if self._problems:
-            raise ConfigError(_one_message(self._problems))
+            raise ConfigError(_one_message(self._problems), problems=self._problems)
         made = settings.make(self._values)
         return Config(
             **{it.name: getattr(made, it.name) for it in fields(Settings)},

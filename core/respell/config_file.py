@@ -34,15 +34,28 @@ _TOKEN = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One value as a file has it.
+    """One setting as a file has it.
 
     Attributes:
-        setting: What it sets.
+        setting: Which one.
         value: The value, checked.
         line: Where it stands.
     """
 
     setting: Setting
+    value: Any
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Var:
+    """One value of the table `[vars]`.
+
+    Attributes:
+        value: The value, as scripts get it.
+        line: Where it stands.
+    """
+
     value: Any
     line: int
 
@@ -60,7 +73,7 @@ class ConfigFile:
 
     path: Path
     given: Mapping[str, Given]
-    vars: Mapping[str, Any]
+    vars: Mapping[str, Var]
     problems: tuple[str, ...]
 
 
@@ -93,7 +106,11 @@ def read(path: Path) -> ConfigFile:
     extra = document.get(VARS, {})
     for keys, trouble in _unfit(extra, (VARS,)):
         problems.append(f"{path}:{_line_of(lines, keys)}: {'.'.join(keys)} {trouble}")
-    return ConfigFile(path, given, _plain(extra) if not problems else {}, tuple(problems))
+    variables = {}
+    if not problems:
+        for name, value in extra.items():
+            variables[name] = Var(_plain(value), _line_of(lines, (VARS, name)))
+    return ConfigFile(path, given, variables, tuple(problems))
 
 
 def _text(path: Path) -> str:

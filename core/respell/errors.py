@@ -33,6 +33,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # typing's own would be imported by every worker, for nothing
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any, ClassVar
 
 
@@ -47,7 +48,15 @@ class UsageError(RespellError, ValueError):
 
 
 class ConfigError(UsageError):
-    """A setting is wrong; the message names file, line and the nearest valid key."""
+    """A setting is wrong; the message names file, line and the nearest valid key.
+
+    Attributes:
+        problems: All that is wrong, a sentence each.
+    """
+
+    def __init__(self, message: str, *, problems: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems) or (message,)
 
 
 class NotFound(RespellError, KeyError):

@@ -7,6 +7,7 @@ import shlex
 import sys
 from argparse import Namespace
 from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from respell.errors import UsageError
 from respell_tui.output import Out, data_out, words_out
 
 if TYPE_CHECKING:
+    from respell.config import Config
     from respell.sessions.record import SessionRecord
     from respell.store import Store
 
@@ -32,18 +34,29 @@ class Command:
         self.out: Out = data_out()
         self.err: Out = words_out()
 
-    def store_path(self) -> Path:
-        """Return the store's folder: `--store`, `RESPELL_STORE`, or the platform's."""
-        if chosen := self.chosen_store():
-            return Path(chosen).expanduser()
-        from respell.store import default_folder
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; what of a project's file does not count is told when it is read.
 
-        return default_folder()
+        Raises:
+            ConfigError: A file or the environment has a mistake.
+        """
+        from respell import config
+
+        loaded = config.load()
+        for warning in loaded.warnings:
+            self.err.line("respell: ", warning)
+        return loaded
+
+    def store_path(self) -> Path:
+        """Return the store's folder: of `--store`, of the configuration, or the platform's."""
+        option: str | None = getattr(self.args, "store", None)
+        return Path(option).expanduser() if option else self.config.store_folder()
 
     def chosen_store(self) -> str | None:
-        """Return the store somebody named, by option or environment; None for neither."""
+        """Return the store somebody named, by option or configuration; None for neither."""
         option: str | None = getattr(self.args, "store", None)
-        return option or os.environ.get("RESPELL_STORE") or None
+        return option or self.config.session.storage_path or None
 
     def open_store(self, *, create: bool = False) -> Store:
         """Return the store, open; use it in a `with`.
@@ -53,7 +66,7 @@ class Command:
         """
         from respell.store import Store
 
-        return Store(self.store_path(), create=create)
+        return Store(self.store_path(), create=create, **self.config.store_options())
 
     def with_session(self, ident: str) -> OpenSession:
         """Return a context that opens the store and finds a session in it."""

@@ -25,8 +25,9 @@ examples:
   respell replay @last                  re-execute it: is it identical?
 
 ID is an id, a unique prefix of 4 or more characters, a unique name, or @last.
-Sessions live in the folder of --store, else of RESPELL_STORE, else in the platform's
-data folder (`respell info` shows which). `respell COMMAND --help` explains a command.
+Sessions live in the folder of --store, else of RESPELL_STORE, else of respell.toml, else in
+the platform's data folder (`respell info` shows which). `respell COMMAND --help` explains
+a command.
 """
 
 _EXIT_CODES = """\
@@ -372,6 +373,7 @@ def _about(commands: _Commands) -> None:
     _add(
         commands, "info", "info:info", "shows versions, paths and active sandbox layers", json=True
     )
+    _config(commands)
     completion = _add(
         commands, "completion", "completion:completion", "prints what makes a shell complete this",
         more="examples:\n  eval \"$(respell completion bash)\"    # in ~/.bashrc\n"
@@ -382,3 +384,17 @@ def _about(commands: _Commands) -> None:
         "shell", metavar="SHELL", choices=("bash", "zsh", "fish"), help="bash, zsh or fish"
     )
     _add(commands, "demo", "demo:demo", "runs the built-in example: run, suspend, resume, replay")
+
+
+def _config(commands: _Commands) -> None:
+    text = "shows and checks the configuration"
+    parser: Parser = commands.add_parser(
+        "config", help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False
+    )
+    _store_option(parser)
+    below = parser.add_subparsers(
+        metavar="COMMAND", dest="config_command", required=True, parser_class=Parser
+    )
+    _add(below, "show", "config:show", "shows every setting and who set it", json=True)
+    _add(below, "validate", "config:validate", "says whether the files make sense", json=True)
+    _add(below, "path", "config:path", "shows where files are looked for", json=True)

@@ -16,7 +16,7 @@ from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.commands.run import Stopper, host, standard_input
+from respell_tui.commands.run import BY, Stopper, host, standard_input
 from respell_tui.context import Command, event_number, json_option, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
 from respell_tui.printing import Printer
@@ -111,6 +111,8 @@ def fork(command: Command) -> int:
             source=None if args.script is None else read_script(Path(args.script)),
             script=args.script,
             name=args.name,
+            created_by=BY,
+            config=command.config,
         )
         command.err.line(
             f"forked {short(session)} at event {args.at}; what the original did outside the store "
@@ -131,7 +133,10 @@ def _run(command: Command, store: Store, key: int) -> int:
     made = store.sessions.get(key)
     command.err.line("session ", made.id)
     with Stopper(command.err) as stopper:
-        resumed = engine.resume(store, made, on_output=Printer(command), stdin=standard_input())
+        resumed = engine.resume(
+            store, made, on_output=Printer(command), stdin=standard_input(),
+            config=command.config, by=BY,
+        )  # fmt: skip
         return host(command, store, resumed, stopper)
 
 

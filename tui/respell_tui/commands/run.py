@@ -29,12 +29,16 @@ from respell_tui.output import Out
 from respell_tui.printing import Printer
 from respell_tui.progress import Progress
 
+BY = "cli"
+"""Who acts, as histories and the audit log show it."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(command: Command) -> int:
     """Run a script as a new session."""
     args = command.args
+    _ = command.config  # mistakes in it are told before anything is begun
     program = program_from(command)
     limits = limits_of(command)
     if not args.detach:
@@ -93,6 +97,7 @@ def _run_here(
             limits=limits,
             on_output=Printer(command),
             stdin=None if announce else standard_input(),
+            config=command.config,
         )
         if announce is not None:
             announce(started.session.id)
@@ -124,6 +129,8 @@ def resume(command: Command) -> int:
             on_output=Printer(command),
             stdin=standard_input(),
             on_progress=progress,
+            config=command.config,
+            by=BY,
         )
         command.err.line("session ", session.id)
         return host(command, store, resumed, stopper)
@@ -134,7 +141,10 @@ def _with_script(
 ) -> SessionRecord:
     source = read_script(script)
     engine.check_resumable(session)
-    made = fork(store, session, at=str(session.events), source=source, script=str(script))
+    made = fork(
+        store, session, at=str(session.events), source=source, script=str(script),
+        created_by=BY, config=command.config,
+    )  # fmt: skip
     command.err.line(f"forked {short(session)} after event {session.events}")
     return made
 
@@ -179,7 +189,9 @@ def _resume_one(
 ) -> int:
     """Resume one of several: what is wrong with it must not keep the others waiting."""
     try:
-        resumed = engine.resume(store, session, limits=limits, on_output=Printer(command))
+        resumed = engine.resume(
+            store, session, limits=limits, on_output=Printer(command), config=command.config, by=BY
+        )
         with stop.holding(resumed):
             result = resumed.go()
     except SessionBusy as error:

@@ -24,7 +24,7 @@ LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
 # Later files use what earlier ones provide.
 LIBRARY = (
     "codec", "order", "gc", "base", "coroutines", "strings", "tables",
-    "effects", "branches", "edits", "modules", "io", "os", "json", "program",
+    "effects", "branches", "edits", "models", "modules", "io", "os", "json", "program",
 )  # fmt: skip
 GLOBALS = (
     "logger", "utils", "config", "state", "session", "artifact", "hook", "tool", "agent",

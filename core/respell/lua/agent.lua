@@ -12,7 +12,6 @@ return function(engine, env)
   local Tool, State = env.Tool, env.State
 
   local MOST_TOOL_BYTES = 256 * 1024   -- of a result, as the model gets it
-  local CALLBACK = "the callback of a stream must be over at once: it"
 
   local function fail(call, message, ...)
     error(engine.where() .. call .. ": " .. format(message, ...), 0)
@@ -24,7 +23,7 @@ return function(engine, env)
 
   local states = setmetatable({}, { __mode = "k" })   -- agent -> what it is and remembers
   local by_name, in_order = {}, {}
-  local last_number, last_stream = 0, 0
+  local last_number = 0
 
   local function state_of(agent, call)
     local state = states[agent]
@@ -55,8 +54,6 @@ return function(engine, env)
   end
 
   -- One request to the model. What comes before and after every request belongs here.
-  local perform_request
-
   local function request(state, messages, input, deliver)
     local config = state.config
     state.turns = state.turns + 1
@@ -66,7 +63,7 @@ return function(engine, env)
     if config.system_prompt then
       asked = move(messages, 1, #messages, 2, { { role = "system", text = config.system_prompt } })
     end
-    local ok, answer = engine.pcall(perform_request, {
+    local ok, answer = engine.pcall(engine.ask_model, {
       agent = config.name, provider = config.provider, model = config.model, messages = asked,
       tools = #state.definitions > 0 and state.definitions or nil,
       temperature = input.temperature or config.temperature,
@@ -78,87 +75,6 @@ return function(engine, env)
       error(answer, 0)
     end
     return answer
-  end
-
-  -- A person may have given the outcome, in any form.
-  local function checked(answer)
-    if type(answer) == "string" then answer = { text = answer } end
-    if type(answer) ~= "table" or type(answer.text) ~= "string" then
-      error(format("%sthe outcome of an agent's request must be a string or {text = …}, not %s", engine.where(),
-        type(answer) == "table" and "a table without text" or type_of(answer)), 0)
-    end
-    local calls = {}
-    for i, call in ipairs(type(answer.tool_calls) == "table" and answer.tool_calls or {}) do
-      if type(call) ~= "table" or type(call.name) ~= "string" then
-        error(format("%stool call %d of the outcome has no name", engine.where(), i), 0)
-      end
-      calls[i] = {
-        id = type(call.id) == "string" and call.id or format("call_%d", i), name = call.name,
-        arguments = call.arguments,
-      }
-    end
-    local usage = type(answer.usage) == "table" and answer.usage or {}
-    return {
-      text = answer.text, tool_calls = calls, model = answer.model, finish_reason = answer.finish_reason,
-      input_tokens = raw.math.tointeger(usage.input_tokens) or 0,
-      output_tokens = raw.math.tointeger(usage.output_tokens) or 0,
-      cost_usd = type(answer.cost_usd) == "number" and answer.cost_usd or nil,
-    }
-  end
-
-  -- Streams --------------------------------------------------------------------------------
-
-  -- Hands out what the outcome has and the batches had not: the process ended in between.
-  local function hand_out_rest(answer, heard, hear)
-    local chunks = answer.chunks
-    if type(chunks) == "table" and #chunks >= heard then
-      for i = heard + 1, #chunks do hear(chunks[i]) end
-    else
-      hear(checked(answer).text, heard > 0)
-    end
-  end
-
-  -- One request, with `deliver(text, info)` called for each piece of the answer.
-  local function streamed(args, deliver)
-    args.stream = true
-    last_stream = last_stream + 1
-    local number = last_stream
-    return engine.span("agent.request", args, function(o)
-      engine.begin_inside(o, "agent.request", args)
-      local index, restarted, failed, failure = 0, false, false, nil
-      local stop = false
-
-      local function hear(text, again)
-        if again then index, restarted = 0, true end
-        index = index + 1
-        if stop then return end
-        local info = { index = index, restarted = restarted }
-        restarted = false
-        local ok, result = engine.guard(CALLBACK, deliver, text, info)
-        if not ok then failed, failure = true, result end
-        stop = not ok or result == false
-      end
-
-      local batch, told
-      repeat
-        -- Said once: the request ends early, and what has come so far is its answer.
-        local say_stop = stop and not told or nil
-        told = told or say_stop
-        batch = engine.call("agent.chunks", { stream = number, stop = say_stop })
-        for i, text in ipairs(batch.chunks) do hear(text, i == 1 and batch.restarted) end
-      until batch.done
-      local ok, answer, bytes = engine.pcall(engine.outcome_inside, o)
-      if failed then error(failure, 0) end
-      if not ok then error(answer, 0) end
-      if batch.missing and not stop then hand_out_rest(answer, index, hear) end
-      if failed then error(failure, 0) end
-      return answer, bytes
-    end)
-  end
-
-  function perform_request(args, deliver)
-    if deliver then return checked(streamed(args, deliver)) end
-    return checked(engine.call("agent.request", args))
   end
 
   -- Tools --------------------------------------------------------------------------------

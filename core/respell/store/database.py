@@ -164,8 +164,9 @@ class Database:
     def _migrate(self) -> None:
         self._take_lock()
         try:
-            # Both take effect on a new database only; another process may be as far as we are.
+            # All take effect on a new database only; another process may be as far as we are.
             self._pragma(f"page_size={PAGE_SIZE}")
+            self._pragma("auto_vacuum=INCREMENTAL")  # 3 % of a commit, so that files can shrink
             self._pragma("journal_mode=WAL")
         finally:
             self._give_lock()
@@ -275,6 +276,32 @@ class Database:
     def data_version(self) -> int:
         """Return a number that changes when another connection commits."""
         return int(self.value("PRAGMA data_version"))
+
+    def free_bytes(self) -> int:
+        """Return how much of the database's file is unused; new rows will use it."""
+        return int(self.value("PRAGMA freelist_count") * self.value("PRAGMA page_size"))
+
+    def release_pages(self, at_once: int) -> None:
+        """Give unused pages back to the file system, so many in each transaction.
+
+        Does nothing in a database of the first version, which was not made for it.
+        """
+        while self.value("PRAGMA auto_vacuum") and (free := self.value("PRAGMA freelist_count")):
+            with self:
+                self._pragma(f"incremental_vacuum({at_once})")
+            if self.value("PRAGMA freelist_count") >= free:
+                return  # others use pages up as fast
+
+    def empty_wal(self) -> None:
+        """Move all of the WAL into the database, if nobody reads from it right now."""
+        with self.mutex:
+            try:
+                self._take_lock()
+                self._connection.set_busy_timeout(0)
+                self._pragma("wal_checkpoint(TRUNCATE)")
+            finally:
+                self._connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
+                self._give_lock()
 
     def _explained(self, error: apsw.Error | UnicodeEncodeError) -> StoreError | UsageError:
         connection = getattr(self, "_connection", None)  # not there while it is being opened

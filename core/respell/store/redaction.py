@@ -35,44 +35,42 @@ _ARTIFACT_ID = re.compile(r"(?<=/)([0-9]{1,18})/([0-9a-f]{8})(?![0-9a-f])")
 
 @dataclass(slots=True)
 class Moved:
-    """Content that has another address since it was redacted.
+    """Content by the address it had, and by the one it has since it was redacted.
 
     Attributes:
-        addresses: Old address to new one.
+        content: Old address to new one and size; the same one where nothing was redacted.
         artifacts: (sequence number, first eight digits of the hash) to the digits they become.
     """
 
-    addresses: dict[bytes, bytes] = field(default_factory=dict)
+    content: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
     artifacts: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def address(self, old: bytes) -> bytes:
         """Return the address that stands for an old one."""
-        return self.addresses.get(old, old)
+        found = self.content.get(old)
+        return old if found is None else found[0]
 
     def lost(self, old: bytes) -> bytes:
-        """Return what stands for content that is not there any more, for good."""
-        if old not in self.addresses:
+        """Return the address of content; something meaningless if that is not there any more."""
+        if old not in self.content:
             # Not made of the old one alone: a hash lets a short secret be guessed.
-            self.addresses[old] = blake3(secrets.token_bytes(16) + old).digest()
-        return self.addresses[old]
+            self.content[old] = (blake3(secrets.token_bytes(16) + old).digest(), 0)
+        return self.content[old][0]
 
     def artifact(self, sequence: int, old: bytes) -> None:
-        """Note that an artifact with this content has another id now, if it has."""
-        new = self.address(old)
-        if new != old:
-            self.artifacts[sequence, old.hex()[:8]] = new.hex()[:8]
+        """Note the id that an artifact with this content has now."""
+        self.artifacts[sequence, old.hex()[:8]] = self.address(old).hex()[:8]
 
     def in_text(self, text: str) -> str:
         """Return text with the addresses and ids in it brought up to date."""
-        if self.addresses:
+        if self.content:
             text = _HEX.sub(self._hex, text)
         if self.artifacts:
             text = _ARTIFACT_ID.sub(self._id, text)
         return text
 
     def _hex(self, match: re.Match[str]) -> str:
-        new = self.addresses.get(bytes.fromhex(match[0]))
-        return match[0] if new is None else new.hex()
+        return self.address(bytes.fromhex(match[0])).hex()
 
     def _id(self, match: re.Match[str]) -> str:
         new = self.artifacts.get((int(match[1]), match[2]))

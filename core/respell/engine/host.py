@@ -450,9 +450,9 @@ class Host:
         intent = self._events.settled(ordinal)
         if outcome.status is Status.OK:
             self._collect(self._collecting.of_outcome(intent, outcome.value))
+            self._count(intent.name, outcome)
         else:
             self._note_refusal(intent, outcome)
-            self._count(intent.name, outcome)
         attempts = self._attempts.pop(ordinal, 1)
         meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
         self._ledger.add(

@@ -18,7 +18,7 @@ _ADVANCE = (
     " AND records = ? AND head_hash = ? AND NOT deleted"
     " AND EXISTS (SELECT 1 FROM leases WHERE session = ?5 AND token = ? AND pid IS NOT NULL)"
 )
-_INSERT = (
+INSERT_RECORD = (
     "INSERT INTO records (session, seq, number, begun, hash, large, body)"
     " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
@@ -95,7 +95,7 @@ class HistoryWriter:
             batch.add_all(records, self._blobs)
             with database:
                 self._advance(batch)
-                database.execute_many(_INSERT, batch.rows)
+                database.execute_many(INSERT_RECORD, batch.rows)
                 if batch.large:
                     database.execute_many(
                         "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)",

@@ -275,10 +275,16 @@ class Sessions:
         sql = f"SELECT {rows.COLUMNS} FROM sessions WHERE {where}{tail}"
         return [rows.from_row(row) for row in self._database.rows(sql, where.bindings + bindings)]
 
-    def delete(self, key: int) -> builtins.list[str]:
+    def delete(
+        self, key: int, *, along: Callable[[SessionRecord], None] | None = None
+    ) -> builtins.list[str]:
         """Delete a session with its history, artifacts, state and inbox.
 
         While a fork still reads from its history it is only hidden, and goes with the fork.
+
+        Args:
+            key: The session's key.
+            along: Called with the session in the transaction that takes it away.
 
         Returns:
             The ids of the sessions that are gone for good, as those hidden before that
@@ -299,6 +305,8 @@ class Sessions:
                 )
             self._database.write("UPDATE sessions SET deleted = 1 WHERE key = ?", (key,))
             self._database.write("DELETE FROM inbox WHERE session = ?", (key,))
+            if along is not None:
+                along(record)
         return self.purge()
 
     def abandoned(self, before: int) -> builtins.list[int]:

@@ -42,6 +42,30 @@ class Ended:
         return [json.loads(line) for line in self.out.splitlines()]
 
 
+class Terminal:
+    """What a person sees and types while a command runs."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.shown = ""
+
+    def type(self, text: str) -> None:
+        """Type something; `\\x03` is Ctrl-C."""
+        os.write(self._descriptor, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until this is shown."""
+        until = time.monotonic() + PATIENCE_S
+        while text not in self.shown:
+            assert select.select([self._descriptor], [], [], max(0.0, until - time.monotonic()))[0]
+            self.shown += os.read(self._descriptor, 65536).decode().replace("\r\n", "\n")
+
+    def end(self) -> str:
+        """Return all that was shown, once the command has ended."""
+        self.shown += _read_to_the_end(self._descriptor)
+        return self.shown
+
+
 class CommandLine:
     """A person's shell: a folder, a store of its own, and the `respell` command."""
 
@@ -116,6 +140,23 @@ class CommandLine:
         try:
             screen = _read_to_the_end(ours)
             return process.wait(PATIENCE_S), screen
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+    @contextmanager
+    def terminal(self, *words: str, columns: int = 200) -> Iterator[Terminal]:
+        """Start a command on a terminal of its own, where Ctrl-C works as well."""
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        process = subprocess.Popen(
+            ["setsid", "--ctty", RESPELL, *words],
+            stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.folder, env=self.environment,
+        )  # fmt: skip
+        os.close(theirs)
+        try:
+            yield Terminal(ours)
         finally:
             process.kill()
             process.wait()

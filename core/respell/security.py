@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ _KERNEL_FILES = "/proc"
 
 PathLike = str | bytes | os.PathLike[str]
 
+Ask = Callable[[PermissionDenied], bool]
+
 
 @dataclass(frozen=True, slots=True)
 class Permissions:
@@ -57,6 +59,7 @@ class Permissions:
         own: Folders of the session itself, open whatever the rules say.
         sessions: `created`: it also acts as sessions without program that it loads or
             resumes; `own`: only as itself and as those it created.
+        ask: Asked before something is refused that a flag could allow; true lets it pass.
     """
 
     script_dir: str = ""
@@ -66,6 +69,7 @@ class Permissions:
     closed: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     sessions: str = "created"
+    ask: Ask | None = field(default=None, compare=False)
 
     @classmethod
     def from_flags(
@@ -167,6 +171,15 @@ class Permissions:
         """Return these permissions with one more folder that no rule opens."""
         return replace(self, closed=(*self.closed, os.path.realpath(_text(folder))))
 
+    def silent(self) -> Permissions:
+        """Return these permissions for a look at what they are: nobody is asked."""
+        return self if self.ask is None else replace(self, ask=None)
+
+    def _refuse(self, error: PermissionDenied) -> None:
+        """Raise the error, unless somebody who is asked allows it after all."""
+        if self.ask is None or not error.flag or not self.ask(error):
+            raise error
+
     # Files -------------------------------------------------------------------------------
 
     def resolve(self, path: PathLike, *, follow: bool = True) -> Path:
@@ -214,7 +227,9 @@ class Permissions:
         resolved = self._check_path("write", self.resolve(path, follow=not moves))
         shown = str(resolved)
         if resolved.name.casefold() == _CONFIG_NAME and Rule("write", shown) not in self.allow:
-            raise _denied("writing", shown, "it decides what scripts may do", f"write={shown}")
+            self._refuse(
+                _denied("writing", shown, "it decides what scripts may do", f"write={shown}")
+            )
         if moves and any(_below(folder, shown) for folder in self.closed):
             raise _denied("moving or removing", shown, "the session store is below it", "")
         return resolved
@@ -235,7 +250,7 @@ class Permissions:
         if verdict and "=" not in reason and _below(text, _KERNEL_FILES):
             verdict, reason = False, f"{_KERNEL_FILES} is left out unless a pattern names it"
         if not verdict:
-            raise _denied(doing, text, reason, f"{kind}={text}")
+            self._refuse(_denied(doing, text, reason, f"{kind}={text}"))
         return resolved
 
     # The rest ----------------------------------------------------------------------------
@@ -256,7 +271,7 @@ class Permissions:
         verdict, reason = self._decide("network", lambda p: host_matches(p, name, port))
         if verdict is False:
             shown = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-            raise _denied("connecting to", shown, reason, f"network={shown}")
+            self._refuse(_denied("connecting to", shown, reason, f"network={shown}"))
 
     def check_process(self, program: str) -> str:
         """Return the path of the program to run, or its name where there is no such program.
@@ -273,7 +288,7 @@ class Permissions:
         )
         if not verdict:
             reason = reason or "scripts may not start processes by default"
-            raise _denied("running", program, reason, f"process={program}")
+            self._refuse(_denied("running", program, reason, f"process={program}"))
         return found or program
 
     def check_shell(self, command: str) -> None:
@@ -289,7 +304,7 @@ class Permissions:
         if not whole or denials:
             reason = f"--deny {denials[0]} forbids a shell" if denials else ""
             reason = reason or "it needs a shell, which can run anything"
-            raise _denied("running", command, reason, "" if denials else "process")
+            self._refuse(_denied("running", command, reason, "" if denials else "process"))
 
     def check_env(self, name: str) -> None:
         """Make sure that the script may see this environment variable.
@@ -302,7 +317,7 @@ class Permissions:
             reason = "its name looks like a secret's, and what a script reads is recorded"
             if not secret:
                 reason = "scripts see " + " ".join(ENVIRONMENT)
-            raise _denied("reading the environment variable", name, reason, f"env={name}")
+            self._refuse(_denied("reading the environment variable", name, reason, f"env={name}"))
 
     def environment(self) -> dict[str, str]:
         """Return the environment that processes of the script get."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import re
-from argparse import Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import Any
 
 import argcomplete
-from argcomplete.completers import DirectoriesCompleter, FilesCompleter
+from argcomplete.completers import BaseCompleter, DirectoriesCompleter, FilesCompleter
+from argcomplete.shell_integration import shellcode
 
 from respell.errors import RespellError
 from respell_tui import parser as commands
@@ -25,7 +25,7 @@ def complete(parser: commands.Parser) -> None:
     for one in _all(parser):
         for action in one._actions:
             _attach(action, one)
-    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=_nothing)
+    argcomplete.autocomplete(parser, always_complete_options=False, default_completer=_Nothing())
 
 
 def shell_code(shell: str) -> str:
@@ -34,23 +34,23 @@ def shell_code(shell: str) -> str:
     Args:
         shell: bash, zsh or fish.
     """
-    code: str = argcomplete.shellcode(["respell"], shell=shell)
+    code: str = shellcode(["respell"], shell=shell)
     return code.strip("\n") + "\n"
 
 
-def _all(parser: argparse.ArgumentParser) -> list[argparse.ArgumentParser]:
+def _all(parser: ArgumentParser) -> list[ArgumentParser]:
     below = [_all(one) for one in commands.subcommands(parser).values()]
     return [parser, *(one for several in below for one in several)]
 
 
-def _attach(action: argparse.Action, parser: argparse.ArgumentParser) -> None:
+def _attach(action: Action, parser: ArgumentParser) -> None:
     if action.choices is None and (completer := _completer(action, parser)) is not None:
         action.completer = completer  # type: ignore[attr-defined]
 
 
-def _completer(action: argparse.Action, parser: argparse.ArgumentParser) -> Completer | None:
+def _completer(action: Action, parser: ArgumentParser) -> Completer | None:
     if action.dest == "store":
-        return DirectoriesCompleter()  # type: ignore[no-any-return]
+        return DirectoriesCompleter()
     if action.dest == "artifact":
         return artifacts
     if action.dest in ("id", "a", "b"):
@@ -58,7 +58,7 @@ def _completer(action: argparse.Action, parser: argparse.ArgumentParser) -> Comp
     if action.dest in ("limit", "allow", "deny", "status") and action.metavar != "N":
         return _WORDS[action.dest]
     if action.metavar in ("SCRIPT", "FILE") or action.dest == "output":
-        return FilesCompleter()  # type: ignore[no-any-return]
+        return FilesCompleter()
     return None
 
 
@@ -107,8 +107,12 @@ def artifacts(prefix: str, parsed_args: Namespace, **_: object) -> dict[str, str
     }  # fmt: skip
 
 
-def _nothing(prefix: str, **_: object) -> list[str]:
-    return []
+class _Nothing(BaseCompleter):
+    def __call__(
+        self, *, prefix: str, action: Action, parser: ArgumentParser, parsed_args: Namespace
+    ) -> list[str]:
+        """Offer nothing: a name, a number or JSON is the person's own."""
+        return []
 
 
 def _limits(prefix: str, **_: object) -> list[str]:

@@ -19,6 +19,7 @@ from respell.agents.streams import Streams
 from respell.artifacts.collector import Collection
 from respell.config import Config, default
 from respell.engine import effects
+from respell.engine.asking import Asking
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.collecting import Collecting
@@ -50,6 +51,7 @@ from respell.errors import (
     WorkerFailed,
 )
 from respell.history.record import Part, Record, Status
+from respell.security import Ask
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import SECOND, now_us
@@ -80,6 +82,7 @@ class Services:
         edits: Variables that a fork sets at positions (likewise).
         on_progress: Called while the history is re-executed.
         collection: Which outcomes become artifacts by themselves.
+        ask: Asks a person before something is refused that could be allowed.
         config: The configuration of this process.
     """
 
@@ -90,6 +93,7 @@ class Services:
     edits: list[dict[str, Any]] = field(default_factory=list)
     on_progress: OnProgress | None = None
     collection: Collection = field(default_factory=Collection)
+    ask: Ask | None = None
     config: Config = field(default_factory=default)
 
 
@@ -125,6 +129,7 @@ class Host:
         )
         self._performing = Performing(self._channel.wake)
         self._collecting = Collecting(store, session, services.collection)
+        self._asking = Asking(program.permissions, services.ask)
         self._refusals = Refusals(store, session.id)
         self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
@@ -249,6 +254,7 @@ class Host:
         except WorkerFailed as error:
             self._broke_off(str(error))
             return
+        self._asking.write(self._store, self._session.key, self._session.id, self._ledger)
         for ordinal, result in self._performing.done():
             self._take(ordinal, result)
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
@@ -348,7 +354,7 @@ class Host:
         return EffectContext(
             session=self._session,
             store=self._store,
-            permissions=self._program.permissions,
+            permissions=self._asking.permissions,
             script_dir=self._program.script_dir,
             cwd=self._program.cwd,
             tools=self._services.tools,

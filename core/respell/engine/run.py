@@ -35,7 +35,7 @@ from respell.errors import (
     UsageError,
 )
 from respell.history.record import Part, Record, Status
-from respell.security import Permissions
+from respell.security import Ask, Permissions
 from respell.sessions.current import acting_for
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord, new_id
@@ -157,6 +157,7 @@ def start(
     tools: ToolRegistry | None = None,
     stdin: Any = None,
     config: Config | None = None,
+    ask: Ask | None = None,
 ) -> Run:
     """Create a session for a program and hold it.
 
@@ -175,6 +176,8 @@ def start(
         stdin: What `io.read` reads: a binary file, or None.
         config: The limits and permissions that hold unless others are given, and all else
             that can be set; None for the defaults.
+        ask: Asked before something is refused that a flag could allow; true allows it for the
+            session.
 
     Raises:
         UsageError: A limit is unknown or no positive number.
@@ -201,7 +204,7 @@ def start(
         _check_room(store, config)
         _append(store, session, lease, [_note(1, START, program.save(store))])
     session = store.sessions.get(session.key)
-    return Run(store, session, lease, program, _services(on_output, tools, stdin, config))
+    return Run(store, session, lease, program, _services(on_output, tools, stdin, config, ask))
 
 
 def _configured(program: Program, config: Config, store: str) -> Program:
@@ -247,6 +250,7 @@ def resume(
     on_progress: OnProgress | None = None,
     config: Config | None = None,
     by: str = "python",
+    ask: Ask | None = None,
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -259,6 +263,7 @@ def resume(
         on_output: Called with each new output.
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads.
+        ask: As for `start`.
         on_progress: Called with how many records of how many were re-executed.
         config: The configuration; None for the defaults. Limits and permissions are those
             that the session was begun with.
@@ -282,7 +287,7 @@ def resume(
         store.inbox.drain(session.key)  # what was asked of an earlier run
         check_resumable(session)
         program = program_of(store, session)
-        services = _services(on_output, tools, stdin, config)
+        services = _services(on_output, tools, stdin, config, ask)
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
@@ -352,7 +357,9 @@ def program_of(store: Store, session: SessionRecord) -> Program:
     _, body = next(iter(store.history.records(session.key, 1, 1)))
     program = Program.load(store, Record.unpack(body))
     origin = origin_of(store, session)
-    given = store.sessions.permissions(origin.key)
+    given = store.sessions.permissions(session.key)
+    if given is None:
+        given = store.sessions.permissions(origin.key)
     permissions = program.permissions if given is None else Permissions.from_dict(given)
     if given is not None:
         program = replace(
@@ -497,7 +504,11 @@ def _append(store: Store, session: SessionRecord, lease: int, records: Sequence[
 
 
 def _services(
-    on_output: OnOutput | None, tools: ToolRegistry | None, stdin: Any, config: Config
+    on_output: OnOutput | None,
+    tools: ToolRegistry | None,
+    stdin: Any,
+    config: Config,
+    ask: Ask | None,
 ) -> Services:
     artifacts = config.artifacts
     collection = Collection(
@@ -510,5 +521,5 @@ def _services(
     )
     return Services(
         tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin, collection=collection,
-        config=config,
+        config=config, ask=ask,
     )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import apsw
@@ -150,13 +150,21 @@ class Sessions:
         return rows.from_row(row)
 
     def permissions(self, key: int) -> dict[str, Any] | None:
-        """Return what an imported session may do here; None for one that was begun here.
+        """Return what a session may do if that is not what its history begins with.
+
+        So it is for one that was imported, or to which somebody allowed more; None for others.
 
         Args:
             key: The session's key; it may be hidden.
         """
         found = self._database.value("SELECT permissions FROM sessions WHERE key = ?", (key,))
         return None if found is None else values.decode(found)
+
+    def set_permissions(self, key: int, permissions: Mapping[str, Any]) -> None:
+        """Change what a session may do (`Permissions.to_dict`)."""
+        self._database.write(
+            "UPDATE sessions SET permissions = ? WHERE key = ?", (values.encode(permissions), key)
+        )
 
     def find(self, text: str) -> SessionRecord:
         """Return the session that a person means.

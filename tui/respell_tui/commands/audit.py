@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from respell.errors import UsageError
-from respell.store import AuditEntry
+from respell.errors import SessionNotFound, UsageError
+from respell.store import AuditEntry, Store
 from respell.times import now_us, rfc3339
 from respell_tui.context import Command
 from respell_tui.describe import age
 from respell_tui.output import table
+
+_ALL = 100_000
+_PREFIX = 4  # characters of an id that are enough
 
 
 def audit(command: Command) -> int:
@@ -30,18 +33,15 @@ def audit(command: Command) -> int:
     return 0
 
 
-def _session_id(store: Any, ident: str) -> str:
-    from respell.errors import SessionNotFound
-
+def _session_id(store: Store, ident: str) -> str:
     try:
-        found: str = store.sessions.find(ident).id
+        return store.sessions.find(ident).id
     except SessionNotFound:
-        known = [one.session for one in store.audit.list(limit=100_000)]
-        gone = sorted({one for one in known if len(ident) >= 4 and one.startswith(ident)})
+        known = {one.session for one in store.audit.list(limit=_ALL)}
+        gone = [one for one in known if len(ident) >= _PREFIX and one.startswith(ident)]
         if len(gone) != 1:
             raise
         return gone[0]
-    return found
 
 
 def _table(command: Command, found: list[AuditEntry]) -> None:

@@ -16,11 +16,13 @@ from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.commands.run import BY, Stopper, host, standard_input
+from respell_tui.commands.run import BY, host, standard_input
 from respell_tui.context import Command, event_number, json_option, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
+from respell_tui.permission import asker
 from respell_tui.printing import Printer
 from respell_tui.progress import Progress
+from respell_tui.stopping import Stopper
 from respell_tui.text import fit, one_line
 
 IDENTICAL, DIFFERENT = 0, 4
@@ -135,7 +137,7 @@ def _run(command: Command, store: Store, key: int) -> int:
     with Stopper(command.err) as stopper:
         resumed = engine.resume(
             store, made, on_output=Printer(command), stdin=standard_input(),
-            config=command.config, by=BY,
+            config=command.config, by=BY, ask=asker(command, stopper),
         )  # fmt: skip
         return host(command, store, resumed, stopper)
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, BinaryIO
 
 from respell.engine import run as engine
@@ -25,14 +21,13 @@ from respell_tui.commands.settling import settlements_of
 from respell_tui.context import Command, json_option, pair, short, text_option
 from respell_tui.describe import session_object
 from respell_tui.detach import detached
-from respell_tui.output import Out
+from respell_tui.permission import asker
 from respell_tui.printing import Printer
 from respell_tui.progress import Progress
+from respell_tui.stopping import Stopper
 
 BY = "cli"
 """Who acts, as histories and the audit log show it."""
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(command: Command) -> int:
@@ -98,6 +93,7 @@ def _run_here(
             on_output=Printer(command),
             stdin=None if announce else standard_input(),
             config=command.config,
+            ask=asker(command, stopper),
         )
         if announce is not None:
             announce(started.session.id)
@@ -131,6 +127,7 @@ def resume(command: Command) -> int:
             on_progress=progress,
             config=command.config,
             by=BY,
+            ask=asker(command, stopper),
         )
         command.err.line("session ", session.id)
         return host(command, store, resumed, stopper)
@@ -222,53 +219,3 @@ def host(command: Command, store: Store, held: Run, stopper: Stopper) -> int:
 def standard_input() -> BinaryIO | None:
     """Return what the script reads with `io.read`; None where there is no input."""
     return None if sys.stdin is None else sys.stdin.buffer
-
-
-class Stopper:
-    """Turns Ctrl-C, SIGTERM and SIGHUP into a suspend, and a second one into a kill.
-
-    Both are safe: whatever was not recorded is done again at the next resume.
-    """
-
-    def __init__(self, words: Out) -> None:
-        self._words = words
-        self._run: Run | None = None
-        self._previous: dict[int, Any] = {}
-        self.asked = 0
-
-    def __enter__(self) -> Stopper:
-        for number in _SIGNALS:
-            # What was ignored when we came (nohup, a shell's `&`) stays ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                self._previous[number] = signal.signal(number, self._heard)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, previous in self._previous.items():
-            signal.signal(number, previous)
-
-    @contextlib.contextmanager
-    def holding(self, held: Run) -> Iterator[None]:
-        """Pass signals to this run; also those that came before there was one."""
-        self._run = held
-        for count in range(1, self.asked + 1):
-            self._pass_on(count)
-        try:
-            yield
-        finally:
-            self._run = None
-
-    def _heard(self, _number: int, _frame: FrameType | None) -> None:
-        self.asked += 1
-        if self.asked == 1 and self._words.is_terminal:
-            # Not through the stream: the signal may have come while it was writing.
-            os.write(2, b"\nsuspending at the next effect; once more to stop now\n")
-        self._pass_on(self.asked)
-
-    def _pass_on(self, count: int) -> None:
-        if self._run is None:
-            return
-        if count == 1:
-            self._run.suspend()
-        else:
-            self._run.kill()

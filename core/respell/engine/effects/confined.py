@@ -6,6 +6,7 @@ import os
 import shutil
 import stat
 import tempfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from respell.security import Permissions
 
 def permissions_of(ctx: EffectContext) -> Permissions:
     """Return the script's permissions: the store closed, its temporary folder open."""
-    return _permissions(ctx.permissions, ctx.store.path, ctx.session.id)
+    permissions = _permissions(ctx.permissions.silent(), ctx.store.path, ctx.session.id)
+    ask = ctx.permissions.ask
+    return permissions if ask is None else replace(permissions, ask=ask)
 
 
 @lru_cache(maxsize=64)

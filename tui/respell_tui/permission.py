@@ -1,0 +1,51 @@
+"""The question whether a script may do what it asks for."""
+
+from __future__ import annotations
+
+import os
+import select
+import sys
+
+from respell.errors import PermissionDenied
+from respell.security import Ask
+from respell_tui.context import Command
+from respell_tui.stopping import Stopper
+
+_LOOK_S = 0.1
+
+
+def asker(command: Command, stopper: Stopper) -> Ask | None:
+    """Return what asks the person at the terminal; None where nobody is to be asked.
+
+    Args:
+        command: The command that runs a script.
+        stopper: Ctrl-C stands for no.
+    """
+    interactive = sys.stdin is not None and sys.stdin.isatty() and command.err.is_terminal
+    if not (interactive and command.config.security.ask):
+        return None
+
+    def ask(refused: PermissionDenied) -> bool:
+        reason = str(refused).partition(" To allow it: ")[0]
+        err = command.err
+        err.line(err.paint("permission", "yellow"), ": ", reason)
+        err.line("allow it for this session? ", refused.flag, " [y/N]")
+        answer = _line(stopper)
+        return answer is not None and answer.strip().lower() in ("y", "yes")
+
+    return ask
+
+
+def _line(stopper: Stopper) -> str | None:
+    """Return what is typed; None if the run is asked to stop instead."""
+    typed = b""
+    while not typed.endswith(b"\n"):
+        if stopper.asked:
+            return None
+        ready, _, _ = select.select([0], [], [], _LOOK_S)
+        if ready:
+            more = os.read(0, 1024)
+            if not more:
+                return None
+            typed += more
+    return typed.decode(errors="replace")

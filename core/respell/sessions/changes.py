@@ -120,12 +120,16 @@ def _change(
         if fields.get("error"):
             fields["error"] |= {"event": writer.number}
         store.sessions.update(now.key, status=wanted, **fields)
+        action = _EVENTS[wanted].replace("lifecycle", "session")
+        store.audit.note(action, session=now.id, actor=by, target=now.name, reason=reason)
         store.leases.release(now.key, lease)
     store.sync()
     return store.sessions.get(session.key)
 
 
-def delete_session(store: Store, session: SessionRecord) -> None:
+def delete_session(
+    store: Store, session: SessionRecord, *, by: str = "outside", reason: str = ""
+) -> None:
     """Delete a session with its history, artifacts, state and temporary files.
 
     While a fork still reads from its history, that is only hidden, and goes with the fork.
@@ -133,6 +137,8 @@ def delete_session(store: Store, session: SessionRecord) -> None:
     Args:
         store: Where it is.
         session: The session.
+        by: Who does it, as the audit log shows it.
+        reason: Why, likewise.
 
     Raises:
         SessionNotFound: There is no such session (any more).
@@ -140,6 +146,11 @@ def delete_session(store: Store, session: SessionRecord) -> None:
     """
     from respell.engine.effects.confined import remove_temporary_folder
 
-    store.sessions.delete(session.key)
+    def audited(record: SessionRecord) -> None:
+        store.audit.note(
+            "session.delete", session=record.id, actor=by, target=record.name, reason=reason
+        )
+
+    store.sessions.delete(session.key, along=audited)
     store.sync()
     remove_temporary_folder(session.id)

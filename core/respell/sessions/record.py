@@ -137,6 +137,7 @@ class SessionQuery:
         created_by: Only those created by this session id (or person).
         created_after: Only those created at or after this time (µs since 1970 UTC).
         created_before: Only those created before it.
+        ended_before: Only those that completed or failed before it.
         text: Only those whose name or description contains it, in any case.
         sort: The field to sort by.
         desc: Descending; None means newest or most first, and names and statuses from A.
@@ -151,6 +152,7 @@ class SessionQuery:
     created_by: str | None = None
     created_after: int | None = None
     created_before: int | None = None
+    ended_before: int | None = None
     text: str | None = None
     sort: SessionSort = "created_at"
     desc: bool | None = None

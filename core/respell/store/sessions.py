@@ -372,6 +372,7 @@ def _where(query: SessionQuery) -> Where:
     where.add_given("created_by = ?", query.created_by)
     where.add_given("created_at >= ?", query.created_after)
     where.add_given("created_at < ?", query.created_before)
+    where.add_given("ended_at < ?", query.ended_before)
     where.add_tags("tags", query.tags)
     where.add_text(("name", "description"), query.text)
     return where

@@ -100,6 +100,8 @@ class StoredBlob:
         Raises:
             ValueError: The stored bytes are not what address and size say.
         """
+        if not 0 <= self.size <= WHOLE_LIMIT:
+            raise ValueError(f"a blob that is no list can't have {self.size} bytes")
         if self.codec == _RAW:
             data = self.data
         elif self.codec == _LZ4:
@@ -413,14 +415,11 @@ class Blobs:
         return self._inline(address, info), str(self._database.path)
 
     def _whole(self, address: bytes, info: BlobInfo) -> bytes:
-        stored, where = self._stored(address, info)
+        data, where = self._stored(address, info)
         try:
-            data: bytes = lz4.frame.decompress(stored) if info.codec == _LZ4 else stored
-        except RuntimeError as error:
+            return StoredBlob(address, info.size, info.codec, data).content()
+        except ValueError as error:
             raise StoreCorrupt(_damaged(address, where)) from error
-        if blake3(data).digest() != address:
-            raise StoreCorrupt(_damaged(address, where))
-        return data
 
     def _inline(self, address: bytes, info: BlobInfo) -> bytes:
         data: bytes | None = self._database.value(

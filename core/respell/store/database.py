@@ -303,7 +303,7 @@ class Database:
                 self._connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
                 self._give_lock()
 
-    def _explained(self, error: apsw.Error | UnicodeEncodeError) -> StoreError | UsageError:
+    def _explained(self, error: apsw.Error | UnicodeError) -> StoreError | UsageError:
         connection = getattr(self, "_connection", None)  # not there while it is being opened
         return self.faults.of_sqlite(error, connection.system_errno if connection else 0)
 

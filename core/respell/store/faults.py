@@ -25,6 +25,7 @@ ENVIRONMENT = (
     apsw.NoMemError,
     apsw.ConnectionClosedError,
     UnicodeEncodeError,
+    UnicodeDecodeError,
 )
 """What can go wrong without a mistake in our SQL."""
 
@@ -49,9 +50,7 @@ class Faults:
         reason = error.strerror or str(error)
         return StoreError(f"can't {action} the store {self._folder}: {reason}")
 
-    def of_sqlite(
-        self, error: apsw.Error | UnicodeEncodeError, code: int = 0
-    ) -> StoreError | UsageError:
+    def of_sqlite(self, error: apsw.Error | UnicodeError, code: int = 0) -> StoreError | UsageError:
         """Return what to raise for one of `ENVIRONMENT`.
 
         Args:
@@ -84,6 +83,11 @@ class Faults:
                 )
             case apsw.ConnectionClosedError():
                 return self.closed()
+            case UnicodeDecodeError():
+                return StoreCorrupt(
+                    f"{self._path} is damaged: a text in it is not UTF-8 any more "
+                    f"({error.object[:60]!r}); `respell check --repair` finds and mends the row"
+                )
             case UnicodeEncodeError():
                 return UsageError(
                     f"the text {error.object[:60]!r} can't be stored: it has bytes that are not "

@@ -14,9 +14,10 @@ from respell.errors import (
     SessionNotFound,
     StoreCorrupt,
 )
-from respell.history.record import FIRST_HASH, Record, chain
+from respell.history.record import FIRST_HASH, Record
 from respell.store.appending import INSERT_OPEN, STILL_OPEN, Batch, HistoryWriter
 from respell.store.blobs import Blobs
+from respell.store.chains import Link
 from respell.store.database import Database, Row
 from respell.store.large import put_back
 from respell.store.lineage import LATER, Segment, beginning, last_begun, lineage
@@ -310,34 +311,41 @@ class History:
             SessionNotFound: There is no such session.
             StoreCorrupt: A record is missing, damaged or not in its place; says which.
         """
-        count, number, head = 0, 0, FIRST_HASH
+        link = Link()
         name = self._name(session)
         for segment in self._lineage(session):
-            for seq, known, large, event, begun, body in self._chained(segment):
-                where = f"record {seq} (event {event}) of session {name}"
-                if seq != count + 1:
-                    raise StoreCorrupt(f"{where} follows record {count}: records are missing")
+            for seq, known, large, event, begun, body in self.chained(segment):
                 whole = body if large is None else self._whole(segment, seq, large, body)
-                head = chain(head, whole)
-                known_begun = None if event == number + 1 else number
-                if (head, _event_number(whole), known_begun) != (known, event, begun):
+                if wrong := link.misfit(seq, known, event, begun, whole):
                     raise StoreCorrupt(
-                        f"{where} is not what was written: it doesn't fit the hash chain. "
+                        f"record {seq} (event {event}) of session {name} {wrong}. "
                         "Restore the store from a backup, or fork the session before this event"
                     )
-                if not 0 < event <= number + 1:
-                    raise StoreCorrupt(f"{where} follows event {number}: events are missing")
-                count, number = seq, max(number, event)
         records, events, head_hash = self._head(session)
-        if (count, number, head) != (records, events, head_hash):
+        if (link.seq, link.number, link.head) != (records, events, head_hash):
             raise StoreCorrupt(
                 f"session {name} has {records} records of {events} events by its row, and its "
-                f"history ends at record {count} of event {number}: its end is missing or was "
-                "changed. Restore the store from a backup"
+                f"history ends at record {link.seq} of event {link.number}: its end is missing or "
+                "was changed. Restore the store from a backup"
             )
-        return count
+        return link.seq
 
-    def _chained(self, segment: Segment) -> Iterator[Row]:
+    def whole(self, key: int, seq: int, large: bytes, body: bytes) -> bytes:
+        """Return the bytes of a record with its large values put back.
+
+        Args:
+            key: Key of the session that has the record in its rows.
+            seq: The record's sequence number.
+            large: The column of this name.
+            body: The same.
+
+        Raises:
+            StoreCorrupt: A large value is damaged or missing.
+        """
+        return self._whole(Segment(key, seq - 1, seq), seq, large, body)
+
+    def chained(self, segment: Segment) -> Iterator[Row]:
+        """Yield seq, hash, large, number, begun and body of a segment's records."""
         start = segment.after + 1
         while rows := self._database.rows_up_to(
             _BATCH_BYTES,
@@ -382,8 +390,3 @@ class History:
                 f"record {seq} of session {self._name(segment.key)} is damaged ({error}); run "
                 "`respell check`"
             ) from error
-
-
-def _event_number(body: bytes) -> int:
-    """Return the event number of a packed record; unpacking all of it takes far longer."""
-    return int.from_bytes(body[1:9], "little")

@@ -139,7 +139,7 @@ class Search:
     def _listed(self, folder: bytes) -> list[os.DirEntry[bytes]]:
         self._ctx.check_cancelled()
         try:
-            resolved = self._ctx.permissions.check_read(folder)
+            resolved = self._ctx.permissions.silent().check_read(folder)
             with os.scandir(os.fsencode(resolved)) as scan:
                 entries = list(islice(scan, MAX_ENTRIES + 1))
         except PermissionDenied:
@@ -170,7 +170,7 @@ class Search:
         """Search one file; returns why it can't be, else nothing."""
         self._ctx.check_cancelled()
         try:
-            resolved = self._ctx.permissions.check_read(path)
+            resolved = self._ctx.permissions.silent().check_read(path)
             # A pipe would wait for somebody to write into it.
             descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:

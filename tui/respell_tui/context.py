@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from respell.store import Store
 
 
+BY = "cli"
+"""Who acts, as histories and the audit log show it."""
+
+
 class Command:
     """One call of `respell`.
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 from respell.errors import InvalidTransition, UsageError
-from respell.sessions.changes import end_session
+from respell.sessions.changes import delete_session, end_session
 from respell.sessions.lifecycle import ARCHIVED, COMPLETED, FAILED
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.context import Command, short
+from respell_tui.context import BY, Command, short
 from respell_tui.describe import count
 
 NOT_DELETED = 2
@@ -33,7 +33,7 @@ def archive(command: Command) -> int:
 def _end(command: Command, status: str, *, reason: str = "") -> int:
     with command.with_session(command.args.id) as (store, session):
         _check_idle(command, store, session, status)
-        end_session(store, session, status, reason=reason, by="the command line")
+        end_session(store, session, status, reason=reason, by=BY)
         command.err.line(f"session {short(session)} is {status}")
     return 0
 
@@ -55,8 +55,7 @@ def delete(command: Command) -> int:
         if not command.args.yes and not _agreed(command, session):
             command.err.line("nothing was deleted")
             return NOT_DELETED
-        store.sessions.delete(session.key)
-        store.sync()
+        delete_session(store, session, by=BY)
         command.err.line(f"session {short(session)} is deleted")
     return 0
 

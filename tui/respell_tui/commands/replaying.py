@@ -16,8 +16,8 @@ from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.commands.run import BY, host, standard_input
-from respell_tui.context import Command, event_number, json_option, pair, short
+from respell_tui.commands.run import host, standard_input
+from respell_tui.context import BY, Command, event_number, json_option, pair, short
 from respell_tui.describe import arguments, count, ending, seconds, session_object
 from respell_tui.permission import asker
 from respell_tui.printing import Printer

@@ -18,16 +18,13 @@ from respell.store import Store
 from respell.times import now_us
 from respell_tui.commands.outcome import tell
 from respell_tui.commands.settling import settlements_of
-from respell_tui.context import Command, json_option, pair, short, text_option
+from respell_tui.context import BY, Command, json_option, pair, short, text_option
 from respell_tui.describe import session_object
 from respell_tui.detach import detached
 from respell_tui.permission import asker
 from respell_tui.printing import Printer
 from respell_tui.progress import Progress
 from respell_tui.stopping import Stopper
-
-BY = "cli"
-"""Who acts, as histories and the audit log show it."""
 
 
 def run(command: Command) -> int:

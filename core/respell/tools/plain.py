@@ -54,6 +54,14 @@ def plain(value: Any) -> Any:
     return value
 
 
+def text_if_possible(data: bytes) -> str | bytes:
+    """Return bytes as text where they are UTF-8, as Lua strings are passed."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def fits_into_a_result(value: Any, depth: int = 0) -> bool:
     """Return whether a value, e.g. of JSON text, nests no deeper than a tool may return."""
     if depth > MAX_DEPTH - _ENVELOPES:

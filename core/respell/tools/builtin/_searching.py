@@ -12,6 +12,7 @@ from typing import Any
 from respell.errors import PermissionDenied, UsageError
 from respell.tools.linear_patterns import LinearPattern
 from respell.tools.model import ToolContext
+from respell.tools.plain import text_if_possible
 
 MAX_MATCHES = 1000
 MAX_DEPTH = 100
@@ -73,6 +74,8 @@ class Search:
     def __init__(self, wanted: Wanted, ctx: ToolContext) -> None:
         self._wanted = wanted
         self._ctx = ctx
+        # Of what is within a folder nobody is asked: what is closed is skipped.
+        self._permissions = ctx.permissions.silent()
         self._skipped: list[dict[str, Any]] = []
         self._entries = 0
         self._read_bytes = 0
@@ -139,7 +142,7 @@ class Search:
     def _listed(self, folder: bytes) -> list[os.DirEntry[bytes]]:
         self._ctx.check_cancelled()
         try:
-            resolved = self._ctx.permissions.silent().check_read(folder)
+            resolved = self._permissions.check_read(folder)
             with os.scandir(os.fsencode(resolved)) as scan:
                 entries = list(islice(scan, MAX_ENTRIES + 1))
         except PermissionDenied:
@@ -162,7 +165,7 @@ class Search:
     def _skip(self, path: bytes, reason: str) -> None:
         self.files_skipped += 1
         if len(self._skipped) < _MAX_LISTED_SKIPS:
-            self._skipped.append({"file_path": _text(path), "reason": reason})
+            self._skipped.append({"file_path": text_if_possible(path), "reason": reason})
 
     # Files -------------------------------------------------------------------------------
 
@@ -170,7 +173,7 @@ class Search:
         """Search one file; returns why it can't be, else nothing."""
         self._ctx.check_cancelled()
         try:
-            resolved = self._ctx.permissions.silent().check_read(path)
+            resolved = self._permissions.check_read(path)
             # A pipe would wait for somebody to write into it.
             descriptor = os.open(resolved, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
             with open(descriptor, "rb") as file:
@@ -213,7 +216,7 @@ class Search:
         around = self._wanted.context_lines
         line = lines[number].removesuffix(b"\r")
         match = {
-            "file_path": _text(path),
+            "file_path": text_if_possible(path),
             "line_number": number + 1,
             "column_number": begin + 1,
             "line_content": _shortened(line),
@@ -248,19 +251,12 @@ def _spans(pattern: LinearPattern, line: bytes) -> Iterator[tuple[int, int]]:
 def _shortened(line: bytes) -> str | bytes:
     line = line.removesuffix(b"\r")
     if len(line) <= _MAX_LINE:
-        return _text(line)
+        return text_if_possible(line)
     cut = line[:_MAX_LINE]
     # Not in the middle of a character.
     while cut and cut[-1] & 0xC0 == 0x80 and len(cut) > _MAX_LINE - 4:
         cut = cut[:-1]
-    return _text(cut[:-1] + "…".encode())
-
-
-def _text(data: bytes) -> str | bytes:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data
+    return text_if_possible(cut[:-1] + "…".encode())
 
 
 def _size(match: dict[str, Any]) -> int:

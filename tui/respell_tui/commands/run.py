@@ -14,6 +14,7 @@ from respell.engine.program import Program, read_script
 from respell.engine.run import Run, RunResult
 from respell.errors import RespellError, SessionBusy, UsageError
 from respell.sessions.record import SessionRecord
+from respell.sessions.retention import apply_in_passing
 from respell.store import Store
 from respell.times import now_us
 from respell_tui.commands.outcome import tell
@@ -210,7 +211,16 @@ def host(command: Command, store: Store, held: Run, stopper: Stopper) -> int:
     tell(command, store, result)
     if command.args.json:
         command.out.json(session_object(store, result.session))
+    _tidy(command, store)
     return result.exit_code
+
+
+def _tidy(command: Command, store: Store) -> None:
+    """Archive and delete old sessions; what the script came to is said already, and stands."""
+    try:
+        apply_in_passing(store, command.config)
+    except RespellError as error:
+        command.err.line("respell: old sessions were not tidied up: ", str(error))
 
 
 def standard_input() -> BinaryIO | None:

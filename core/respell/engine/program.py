@@ -15,7 +15,7 @@ from typing import Any
 
 from respell import values
 from respell._version import __version__
-from respell.errors import StoreCorrupt, UsageError
+from respell.errors import StoreCorrupt, StoreError, UsageError
 from respell.history.record import Record
 from respell.security import Permissions
 from respell.store import Store
@@ -115,7 +115,7 @@ class Program:
         """Return the program that a session's first event recorded.
 
         Raises:
-            StoreCorrupt: The first event is not `lifecycle.start`.
+            StoreCorrupt: The first event is not `lifecycle.start`, or holds no program.
         """
         if start.name != START:
             raise StoreCorrupt(
@@ -123,18 +123,26 @@ class Program:
                 "Run `respell check`."
             )
         recorded = start.arguments()
-        script = recorded["script"]
-        return cls(
-            name=recorded["name"],
-            source=store.blobs.get(script if isinstance(script, bytes) else script.encode()),
-            args=tuple(recorded.get("args") or ()),
-            input=recorded.get("input"),
-            seed=tuple(recorded["seed"]),
-            script_dir=Path(os.fsdecode(recorded["script_dir"])),
-            cwd=Path(os.fsdecode(recorded["cwd"])),
-            permissions=Permissions.from_dict(recorded["permissions"]),
-            without=tuple(recorded.get("without") or ()),
-        )
+        try:
+            script = recorded["script"]
+            return cls(
+                name=recorded["name"],
+                source=store.blobs.get(script if isinstance(script, bytes) else script.encode()),
+                args=tuple(recorded.get("args") or ()),
+                input=recorded.get("input"),
+                seed=tuple(recorded["seed"]),
+                script_dir=Path(os.fsdecode(recorded["script_dir"])),
+                cwd=Path(os.fsdecode(recorded["cwd"])),
+                permissions=Permissions.from_dict(recorded["permissions"]),
+                without=tuple(recorded.get("without") or ()),
+            )
+        except StoreError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise StoreCorrupt(
+                f"the first event of the history does not hold a program ({error!r:.80}); run "
+                "`respell check`"
+            ) from error
 
     def init(self, *, session_id: str, **modes: Any) -> bytes:
         """Return the INIT payload for a worker.

@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,7 +55,7 @@ class ExportReport:
         blobs: How many pieces of content.
         size: Bytes of the file.
         redacted: Whether parts of it were replaced, now or before.
-        replaced: How many matches were replaced now.
+        redactions: How many matches were replaced now.
         left_out: Ids of sessions that it loaded, which are not its own.
     """
 
@@ -67,8 +67,12 @@ class ExportReport:
     blobs: int
     size: int
     redacted: bool
-    replaced: int
+    redactions: int
     left_out: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell export --json` shows it."""
+        return {**asdict(self), "path": str(self.path), "left_out": list(self.left_out)}
 
 
 def export_session(
@@ -115,6 +119,8 @@ def export_session(
 @contextmanager
 def _written(path: Path) -> Iterator[BinaryIO]:
     """Give a file that takes the place of `path` once the block has ended well."""
+    if "\0" in str(path):
+        raise UsageError(f"a path can't have a NUL byte: {str(path)!r}")
     unfinished = path.with_name(f".respell-{secrets.token_hex(8)}.tmp")
     try:
         _check_free(path)
@@ -188,7 +194,7 @@ class _Export:
             {
                 "respell": __version__,
                 "exported_at": now_us(),
-                "session": main.id,
+                "session_id": main.id,
                 "redacted": redacted,
             },
         )
@@ -223,7 +229,7 @@ class _Export:
             blobs=self._blobs.count,
             size=self._writer.size,
             redacted=redacted,
-            replaced=self._redaction.replaced if self._redaction else 0,
+            redactions=self._redaction.replaced if self._redaction else 0,
             left_out=tuple(it for it in loaded if it not in inside),
         )
 

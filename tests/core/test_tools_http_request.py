@@ -48,6 +48,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
         self.routes: dict[str, Callable[[Handler], None]] = {}
+        self.ending = threading.Event()
 
     @property
     def url(self) -> str:
@@ -72,6 +73,7 @@ def server() -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
+        server.ending.set()
         server.shutdown()
         thread.join()
 
@@ -239,7 +241,7 @@ def test_a_server_that_trickles_times_out_too(server: Server, tmp_path: Path) ->
 
     server.routes["/"] = trickle
     try:
-        with pytest.raises(EffectFailed, match="took too long"):
+        with pytest.raises(EffectFailed, match="timed out; timeout_s says"):
             request(tmp_path, f"{server.url}/", timeout_s=0.2)
     finally:
         done.set()
@@ -318,3 +320,45 @@ def test_cancelling_leaves_the_wait_between_attempts(tmp_path: Path) -> None:
 def test_what_is_wrong_with_a_request(tmp_path: Path, params: dict[str, Any], says: str) -> None:
     with pytest.raises(EffectFailed, match=says):
         TOOLS.invoke("http_request", params, tool_context(tmp_path))
+
+
+def dripping(handler: Handler) -> None:
+    """Send a header letter by letter, for ever, until nobody listens."""
+    try:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nx: ")
+        handler.wfile.flush()
+        while not handler.server.ending.wait(0.02):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+    except OSError:
+        handler.close_connection = True
+
+
+def test_a_server_that_answers_letter_by_letter_does_not_hold_a_call_up(
+    server: Server, tmp_path: Path
+) -> None:
+    server.routes["/"] = dripping
+    start = time.monotonic()
+    with pytest.raises(EffectFailed, match="timed out; timeout_s says"):
+        request(tmp_path, f"{server.url}/", timeout_s=0.3, retry={"max_attempts": 1})
+    assert time.monotonic() - start < 5
+
+
+def test_cancelling_ends_a_request_that_waits(server: Server, tmp_path: Path) -> None:
+    server.routes["/"] = dripping
+    ctx = tool_context(tmp_path)
+    threading.Timer(0.2, ctx.cancel.set).start()
+    with pytest.raises(EffectFailed, match="the call was cancelled"):
+        TOOLS.invoke("http_request", {"input": f"{server.url}/"}, ctx)
+
+
+def test_half_an_answer_without_a_length_is_no_answer(server: Server, tmp_path: Path) -> None:
+    def endless(handler: Handler) -> None:
+        handler.close_connection = True
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nhalf")
+        handler.wfile.flush()
+        handler.server.ending.wait(30)
+
+    server.routes["/"] = endless
+    with pytest.raises(EffectFailed, match="timed out"):
+        request(tmp_path, f"{server.url}/", timeout_s=0.3)

@@ -57,6 +57,7 @@ class LinearPattern:
                 f"known here: {_words(error)}. Look-around and back-references are left out, "
                 "see github.com/google/re2/wiki/Syntax"
             ) from None
+        self._longest = _MAX_WORK // max(self._expression.programsize, 1)
 
     def found_in(self, text: bytes) -> bool:
         """Return whether the pattern is found.
@@ -77,7 +78,7 @@ class LinearPattern:
         return (match.span() for match in self._expression.finditer(text))
 
     def _check(self, text: bytes) -> None:
-        if self._expression.programsize * len(text) > _MAX_WORK:
+        if len(text) > self._longest:
             raise UsageError(
                 f"parameter {self._name}: {shortened(self._pattern)!r} is too complex for "
                 f"{len(text)} bytes at once; use fewer or shorter repeats"

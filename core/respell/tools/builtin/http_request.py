@@ -14,6 +14,7 @@ from respell.errors import EffectFailed, UsageError
 from respell.settings import HttpRequestSettings
 from respell.times import now_us, rfc3339
 from respell.tools.builtin._http_order import PARAMETERS, Order, order_of
+from respell.tools.builtin._http_watch import Watch
 from respell.tools.model import Tool, ToolContext
 from respell.tools.plain import fits_into_a_result, plain
 from respell.tools.result import ToolResult, enveloped
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_REDIRECTS = 10
+_TOO_LONG = "timed out; timeout_s says how long it may take"
 # Methods that a server answers the same when it hears them twice (RFC 9110, 9.2.2).
 _REPEATABLE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE")
 
@@ -60,13 +62,17 @@ def _answered(order: Order, ctx: ToolContext) -> tuple[httpx.Response, bytes]:
     """Return the answer of the last attempt."""
     import httpx
 
-    with httpx.Client(verify=_trust(), follow_redirects=False) as client:
+    with (
+        httpx.Client(verify=_trust(), follow_redirects=False) as client,
+        Watch(ctx.cancel, order.deadline) as watch,
+    ):
         attempt = 1
         while True:
             failure: httpx.TransportError
             try:
-                response, body = _attempt(client, order, ctx)
+                response, body = _attempt(client, order, ctx, watch)
             except httpx.TransportError as error:
+                _check_ended(order, ctx, watch)
                 if not _may_repeat(order, error) or attempt >= order.retry.attempts:
                     raise EffectFailed(_in_words(order, error)) from error
                 failure = error
@@ -80,6 +86,13 @@ def _answered(order: Order, ctx: ToolContext) -> tuple[httpx.Response, bytes]:
                 failure = httpx.TransportError(f"status {response.status_code}")
             _wait(order, attempt, failure, ctx)
             attempt += 1
+
+
+def _check_ended(order: Order, ctx: ToolContext, watch: Watch) -> None:
+    """Leave if the request was ended early: what came of it is not all there was."""
+    if watch.ended:
+        ctx.check_cancelled()
+        raise EffectFailed(f"{order.method} {order.url}: {_TOO_LONG}")
 
 
 def _may_repeat(order: Order, error: httpx.TransportError) -> bool:
@@ -104,13 +117,16 @@ def _wait(order: Order, attempt: int, failure: httpx.TransportError, ctx: ToolCo
     ctx.check_cancelled()
 
 
-def _attempt(client: httpx.Client, order: Order, ctx: ToolContext) -> tuple[httpx.Response, bytes]:
+def _attempt(
+    client: httpx.Client, order: Order, ctx: ToolContext, watch: Watch
+) -> tuple[httpx.Response, bytes]:
     """Send the request and follow redirects, asking for permission at each host."""
     import httpx
 
     url = httpx.URL(order.url)
     _check(url, ctx)
     request = client.build_request(order.method, url, headers=order.headers, content=order.content)
+    request.extensions["trace"] = watch.trace
     for _ in range(MAX_REDIRECTS + 1):
         request.extensions["timeout"] = _timeouts(order)
         response = client.send(request, auth=order.auth or None, stream=True)
@@ -119,6 +135,7 @@ def _attempt(client: httpx.Client, order: Order, ctx: ToolContext) -> tuple[http
             body = b"" if following is not None else _body(response, order, ctx)
         finally:
             response.close()
+        _check_ended(order, ctx, watch)
         if following is None:
             return response, body
         _check(following.url, ctx)
@@ -158,9 +175,7 @@ def _body(response: httpx.Response, order: Order, ctx: ToolContext) -> bytes:
                 f"bytes; max_body_bytes allows up to {ctx.config.tools.http_request.max_body_bytes}"
             )
         if time.monotonic() > order.deadline:
-            raise EffectFailed(
-                f"{order.method} {order.url}: the answer took too long; see timeout_s"
-            )
+            raise EffectFailed(f"{order.method} {order.url}: {_TOO_LONG}")
         ctx.check_cancelled()
     return bytes(body)
 
@@ -174,7 +189,7 @@ def _in_words(order: Order, error: httpx.TransportError) -> str:
 
     text = str(error) or type(error).__name__
     if isinstance(error, httpx.TimeoutException):
-        text = "timed out; timeout_s says how long it may take"
+        text = _TOO_LONG
     return f"{order.method} {order.url}: {text}"
 
 

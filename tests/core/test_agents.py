@@ -129,8 +129,12 @@ def test_a_resumed_session_asks_nothing_twice(script: Any, model: Model) -> None
     assert len(model.asked) == 1
     done = script.resume(stopped.session, value="time")
     assert script.lines == ["1: first", "2: second time", "2\t4"]
-    assert messages(model) == [("user", "first"), ("assistant", "1: first"), ("user", "second time")]
-    assert done.session.usage["tokens"] == sum([2, 2] + [2 + 2 + 3, 4])
+    assert messages(model) == [
+        ("user", "first"),
+        ("assistant", "1: first"),
+        ("user", "second time"),
+    ]
+    assert done.session.usage["tokens"] == (2 + 2) + (2 + 2 + 3 + 4)
 
 
 def test_a_replay_asks_no_model(script: Any, model: Model, store: Store) -> None:
@@ -154,7 +158,7 @@ def test_another_answer_leads_a_fork_elsewhere(
     script.resume(fork.id)
     assert script.lines == ["kept", "sold"]
     assert len(model.asked) == 1
-    with pytest.raises(UsageError, match="agent.request ends with a text, or a table with text"):
+    with pytest.raises(UsageError, match=r"agent\.request ends with a text, or a table with text"):
         respell.fork(done.session, store=store, at=number, outcome={"said": "yes"})
 
 
@@ -174,7 +178,8 @@ def test_agents_in_parallel_branches_are_asked_at_the_same_time(
         local one = Agent.create{model = "test/m"}
         local function ask(text) return function() return one:execute(text).text end end
         local done = Workflow.parallel{branches = {ask("a"), ask("b"), function()
-          return coroutine.wrap(function() return select(2, pcall(one.execute, one, "c")).text end)()
+          local function inner() return select(2, pcall(one.execute, one, "c")).text end
+          return coroutine.wrap(inner)()
         end}}:execute()
         for i, branch in ipairs(done.results) do print(i, branch.success, branch.result) end
         local said = {}
@@ -302,8 +307,10 @@ def test_an_agent_is_a_tool_for_others(script: Any, store: Store) -> None:
     done = script("""
         Agent.create{model = "mock/echo", name = "expert", description = "knows all"}
         print(Agent.wrapAsTool("expert", {tool_name = "ask_expert"}))
-        local boss = Agent.create{model = "mock/scripted", tools = {"ask_expert"}, options = {answers = {
-          {tool_calls = {{name = "ask_expert", arguments = {prompt = "why?"}}}}, "because"}}}
+        local answers = {
+          {tool_calls = {{name = "ask_expert", arguments = {prompt = "why?"}}}}, "because"}
+        local boss = Agent.create{
+          model = "mock/scripted", tools = {"ask_expert"}, options = {answers = answers}}
         local r = boss:execute("find out")
         print(r.text, r.tool_calls[1].result)
         print(boss:hasTool("ask_expert"), boss:getToolMetadata("ask_expert").description)
@@ -322,16 +329,18 @@ def test_scripted_answers_come_in_order_or_by_what_is_asked(script: Any, tmp_pat
         json.dumps(["one", {"text": "two", "finish_reason": "tired"}, {"fail": "refused"}])
     )
     script("""
-        local function agent(options) return Agent.create{model = "mock/scripted", options = options} end
+        local function agent(options)
+          return Agent.create{model = "mock/scripted", options = options} end
         local a = agent{file = "answers.json"}
         print(a:execute("x").text, a:execute("x").finish_reason, pcall(a.execute, a, "x"))
         print(pcall(a.execute, a, "x"))
-        local b = agent{cycle = true, answers = {"odd", "even", {match = "weather", text = "sunny"}}}
+        local answers = {"odd", "even", {match = "weather", text = "sunny"}}
+        local b = agent{cycle = true, answers = answers}
         for _, asked in ipairs{"a", "the weather?", "c", "d"} do print(b:execute(asked).text) end
     """)
     assert script.lines == [
-        "one\ttired\tfalse\tmain.lua:4: mock/scripted: the model refused to answer",
-        "false\tmain.lua:5: mock/scripted: there is no answer for request 4: 3 are given in order, "
+        "one\ttired\tfalse\tmain.lua:5: mock/scripted: the model refused to answer",
+        "false\tmain.lua:6: mock/scripted: there is no answer for request 4: 3 are given in order, "
         "and none that matches what was asked. Give more, or cycle = true",
         "odd", "sunny", "odd", "even",
     ]  # fmt: skip
@@ -340,7 +349,8 @@ def test_scripted_answers_come_in_order_or_by_what_is_asked(script: Any, tmp_pat
 def test_seeded_text_depends_on_seed_and_conversation_only(script: Any) -> None:
     script("""
         local function say(seed, prompt)
-          return Agent.create{model = "mock/seeded", options = {seed = seed, words = 5}}:execute(prompt).text
+          local options = {seed = seed, words = 5}
+          return Agent.create{model = "mock/seeded", options = options}:execute(prompt).text
         end
         print(say(1, "a") == say(1, "a"), say(1, "a") == say(2, "a"), say(1, "a") == say(1, "b"))
         print(select(2, say(1, "a"):gsub("%a+", "")))
@@ -350,7 +360,8 @@ def test_seeded_text_depends_on_seed_and_conversation_only(script: Any) -> None:
 
 def test_the_mock_counts_tokens_and_costs_what_it_is_told(script: Any) -> None:
     done = script("""
-        local a = Agent.create{model = "mock/echo", options = {prices = {input = 1000000, output = 2e6}}}
+        local prices = {input = 1000000, output = 2e6}
+        local a = Agent.create{model = "mock/echo", options = {prices = prices}}
         local r = a:execute("12345")
         print(r.usage.input_tokens, r.usage.output_tokens, r.cost_usd)
         local cut = a:execute{prompt = "a long answer", max_tokens = 1}
@@ -362,7 +373,8 @@ def test_the_mock_counts_tokens_and_costs_what_it_is_told(script: Any) -> None:
 
 def test_the_mock_fails_when_it_is_told_to(script: Any) -> None:
     script("""
-        local a = Agent.create{model = "mock/echo", options = {fail = {kind = "rate_limit", after = 1, times = 2}}}
+        local fail = {kind = "rate_limit", after = 1, times = 2}
+        local a = Agent.create{model = "mock/echo", options = {fail = fail}}
         for i = 1, 4 do print(pcall(a.execute, a, "x") or select(2, pcall(error, "failed", 0))) end
     """)
     assert script.lines == ["true", "failed", "failed", "true"]

@@ -78,7 +78,8 @@ def test_what_happens_while_the_answer_comes_is_inside_of_the_request(
     script: Any, model: Model, store: Store, names: Callable[[Any], list[str]]
 ) -> None:
     done = script("""
-        Agent.create{model = "test/m"}:stream("go", function(text) State.set("last", text) print(text) end)
+        local function hear(text) State.set("last", text) print(text) end
+        Agent.create{model = "test/m"}:stream("go", hear)
         print(State.get("last"))
     """)
     request = names(done).index("agent.request") + 1
@@ -178,7 +179,9 @@ def test_a_callback_that_would_wait_for_the_world_is_refused(
         Utils.sleep(0)
         print("afterwards it may")
     """)
-    assert f"the callback of a stream must be over at once: it can't cause {what}" in script.lines[0]
+    assert (
+        f"the callback of a stream must be over at once: it can't cause {what}" in script.lines[0]
+    )
     assert script.lines[0].startswith("false\tmain.lua:3: ")
     assert script.lines[1] == "afterwards it may"
 

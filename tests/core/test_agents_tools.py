@@ -52,7 +52,9 @@ def test_two_rounds_of_tools_lead_to_an_answer(
         local a = Agent.create{model = "test/m", tools = {"add", Tool.get("hash_calculator")}}
         local r = a:execute("sum it up")
         print(r.text, r.requests, #r.tool_calls)
-        for _, call in ipairs(r.tool_calls) do print(call.id, call.name, type(call.result), call.error) end
+        for _, call in ipairs(r.tool_calls) do
+          print(call.id, call.name, type(call.result), call.error)
+        end
         print(a:getMetrics().tool_calls, #a:getState().conversation)
         """
     )

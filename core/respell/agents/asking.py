@@ -35,6 +35,7 @@ from respell.secrecy import MASK, has_secret_name
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 MAX_TOOL_CALLS = 128
 
+_INT_LIMIT = 2**63
 _MOST_TOKENS = 2**53
 _SHORTEST_SECRET = 8
 _SHOWN_NAME = 256
@@ -267,12 +268,14 @@ def _cost(cost: Any) -> float:
 
 
 def _clean(value: Any) -> Any:
-    """Return a value whose texts are all UTF-8; JSON can smuggle in half a surrogate pair."""
+    """Return a value as Lua can have it: JSON allows larger integers, and half surrogate pairs."""
     match value:
         case str():
             if value.isascii():
                 return value
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        case int() if not isinstance(value, bool) and not -_INT_LIMIT <= value < _INT_LIMIT:
+            return float(value)
         case Mapping():
             return {_clean(key): _clean(item) for key, item in value.items()}
         case list() | tuple():

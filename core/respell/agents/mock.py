@@ -274,8 +274,9 @@ def _read(path: str, ctx: ProviderContext) -> list[dict[str, Any]]:
         PermissionDenied: The script may not read it.
         UsageError: There are no answers in it.
     """
+    allowed = ctx.permissions.check_read(path)
     try:
-        with open(ctx.permissions.check_read(path), "rb") as file:
+        with open(allowed, "rb") as file:
             data = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise EffectFailed(f"can't read the answers in {path}: {error.strerror}") from None

@@ -10,7 +10,7 @@ from respell.agents.provider import Provider, ProviderContext, Request
 from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
-from respell.errors import RespellError, UsageError
+from respell.errors import PermissionDenied, RespellError, UsageError
 
 MAX_NAME_BYTES = 255
 MAX_TOOL_ROUNDS = 1000
@@ -53,6 +53,8 @@ def agent_create(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     found = registry.find(provider)
     try:
         found.check(request_of({**config, "tools": None}), _provider_context(ctx))
+    except PermissionDenied:
+        raise
     except RespellError as error:
         raise UsageError(f"Agent.create: {without_keys(str(error))}") from None
     return {name: value for name, value in config.items() if value is not None}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -172,7 +172,8 @@ def import_session(
         _check_room(store, path, found.new_bytes)
         chain = reader.chain
         reader.rewind()
-        with _Arrival(store, list(found.sessions)) as arrival:
+        ids = dict.fromkeys((contents.session_id, *found.sessions))
+        with _Arrival(store, ids) as arrival:
             again = Contents(reader, again=True)
             again.hand_to(arrival, lambda at: told(reader.size + at))
             if reader.chain != chain:
@@ -251,7 +252,7 @@ class _Arrival:
     As a context: what was not completed in it is removed again.
     """
 
-    def __init__(self, store: Store, ids: list[str]) -> None:
+    def __init__(self, store: Store, ids: Iterable[str]) -> None:
         """Make sure that there is room for sessions of these ids."""
         self._store = store
         self._database = store._database

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from respell.engine import run as running
 from respell.engine.program import Program
 from respell.engine.run import Run, Settlements
 from respell.errors import InDoubt
+from respell.history.record import Record
+from respell.sessions.record import new_id, no_usage
 from respell.store import Store
 from stories import begin, kill_group, write_script
 from stories import respell as command
@@ -177,6 +180,53 @@ def test_a_replay_of_a_broken_off_stream_ends_where_it_broke_off(
     session, _ = broken_off_stream(store, tmp_path, model)
     result = respell.replay(session, store=store)
     assert result.identical, result.divergence
+
+
+EVERYTHING = """
+Tool.register("add", {description = "adds"}, function(p) return p.a + p.b end)
+local call = {name = "add", arguments = {a = 1, b = 2}}
+local answers = {{text = "let me see", tool_calls = {call}}, "it is three"}
+local a = Agent.create{
+  model = "mock/scripted", tools = {"add"}, options = {answers = answers, chunk_size = 4}}
+local heard = {}
+local r = a:stream("add", function(text, info)
+  if info.index == 1 then heard = {} end  -- an answer begins, maybe again
+  heard[#heard + 1] = text
+  State.set("heard", #heard)
+end)
+local function ask(text)
+  return function() return Agent.create{model = "mock/echo"}:execute(text).text end
+end
+local done = Workflow.parallel{branches = {ask("left"), ask("right")}}:execute()
+print(r.text, table.concat(heard), done.results[1].result, done.results[2].result)
+"""
+
+
+def test_a_host_may_die_after_any_record(script: Any, store: Store) -> None:
+    """Each time the requests that are in doubt are made again, and the end is the same."""
+    whole = script(EVERYTHING)
+    assert whole.session.status == "completed", whole.session.error
+    bodies = [body for _, body in store.history.records(whole.session.key)]
+    records = [Record.unpack(body) for body in bodies]
+    last = max(i for i, one in enumerate(records) if one.ordinal)
+    asked_again = 0
+    for cut in range(1, last + 1):
+        lost = store.sessions.insert(
+            replace(whole.session, id=new_id(), key=0, status="active", usage=no_usage())
+        )
+        lease = store.leases.acquire(lost.key)
+        store.history.writer(lost.key, lease).append(records[:cut])
+        store.leases.release(lost.key, lease)
+        doubtful = frozenset(one.number for one in running.in_doubt(store, lost))
+        asked_again += len(doubtful)
+        script.lines.clear()
+        done = script.resume(lost.id, settlements=Settlements(retry=doubtful))
+        assert done.session.status == "completed", (cut, done.session.error)
+        printed = any(one.name == "output.line" for one in records[:cut])
+        assert script.lines == ([] if printed else ["it is three\tit is three\tleft\tright"]), cut
+        found = respell.replay(done.session, store=store)
+        assert found.identical, (cut, found.divergence)
+    assert asked_again > 4
 
 
 def test_a_killed_process_leaves_the_same_as_a_killed_host(tmp_path: Path) -> None:

@@ -264,4 +264,5 @@ TOOL = Tool(
     decide=reads,
     category="utility",
     tags=("date", "time", "timezone"),
+    aliases={"date_string": "input"},
 )

@@ -128,6 +128,7 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("description", session.description),
         ("status", status),
         ("because", "\n".join(_why(store, session))),
+        ("redacted", "it can be viewed and compared, not resumed" if session.redacted else ""),
         ("run by", str(holder) if holder else ""),
         ("script", session.script or "none: it belongs to the script that created it"),
         ("arguments", " ".join(session.args)),
@@ -205,6 +206,8 @@ def _last_suspend(store: Store, session: SessionRecord) -> dict[str, Any]:
 
 def _next_step(command: Command, store: Store, session: SessionRecord, word: str) -> str:
     ident = short(session)
+    if session.redacted:
+        return command.respell("events", ident)
     match word:
         case "running":
             return command.respell("events", ident, "--follow")

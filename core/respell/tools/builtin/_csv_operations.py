@@ -11,7 +11,7 @@ from typing import Any
 from respell.errors import UsageError
 from respell.tools.builtin._csv_excel import workbook
 from respell.tools.builtin._csv_statistics import analysis
-from respell.tools.builtin._csv_table import Table, number_in, written
+from respell.tools.builtin._csv_table import MARKS, Table, number_in, written
 from respell.tools.builtin._validation_values import is_email
 
 FORMATS = {
@@ -52,9 +52,9 @@ def run(payload: dict[str, Any]) -> Any:
 
 def warm_up() -> None:
     """Have everything imported that is imported late; see `confinement.call`."""
-    excel = {"format": "excel"}
-    for data in (b"a,b\n1,2\n", "a,b\n1,2\n".encode("utf-16"), b"a,b\n\xe9,2\n"):
-        run({"operation": "convert", "input": data, "options": excel})
+    for mark, encoding in (*MARKS, (b"", "windows-1252")):
+        data = mark + "é,b\n1,2\n".encode(encoding)
+        run({"operation": "convert", "input": data, "options": {"format": "excel"}})
 
 
 def _analyze(table: Table, options: Options) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from array import array
 from datetime import date, datetime
 from typing import Any
@@ -115,16 +114,19 @@ class Column:
 
 
 def _of_numbers(numbers: array[float]) -> dict[str, float | None]:
+    found: dict[str, float | None] = {"median": _median(numbers)}
     try:
         mean = math.fsum(numbers) / len(numbers)
         variance = math.fsum((number - mean) ** 2 for number in numbers) / len(numbers)
     except OverflowError:  # beyond the largest float
-        return {"median": statistics.median(numbers)}
-    return {
-        "mean": mean,
-        "median": statistics.median(numbers),
-        "std_dev": math.sqrt(variance),
-    }
+        return found
+    return {**found, "mean": mean, "std_dev": math.sqrt(variance)}
+
+
+def _median(numbers: array[float]) -> float:
+    ordered = sorted(numbers)
+    low, high = ordered[(len(ordered) - 1) // 2], ordered[len(ordered) // 2]
+    return low / 2 + high / 2
 
 
 def kind_of(text: str) -> str:

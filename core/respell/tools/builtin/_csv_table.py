@@ -16,6 +16,8 @@ from itertools import islice
 from respell.errors import UsageError
 
 DELIMITERS = (",", ";", "\t", "|")
+MARKS = ((codecs.BOM_UTF16_LE, "UTF-16LE"), (codecs.BOM_UTF16_BE, "UTF-16BE"))
+"""How texts in other encodings than UTF-8 begin."""
 MAX_COLUMNS = 16_384
 
 _LOOKED_AT = 10  # rows that a delimiter is guessed from
@@ -99,11 +101,23 @@ class Table:
         raise UsageError(f"there is no column {name!r:.100}{hint} Columns are: {names:.1000}")
 
 
+class _Lines:
+    """Where a CSV writer writes; each row is one call, and ends with two characters."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+
+    def write(self, row: str) -> None:
+        """Keep a row, which ends with a mere line feed here."""
+        self.parts.append(row[:-2] + "\n")
+
+
 def written(rows: Iterable[Sequence[str]], delimiter: str = ",") -> str:
     """Return rows as CSV text."""
-    out = io.StringIO(newline="")
-    csv.writer(out, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return out.getvalue()
+    lines = _Lines()
+    # The writer quotes what its line ends are made of, and a field may have either.
+    csv.writer(lines, delimiter=delimiter, lineterminator="\r\n").writerows(rows)
+    return "".join(lines.parts)
 
 
 def number_in(field: str) -> float | None:
@@ -117,7 +131,7 @@ def number_in(field: str) -> float | None:
 def _decoded(data: str | bytes) -> tuple[str, str]:
     if isinstance(data, str):
         return data.removeprefix("\ufeff"), "UTF-8"
-    for mark, name in ((codecs.BOM_UTF16_LE, "UTF-16LE"), (codecs.BOM_UTF16_BE, "UTF-16BE")):
+    for mark, name in MARKS:
         if data.startswith(mark):
             return data[len(mark) :].decode(name, errors="replace"), name
     try:

@@ -47,12 +47,16 @@ class Link:
             wrong = f"follows event {self.number}: events are missing"
         else:
             wrong = ""
-        self.seq, self.head = seq, known
-        number = event if begun is None else begun
-        if seq == before + 1:
-            number = min(number, self.number + 1)  # a damaged one must not spoil all that follow
-        self.number = max(self.number, number)
+        self.skip(seq, known, event, begun)
         return wrong
+
+    def skip(self, seq: int, known: bytes, event: int, begun: int | None) -> None:
+        """Go on to the next record without a look at its body; see `misfit`."""
+        number = event if begun is None else begun
+        if seq == self.seq + 1:
+            number = min(number, self.number + 1)  # a damaged one must not spoil all that follow
+        self.seq, self.head = seq, known
+        self.number = max(self.number, number)
 
 
 def _event_number(body: bytes) -> int:

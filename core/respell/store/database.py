@@ -114,8 +114,7 @@ class Database:
         except ENVIRONMENT as error:
             raise self._explained(error) from error
         connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
-        connection.create_scalar_function("folded", _folded, 1, deterministic=True)
-        connection.create_scalar_function("row_sum", row_sum, deterministic=True)
+        define_functions(connection)
         return connection
 
     def _open(self) -> None:
@@ -266,6 +265,15 @@ class Database:
             except ENVIRONMENT as error:
                 raise self._explained(error) from error
         return found
+
+    def read_through(self, sql: str, bindings: Sequence[Any] = ()) -> None:
+        """Read all rows of a query and keep none: to see whether they can be read."""
+        with self.mutex:
+            try:
+                for _ in self._connection.execute(sql, bindings):
+                    pass
+            except ENVIRONMENT as error:
+                raise self._explained(error) from error
 
     def insert(self, sql: str, bindings: Sequence[Any] = ()) -> int:
         """Run one INSERT, like `write`, and return the new row's key."""
@@ -490,6 +498,12 @@ class Database:
         """Return where all histories end: for stores that have no file of that yet."""
         rows = self.rows("SELECT key, id, records, head_hash FROM sessions")
         return [Head(*row) for row in rows]
+
+
+def define_functions(connection: apsw.Connection) -> None:
+    """Give a connection what the store's SQL calls."""
+    connection.create_scalar_function("folded", _folded, 1, deterministic=True)
+    connection.create_scalar_function("row_sum", row_sum, deterministic=True)
 
 
 def _folded(*text: Any) -> Any:

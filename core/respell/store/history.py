@@ -292,6 +292,14 @@ class History:
         rows.update(batch.opened)
         self._database.execute_many(INSERT_OPEN, rows.values())
 
+    def list_open_effects(self, session: int) -> None:
+        """List a session's effects without outcome anew, from its records."""
+        self._database.write("DELETE FROM open_effects WHERE session = ?", (session,))
+        batch = Batch(session, 0, 0, FIRST_HASH)
+        for seq, body in self.records(session):
+            batch.note(Record.unpack(body), seq)
+        self._database.execute_many(INSERT_OPEN, batch.opened.values())
+
     def _ended_later(self, session: int, seq: int) -> list[int]:
         """Return numbers of events begun up to record `seq` that have records after it."""
         number = self.event_at(session, seq)
@@ -376,7 +384,7 @@ class History:
         record = self._unpacked(segment, seq, body)
         try:
             return put_back(record, large, self._blobs).pack()
-        except (NotFound, StoreCorrupt) as error:
+        except (NotFound, StoreCorrupt, IndexError) as error:
             raise StoreCorrupt(
                 f"a large value of record {seq} of session {self._name(segment.key)} can't be "
                 f"read: {error}"

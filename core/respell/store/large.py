@@ -42,6 +42,11 @@ def set_apart(record: Record, blobs: Putting) -> tuple[Record, bytes | None, lis
     return replace(record, **empty), bytes((flags,)) + b"".join(addresses), addresses
 
 
+def addresses_of(large: bytes) -> list[bytes]:
+    """Return the addresses in a column `large`."""
+    return [large[at : at + HASH_SIZE] for at in range(1, len(large), HASH_SIZE)]
+
+
 def put_back(record: Record, large: bytes, blobs: Blobs) -> Record:
     """Return the whole record again; raises what `Blobs.get` raises.
 

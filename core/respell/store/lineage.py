@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 from dataclasses import dataclass
 
-from respell.errors import SessionNotFound
+from respell.errors import SessionNotFound, StoreCorrupt
 from respell.store.database import Database
 
 LATER = (
@@ -36,6 +36,7 @@ def lineage(database: Database, session: int) -> list[Segment]:
 
     Raises:
         SessionNotFound: There is no such session.
+        StoreCorrupt: Its row is damaged.
     """
     segments: list[Segment] = []
     key: int | None = session
@@ -44,6 +45,11 @@ def lineage(database: Database, session: int) -> list[Segment]:
         row = database.row("SELECT fork_of, fork_seq FROM sessions WHERE key = ?", (key,))
         if row is None:
             raise SessionNotFound(f"there is no session with key {key}")
+        if row[0] is not None and row[0] >= key:  # a fork is younger than what it was forked from
+            raise StoreCorrupt(
+                f"the session with key {key} can't be a fork of the one with key {row[0]}; "
+                "run `respell check`"
+            )
         if row[1] < up_to:  # else it was forked again before its own first record
             segments.append(Segment(key, row[1], up_to))
         key, up_to = row[0], min(up_to, row[1])

@@ -1,0 +1,1 @@
+"""The parts of a check, each of which knows one kind of thing in a store."""

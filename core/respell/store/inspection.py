@@ -1,0 +1,210 @@
+"""What all parts of a check share: the store, the report, and how things are put right."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import apsw
+
+from respell.errors import RespellError, StoreCorrupt
+from respell.store.damaged import Damaged
+from respell.store.database import Database, Row
+from respell.store.findings import CheckReport, Finding
+from respell.store.large import addresses_of
+from respell.store.store import Store
+
+OnProgress = Callable[[int, int], None]
+
+_LISTED = 200
+_USERS_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """How something is put right.
+
+    Attributes:
+        promise: What `respell check --repair` does, after these words.
+        do: Does it; returns what was done, and what is left to do.
+        key: Key of the session that is changed by it; 0 for none. It must not be held.
+    """
+
+    promise: str
+    do: Callable[[], str]
+    key: int = 0
+
+
+class Inspection:
+    """One run of a check.
+
+    Attributes:
+        store: The store.
+        database: Its database.
+        report: What was found so far.
+        read_data: Whether every byte is read.
+        damaged: Where repairs put what they take out.
+        verified: Addresses of blobs whose bytes were read already.
+    """
+
+    def __init__(
+        self, store: Store, *, read_data: bool, repair: bool, on_progress: OnProgress
+    ) -> None:
+        self.store = store
+        self.database: Database = store._database
+        self.report = CheckReport(read_data)
+        self.read_data = read_data
+        self.damaged = Damaged(self.database.folder / "damaged")
+        self.verified: set[bytes] = set()
+        self._repair = repair
+        self._on_progress = on_progress
+        self._done = self._total = 0
+        self._listed: Counter[str] = Counter()
+        self._unreadable: set[str] = set()
+
+    # ── findings ─────────────────────────────────────────────────────────────────────────
+
+    def found(
+        self,
+        kind: str,
+        what: str,
+        advice: str,
+        mend: Mend | None = None,
+        *,
+        session: str = "",
+        blob: bytes = b"",
+        path: str = "",
+    ) -> None:
+        """Report something, and put it right where that is wanted and safe."""
+        repaired = False
+        if mend is not None and self._repair:
+            repaired, advice = self._mended(mend, advice)
+        elif mend is not None:
+            advice = f"`respell check --repair` {mend.promise}. {advice}".rstrip()
+        self._listed[kind] += 1
+        if self._listed[kind] > _LISTED:
+            if not repaired:
+                self.report.unlisted[kind] = self.report.unlisted.get(kind, 0) + 1
+            return
+        finding = Finding(kind, what, advice, repaired, session, blob.hex(), path)
+        self.report.findings.append(finding)
+
+    def _mended(self, mend: Mend, advice: str) -> tuple[bool, str]:
+        try:
+            with self.database:
+                holder = self.store.leases.holder(mend.key) if mend.key else None
+                if holder is not None:
+                    return False, (
+                        f"it was left as it is, because {holder} holds the session: "
+                        "`respell suspend` it and check again"
+                    )
+                return True, mend.do()
+        except (RespellError, OSError, apsw.Error) as error:
+            return False, f"the repair failed ({error}). {advice}".rstrip()
+
+    def progress(self, done: int = 1) -> None:
+        """Tell that so many more things were looked at."""
+        self._done += done
+        self._on_progress(min(self._done, self._total), self._total)
+
+    def finish(self) -> None:
+        """Tell that all was looked at, however many things were skipped."""
+        self._on_progress(self._total, self._total)
+
+    def expect(self, things: int) -> None:
+        """Tell that so many more things are to be looked at."""
+        self._total += things
+
+    # ── reading what may be damaged ──────────────────────────────────────────────────────
+
+    def rows(self, table: str, sql: str, bindings: Sequence[Any] = ()) -> list[Row]:
+        """Return the rows of a query; a table that can't be read is a finding, once."""
+        try:
+            return self.database.rows(sql, bindings)
+        except (StoreCorrupt, apsw.SQLError) as error:
+            self.unreadable(table, error)
+            return []
+
+    def unreadable(self, table: str, error: Exception) -> None:
+        """Report that a table can't be read as a whole; which rows is found out later."""
+        if table not in self._unreadable:
+            self._unreadable.add(table)
+            self.found(
+                "database.unreadable",
+                f"rows of the table {table} can't be read: {error}",
+                "Restore the folder from a backup, or export the sessions that can still be read",
+            )
+
+    @property
+    def unreadable_tables(self) -> frozenset[str]:
+        """The tables that could not be read so far."""
+        return frozenset(self._unreadable)
+
+    # ── names ────────────────────────────────────────────────────────────────────────────
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Ids of all sessions by key, hidden ones included."""
+        sql = "SELECT key, CAST(id AS BLOB) FROM sessions ORDER BY key"
+        return {key: text_of(name) for key, name in self.rows("sessions", sql)}
+
+    def name(self, key: int) -> str:
+        """Return a session's id, or how else to call it."""
+        return self.names.get(key) or f"of key {key}"
+
+    def users_of(self, address: bytes) -> str:
+        """Return who refers to a blob, as the end of a sentence; empty for nobody."""
+        wanted = [address, *self._lists.get(address, ())]
+        users: list[str] = []
+        for one in wanted:
+            for session, name, version in self.rows(
+                "artifacts",
+                "SELECT session, CAST(name AS BLOB), version FROM artifacts"
+                " WHERE content_hash = ? AND NOT deleted LIMIT 10",
+                (one,),
+            ):
+                artifact = f"artifact {text_of(name)!r} version {version}"
+                users.append(f"{artifact} of session {self.name(session)}")
+            for (session,) in self.rows(
+                "blob_refs", "SELECT session FROM blob_refs WHERE hash = ? LIMIT 10", (one,)
+            ):
+                users.append(f"the history of session {self.name(session)}")
+            for (key,) in self.rows(
+                "sessions", "SELECT key FROM sessions WHERE script_hash = ? LIMIT 10", (one.hex(),)
+            ):
+                users.append(f"session {self.name(key)} as its script")
+        users = list(dict.fromkeys(users))
+        more = f" and {len(users) - _USERS_NAMED} more" if len(users) > _USERS_NAMED else ""
+        return f"; needed by {', '.join(users[:_USERS_NAMED])}{more}" if users else ""
+
+    @cached_property
+    def _lists(self) -> dict[bytes, list[bytes]]:
+        """The lists that each chunk is part of."""
+        found: dict[bytes, list[bytes]] = {}
+        for (address,) in self.rows("blobs", "SELECT hash FROM blobs WHERE place = 2"):
+            try:
+                chunks = self.store.blobs.stored(address).chunks
+            except RespellError:
+                continue  # a finding of its own
+            for chunk in chunks:
+                found.setdefault(chunk, []).append(address)
+        return found
+
+    def large_values(self) -> Iterator[tuple[int, int, bytes]]:
+        """Yield session, sequence number and address of each large value of a record."""
+        for key in self.names:
+            for seq, large in self.rows(
+                "records",
+                "SELECT seq, large FROM records WHERE session = ? AND large IS NOT NULL",
+                (key,),
+            ):
+                for address in addresses_of(large):
+                    yield key, seq, address
+
+
+def text_of(data: bytes | None) -> str:
+    """Return text that was read as bytes because it may be damaged."""
+    return (data or b"").decode(errors="backslashreplace")

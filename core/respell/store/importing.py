@@ -188,11 +188,25 @@ def recorded_permissions(store: Store, session: SessionRecord) -> Permissions | 
 
     Of an imported session that is not what it may do here (see `store.sessions.permissions`).
     """
-    for _, body in store.history.records(session.key, 1, 1):
+    if session.redacted or not session.has_program:
+        return None
+    return _recorded(store, session.key)
+
+
+def _recorded(store: Store, key: int) -> Permissions:
+    """Return what the first record says that a program was allowed.
+
+    Raises:
+        ValueError: The history does not begin as that of a program.
+    """
+    for _, body in store.history.records(key, 1, 1):
         record = Record.unpack(body)
-        if record.name == START and not session.redacted:
-            return Permissions.from_dict(record.arguments()["permissions"])
-    return None
+        if record.name == START:
+            try:
+                return Permissions.from_dict(record.arguments()["permissions"])
+            except (KeyError, TypeError, AttributeError) as error:
+                raise ValueError(f"its permissions are none ({error!r:.80})") from None
+    raise ValueError("its history does not begin with what the program is")
 
 
 def _check_room(store: Store, path: Path, needed: int) -> None:
@@ -415,7 +429,7 @@ class _Arrival:
             )
         record = self._rows[self._key].record
         if record.has_program and not record.redacted:
-            self._recorded(self._key)
+            _recorded(self._store, self._key)
         opened = [] if record.redacted else list(self._opened[self._key].values())
         if any(type(due) not in (int, type(None)) for *_, due in opened):
             raise ValueError("a timer is due at no time")
@@ -450,19 +464,7 @@ class _Arrival:
 
     def _allowed(self, key: int, permissions: Permissions) -> Permissions:
         """Return these permissions without what a session was denied where it was begun."""
-        there = self._recorded(key)
+        there = _recorded(self._store, key)
         denied = tuple(dict.fromkeys((*permissions.deny, *there.deny)))
         sessions = there.sessions if there.sessions == "own" else permissions.sessions
         return replace(permissions, deny=denied, sessions=sessions)
-
-    def _recorded(self, key: int) -> Permissions:
-        """Return what a session was allowed where it was begun.
-
-        Raises:
-            ValueError: Its history does not begin as that of a program.
-        """
-        for _, body in self._store.history.records(key, 1, 1):
-            record = Record.unpack(body)
-            if record.name == START:
-                return Permissions.from_dict(record.arguments()["permissions"])
-        raise ValueError("its history does not begin with what the program is")

@@ -245,3 +245,15 @@ def test_a_simulation_takes_no_longer_than_the_session_may(script: Any, store: S
     stopped = script("print(1) while true do end", limits={"max_duration": 0.5})
     with pytest.raises(LimitReached, match="max_duration"):
         respell.replay(stopped.session, store=store, mode="simulate")
+
+
+def test_an_error_that_is_a_table_replays_as_identical(script: Any, store: Store) -> None:
+    done = script("""
+        local function fail() error({code = 5}) end
+        Tool.register('fail', {description = 'fails'}, fail)
+        Hook.register('BeforeToolExecution', fail)
+        print(select(2, pcall(Tool.invoke, 'fail', {})).code)
+    """)
+    assert script.lines[-1] == "5"
+    result = respell.replay(done.session, store=store)
+    assert result.identical, result.divergence

@@ -42,13 +42,13 @@ class Origin:
     """Who set a value.
 
     Attributes:
-        kind: `default`, `file` or `environment`.
+        kind: `default`, `file`, `environment` or `option`.
         file: The file, absolute.
         line: The line in it.
-        variable: The environment variable.
+        variable: The environment variable, or the option of the command line.
     """
 
-    kind: Literal["default", "file", "environment"] = "default"
+    kind: Literal["default", "file", "environment", "option"] = "default"
     file: str = ""
     line: int = 0
     variable: str = ""
@@ -56,7 +56,7 @@ class Origin:
     def __str__(self) -> str:
         if self.kind == "file":
             return f"{self.file}:{self.line}"
-        return self.variable if self.kind == "environment" else "default"
+        return self.variable or "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,22 @@ class Config(Settings):
         """Return who set the value of a key."""
         return self.origins.get(key, Origin())
 
+    def project_of_store(self) -> str | None:
+        """Return the folder of the project whose file chose the store, if nobody trusts it."""
+        chosen_by = self.origin(_STORAGE).file
+        for place in self.places:
+            if not place.trusted and chosen_by == str(place.path):
+                return os.path.realpath(place.path.parent)
+        return None
+
+    def protected_files(self) -> list[str]:
+        """Return rules that keep scripts from writing files that settings are read from.
+
+        One that is called `respell.toml` needs none: no script writes such a file.
+        """
+        paths = [place.path for place in self.places if place.exists]
+        return [f"write={os.path.realpath(path)}" for path in paths if path.name != NAME]
+
     def for_scripts(self, path: str) -> Any:
         """Return what a script gets for a dotted path; None where there is nothing.
 
@@ -152,6 +168,8 @@ def load(
     path: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
     cwd: str | os.PathLike[str] | None = None,
+    *,
+    store: str | os.PathLike[str] | None = None,
 ) -> Config:
     """Return the configuration that holds here.
 
@@ -159,6 +177,7 @@ def load(
         path: One file to read instead of the user's and the project's; it counts in full.
         environ: The environment; None for that of this process.
         cwd: The working directory; None for that of this process.
+        store: The folder of the store, where an option names it: stronger than all else.
 
     Raises:
         ConfigError: A file can't be read, or something in a file or in the environment makes
@@ -166,7 +185,7 @@ def load(
     """
     environ = os.environ if environ is None else environ
     here = Path.cwd() if cwd is None else Path(cwd).absolute()
-    loading = _Loading(environ, here)
+    loading = _Loading(environ, here, store)
     chosen = os.fspath(path) if path is not None else environ.get(CONFIG)
     if chosen:
         loading.take_chosen(here / Path(chosen).expanduser())
@@ -185,7 +204,9 @@ def user_file() -> Path:
 class _Loading:
     """Puts a configuration together, from its weakest layer to its strongest."""
 
-    def __init__(self, environ: Mapping[str, str], here: Path) -> None:
+    def __init__(
+        self, environ: Mapping[str, str], here: Path, store: str | os.PathLike[str] | None
+    ) -> None:
         self._here = here
         self._values: dict[str, Any] = {}
         self._origins: dict[str, Origin] = {}
@@ -194,6 +215,9 @@ class _Loading:
         self._warnings: list[str] = []
         self._problems: list[str] = []
         self._environment = self._of_environment(environ)
+        if store is not None:
+            folder = str(here / Path(store).expanduser())
+            self._environment[_STORAGE] = folder, Origin("option", variable="--store")
 
     def take_chosen(self, path: Path) -> None:
         """Take the one file that somebody chose."""
@@ -241,7 +265,7 @@ class _Loading:
         """Take what a file says that may be somebody else's."""
         self._problems.extend(file.problems)
         resolved = list(self._resolved(file))
-        own_store = any(
+        own_store = _STORAGE not in self._environment and any(
             given.setting.key == _STORAGE and value and _is_below(os.path.realpath(value), folder)
             for given, value in resolved
         )
@@ -249,6 +273,8 @@ class _Loading:
             setting = given.setting
             present = self._values.get(setting.key, setting.default)
             if setting.key == _STORAGE or setting.of_store:
+                if setting.key in self._environment:
+                    continue
                 taken = wanted if own_store else present
             else:
                 taken = setting.from_project(present, wanted)
@@ -268,7 +294,7 @@ class _Loading:
         if setting.key == _STORAGE:
             why = "it is a folder outside of the project"
         elif setting.of_store:
-            why = f"the file does not say which store it means ({_STORAGE})"
+            why = f"the store is not one that the file chose ({_STORAGE})"
         elif setting.from_project is lower:
             why = "a limit holds that is lower"
         else:
@@ -343,7 +369,7 @@ def _resolve(setting: Setting, value: Any, folder: Path) -> Any:
         UsageError: A rule makes no sense.
     """
     if setting.kind == "path" and value:
-        return os.path.normpath(folder / Path(value).expanduser())
+        return str(folder / Path(value).expanduser())
     if setting.kind == "folders":
         return tuple(os.path.realpath(folder / Path(one).expanduser()) for one in value)
     if setting.kind == "rules" and value:

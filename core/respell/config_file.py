@@ -16,7 +16,8 @@ from respell.setting import NONE, Setting, shown
 
 NAME = "respell.toml"
 VARS = "vars"
-MAX_BYTES = 1 << 20
+MAX_BYTES = 128 << 10
+MAX_LINE = 2_000  # a key of very many parts keeps the parser busy for minutes
 
 _MAX_DEPTH = 32
 _MAX_PLACED = 8  # parts of a key; what is deeper is said to stand where its table does
@@ -124,12 +125,15 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise ConfigError(f"can't read {path}: {error.strerror}") from None
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{path} is larger than {MAX_BYTES >> 20} MiB: no file of settings")
+        raise ConfigError(f"{path} is larger than {MAX_BYTES >> 10} KiB: no file of settings")
+    for number, line in enumerate(data.split(b"\n"), 1):
+        if len(line) > MAX_LINE:
+            raise ConfigError(f"{path}:{number}: the line is longer than {MAX_LINE} bytes")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: it is not UTF-8 text") from None
+        place = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}:{place}: it is not UTF-8 text") from None
 
 
 def _broken(path: Path, text: str, message: str) -> str:
@@ -265,26 +269,59 @@ def set_value(path: Path | str, key: str, value: Any) -> None:
         ConfigError: There is no such setting, the value is none for it, the file has
             mistakes, or it can't be written.
     """
-    import tomlkit
-
-    setting = settings.find(key)
-    checked = setting.check(value)
+    checked = settings.find(key).check(value)
     target = Path(os.path.realpath(Path(path).expanduser()))
     text = ""
     if target.exists():
         if problems := read(target).problems:
             raise ConfigError(problems[0])
         text = _text(target)
-    document = tomlkit.parse(text)
-    table: Any = document
-    *above, name = key.split(".")
-    for part in above:
-        if part not in table:
-            table[part] = tomlkit.table(is_super_table=part is not above[-1])
-        table = table[part]
     plain = list(checked) if isinstance(checked, tuple) else value
-    table[name] = NONE if plain is None else plain
-    _replace(target, tomlkit.dumps(document))
+    _replace(target, _written(text, key.split("."), NONE if plain is None else plain, target))
+
+
+def _written(text: str, keys: list[str], value: Any, target: Path) -> str:
+    """Return a file's text with one value changed."""
+    import tomllib
+
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+
+    *above, name = keys
+    expected = tomllib.loads(text)
+    inner = expected
+    for part in above:
+        inner = inner.setdefault(part, {})
+    inner[name] = value
+    # Below a table that is written inline or with dotted keys, a table of its own is no TOML.
+    for inline in (False, True):
+        document: Any = tomlkit.parse(text)
+        table = document
+        try:
+            for part in above:
+                if part not in table:
+                    deeper = part is not above[-1]
+                    table[part] = tomlkit.inline_table() if inline else tomlkit.table(deeper)
+                table = table[part]
+            table[name] = value
+        except (TOMLKitError, ValueError):
+            continue
+        written = tomlkit.dumps(document)
+        if _reads(written, expected):
+            return written
+    raise ConfigError(
+        f"{'.'.join(keys)} can't be written into {target} without changing the rest; "
+        f"write it by hand: {'.'.join(keys)} = {tomlkit.item(value).as_string()}"
+    )
+
+
+def _reads(text: str, expected: dict[str, Any]) -> bool:
+    import tomllib
+
+    try:
+        return tomllib.loads(text) == expected
+    except tomllib.TOMLDecodeError:
+        return False
 
 
 def _replace(target: Path, text: str) -> None:

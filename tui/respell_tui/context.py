@@ -47,20 +47,18 @@ class Command:
         """
         from respell import config
 
-        loaded = config.load()
+        loaded = config.load(store=getattr(self.args, "store", None) or None)
         for warning in loaded.warnings:
             self.err.line("respell: ", warning)
         return loaded
 
     def store_path(self) -> Path:
         """Return the store's folder: of `--store`, of the configuration, or the platform's."""
-        option: str | None = getattr(self.args, "store", None)
-        return Path(option).expanduser() if option else self.config.store_folder()
+        return self.config.store_folder()
 
     def chosen_store(self) -> str | None:
         """Return the store somebody named, by option or configuration; None for neither."""
-        option: str | None = getattr(self.args, "store", None)
-        return option or self.config.session.storage_path or None
+        return self.config.session.storage_path or None
 
     def open_store(self, *, create: bool = False) -> Store:
         """Return the store, open; use it in a `with`.

@@ -31,6 +31,7 @@ from respell.errors import (
     InvalidTransition,
     LeaseLost,
     LimitReached,
+    PermissionDenied,
     RespellError,
     UsageError,
 )
@@ -209,7 +210,9 @@ def start(
 
 def _configured(program: Program, config: Config, store: str) -> Program:
     """Return the program with what the configuration says of new sessions."""
-    permissions = program.permissions.on_top_of(config.security.allow, config.security.deny)
+    permissions = program.permissions.on_top_of(
+        config.security.allow, [*config.security.deny, *config.protected_files()]
+    )
     # No rule may open the store itself: a script could give itself another history.
     permissions = replace(
         permissions, closed=(*permissions.closed, store), sessions=config.security.sessions
@@ -275,6 +278,8 @@ def resume(
         SessionBusy: Another host holds it; says who.
         InDoubt: Effects are in doubt and `settlements` does not cover them.
         UsageError: The value does not fit the schema, or a settlement fits no effect.
+        PermissionDenied: It may do more than scripts may by default, and its store was chosen
+            by the file of a project that nobody trusts.
     """
     new_limits = check_limits(limits or {})
     check_resumable(session)
@@ -287,6 +292,7 @@ def resume(
         store.inbox.drain(session.key)  # what was asked of an earlier run
         check_resumable(session)
         program = program_of(store, session)
+        _check_reach(store, session, program, config)
         services = _services(on_output, tools, stdin, config, ask)
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
@@ -305,6 +311,31 @@ def resume(
         store.leases.release(session.key, lease)
         raise
     return Run(store, store.sessions.get(session.key), lease, program, services)
+
+
+def _check_reach(store: Store, session: SessionRecord, program: Program, config: Config) -> None:
+    """Do nothing unless a store that came with somebody's files opens what the project is not.
+
+    Raises:
+        PermissionDenied: It does; says how to resume the session in spite of it.
+    """
+    project = config.project_of_store()
+    if project is None:
+        return
+    known = {*config.security.allow}
+    more = [f"allow {rule}" for rule in program.permissions.allow if str(rule) not in known]
+    for folder in dict.fromkeys((program.cwd, program.script_dir)):
+        path = os.path.realpath(folder)
+        if path != project and not path.startswith(project.rstrip("/") + "/"):
+            more.append(f"work in {path}")
+    if more:
+        raise PermissionDenied(
+            f"session {session.id[:8]} may do more than scripts may by default "
+            f"({', '.join(more)}), and its store was chosen by "
+            f"{config.origin('session.storage_path')}, which may have come with somebody else's "
+            f"files. If the session is yours: `respell --store {store.path} resume "
+            f"{session.id[:8]}`, or put {project} into security.trusted of your own respell.toml"
+        )
 
 
 def check_resumable(session: SessionRecord) -> None:

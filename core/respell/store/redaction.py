@@ -196,8 +196,10 @@ class Redaction:
         unique = Unique(made)
         for key, item in value.items():
             new = key if key in keep else self.value(key)
-            if new != key and isinstance(new, str):
-                new = unique(new)
+            if new in made:
+                # Only what was replaced can be there twice; bytes get a text for a key then.
+                text = new if isinstance(new, str) else repr(new)
+                new = unique(text)
             made[new] = self.value(item)
         return made
 

@@ -32,12 +32,12 @@ PATTERN = "hunter2-Überg?eheim"
 
 SCRIPT = """
 local secret = args[1]
-local child = Session.create{name = "of " .. secret, tags = {secret}, 
+local child = Session.create{name = "of " .. secret, tags = {secret},
     metadata = {[secret] = secret}}
 Session.addTag(child, "tag " .. secret)
 State.set("key " .. secret, {[secret] = {secret, n = 4111111111111111, f = 1.5}})
 State.set("raw", "\\255\\254" .. secret .. "\\0\\255")
-Artifact.store(nil, "plain.txt", "my " .. secret .. "!", 
+Artifact.store(nil, "plain.txt", "my " .. secret .. "!",
     {description = secret, by = secret, tags = {secret, "b"}})
 Artifact.store(nil, "file " .. secret .. " 1.txt", "one")
 Artifact.store(nil, "file " .. secret .. " 2.txt", "two")

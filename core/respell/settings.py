@@ -160,6 +160,19 @@ class HttpRequestSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessExecutorSettings:
+    """`[tools.process_executor]`: the most a call may take."""
+
+    timeout_s: float = _setting(
+        "number", 600.0, "seconds a process may take", least=_TINY, most=600.0, from_project=lower
+    )
+    max_output_bytes: int = _setting(
+        "integer", 1024**2, "bytes of each of its two streams that are kept",
+        least=0, most=64 * 1024**2, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class ToolSettings:
     """`[tools]`."""
 
@@ -167,6 +180,7 @@ class ToolSettings:
         "texts", (), "tools that scripts can't call", from_project=added
     )
     http_request: HttpRequestSettings = field(default_factory=HttpRequestSettings)
+    process_executor: ProcessExecutorSettings = field(default_factory=ProcessExecutorSettings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from respell.engine.limits import LEAST_MEMORY_BYTES, LIMITS
 from respell.engine.program import Program
 from respell.errors import ConfigError, LimitReached, PermissionDenied
 from respell.store import Store
+from stories import counting_server
 
 DOCS = Path(__file__).parents[2] / "docs" / "configuration.md"
 CORE = Path(respell.__file__).parent
@@ -675,6 +676,27 @@ def test_tools_can_be_switched_off(places: Places, script: Any, store: Store) ->
     assert store.audit.list(session=done.session.id, refused=True)
 
 
+def test_tools_use_no_more_than_the_configuration_lets_them(places: Places, script: Any) -> None:
+    config = places.load(
+        RESPELL_TOOLS_PROCESS_EXECUTOR_TIMEOUT_S="0.2",
+        RESPELL_TOOLS_PROCESS_EXECUTOR_MAX_OUTPUT_BYTES="3",
+        RESPELL_TOOLS_HTTP_REQUEST_MAX_BODY_BYTES="1",
+    )
+    script(
+        "local run = function(p, a) return Tool.invoke('process_executor', "
+        "{executable = p, arguments = a}).result end\n"
+        "print(run('sleep', {'30'}).timed_out)\n"
+        "local told = run('echo', {'hello'})\nprint(told.stdout, told.stdout_truncated)",
+        config=config,
+        allow=["process"],
+    )
+    assert script.lines == ["true", "hel\ttrue"]
+    with counting_server() as server:
+        script(f"print(pcall(Tool.invoke, 'http_request', {{input = '{server.url}/double/4'}}))",
+               config=config)  # fmt: skip
+    assert "max_body_bytes allows up to 1" in script.lines[-1]
+
+
 def test_a_session_of_a_store_that_came_with_a_project_does_not_reach_out_of_it(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -761,6 +783,8 @@ READERS: dict[str, str] = {
     "security.ask": "../../tui/respell_tui/permission.py",
     "security.trusted": "config.py",
     "tools.disabled": "engine/effects/tools.py",
+    "tools.process_executor.timeout_s": "tools/builtin/process_executor.py",
+    "tools.process_executor.max_output_bytes": "tools/builtin/process_executor.py",
     "tools.http_request.timeout_s": "tools/builtin/http_request.py",
     "tools.http_request.max_body_bytes": "tools/builtin/http_request.py",
 }

@@ -17,9 +17,6 @@ from respell.tools.result import ToolResult, enveloped
 
 TIMEOUT_MS = 30_000
 MAX_TIMEOUT_MS = 600_000
-MAX_OUTPUT_BYTES = 1 << 20
-"""Of each of the two streams."""
-
 # What a script may set for any program that it may run. Others change what a program does, or
 # which programs that one runs.
 _HARMLESS = ("PATH", "HOME", "USER", "SHELL", "TERM", "LANG", "LC_*", "TZ", "NO_COLOR")
@@ -70,12 +67,14 @@ def _perform(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
         where = "that can be run" if "/" in executable else "on PATH"
         raise UsageError(f"there is no program {shortened(executable)!r} {where}")
     arguments = params.get("arguments", [])
+    most = ctx.config.tools.process_executor
+    timeout_s = min(params.get("timeout_ms", TIMEOUT_MS) / 1000, most.timeout_s)
     start = time.monotonic()
     finished = processes.run(
         [program, *(os.fsdecode(argument) for argument in arguments)],
         cwd=_working_directory(params, ctx.permissions),
         env={**ctx.permissions.environment(), **_environment(params, ctx.permissions)},
-        limits=processes.Limits(params.get("timeout_ms", TIMEOUT_MS) / 1000, MAX_OUTPUT_BYTES),
+        limits=processes.Limits(timeout_s, most.max_output_bytes),
         cancel=ctx.cancel,
     )
     ended = not finished.timed_out and finished.status >= 0

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from respell.agents import registry
-from respell.agents.provider import Provider, ProviderContext, Request, Response
+from respell.agents.protocol import Provider, ProviderContext, Request, Response
 
 Answer = Callable[[Request], Any]
 

@@ -14,7 +14,7 @@ import respell
 from models import Model, model_in_hand
 from respell.agents import asking, registry
 from respell.agents.mock import PROVIDER
-from respell.agents.provider import ProviderContext, Request, Response, ToolCall, Usage
+from respell.agents.protocol import ProviderContext, Request, Response, ToolCall, Usage
 from respell.agents.registry import FunctionProvider, provider
 from respell.engine import run as running
 from respell.engine.program import Program

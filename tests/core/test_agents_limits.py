@@ -11,7 +11,7 @@ import pytest
 
 import respell
 from models import Model, model_in_hand
-from respell.agents.provider import Response, Usage
+from respell.agents.protocol import Response, Usage
 from respell.engine import run as running
 from respell.engine.limits import Meter
 from respell.engine.program import Program

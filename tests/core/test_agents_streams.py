@@ -10,10 +10,11 @@ import pytest
 
 import respell
 from models import Model, model_in_hand
-from respell.agents.provider import Response, ToolCall, Usage
+from respell.agents.protocol import Response, ToolCall, Usage
 from respell.agents.streams import PIECE_BYTES, Stream
 from respell.engine import run as running
 from respell.engine.program import Program
+from respell.engine.run import Settlements
 from respell.errors import EffectFailed
 from respell.store import Store
 
@@ -292,3 +293,47 @@ def test_a_reader_leaves_when_it_is_cancelled() -> None:
     cancel.set()
     with pytest.raises(EffectFailed):
         stream.take(cancel)
+
+
+def test_another_answer_to_a_stream_is_heard_from_its_beginning(
+    script: Any, model: Model, store: Store, names: Callable[[Any], list[str]]
+) -> None:
+    model.answers = ["yes please"]
+    done = script("""
+        local r = Agent.create{model = "test/m"}:stream("go", function(text, info)
+          State.set(tostring(info.index), text)
+        end)
+        print(r.text)
+    """)
+    number = names(done).index("agent.request") + 1
+    fork = respell.fork(done.session, store=store, at=number, outcome="no")
+    forked = script.resume(fork.id)
+    assert script.lines == ["yes please ", "no"], forked.session.error
+    states = [e.args for e in respell.events(store, fork.key) if e.name == "state.set"]
+    assert states[-1] == {"key": "1", "value": "no"}  # the first piece of another answer
+    assert respell.replay(forked.session, store=store).identical
+    edits = {number: "no"}
+    found = respell.replay(done.session, store=store, mode="modified", edits=edits).divergence
+    assert found is not None
+    assert found["found"]["name"] == "state.set"
+    assert "no" in str(found["found"])
+    assert len(model.asked) == 1
+
+
+def test_a_batch_that_is_none_is_a_clear_error(
+    script: Any, model: Model, store: Store, names: Callable[[Any], list[str]]
+) -> None:
+    done = script('print(Agent.create{model = "test/m"}:stream("go", print).text)')
+    number = names(done).index("agent.chunks") + 1
+    for outcome in (5, {"chunks": [1], "done": True}):
+        fork = respell.fork(done.session, store=store, at=number, outcome=outcome)
+        failed = script.resume(fork.id, settlements=_settled(store, fork))
+        message = failed.session.error["message"]
+        assert message == (
+            "main.lua:1: the outcome of agent.chunks must be {chunks = {texts}, done = …}"
+        )
+
+
+def _settled(store: Store, session: Any) -> Settlements:
+    """Give every request in doubt an answer."""
+    return Settlements(outcome={one.number: "x" for one in running.in_doubt(store, session)})

@@ -9,7 +9,7 @@ import pytest
 
 import respell
 from models import Model, model_in_hand
-from respell.agents.provider import Message, Response, ToolCall
+from respell.agents.protocol import Message, Response, ToolCall
 from respell.store import Store
 
 

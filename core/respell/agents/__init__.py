@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from respell.agents.provider import (
+from respell.agents.protocol import (
     Message,
     Provider,
     ProviderContext,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from respell import values
-from respell.agents.provider import (
+from respell.agents.protocol import (
     Message,
     Provider,
     ProviderContext,

@@ -16,7 +16,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from respell.agents.provider import (
+from respell.agents.protocol import (
     BYTES_PER_TOKEN,
     Provider,
     ProviderContext,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any, TypeVar
 
-from respell.agents.provider import Provider, ProviderContext, Request, Response
+from respell.agents.protocol import Provider, ProviderContext, Request, Response
 from respell.errors import EffectFailed, UsageError
 
 ENTRY_POINTS = "respell.providers"

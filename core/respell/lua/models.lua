@@ -9,6 +9,7 @@ return function(engine)
   local raw = engine.raw
   local type, error, ipairs = raw.type, raw.error, raw.ipairs
   local format, concat, tointeger = raw.string.format, raw.table.concat, raw.math.tointeger
+  local min = raw.math.min
 
   local CALLBACK = "the callback of a stream must be over at once: it"
 
@@ -40,21 +41,26 @@ return function(engine)
     }
   end
 
-  -- Hands out what the outcome has and the batches had not: the process ended in between.
+  -- Hands out what is in the outcome and was not heard: the process had ended in between.
+  -- An outcome that a person gave is heard whole.
   local function hand_out_rest(answer, heard, hear)
     local whole = checked(answer).text
+    if concat(heard) == whole then return end
     local chunks = type(answer) == "table" and answer.chunks
-    if type(chunks) == "table" and concat(chunks) == whole and #chunks >= heard then
-      for i = heard + 1, #chunks do hear(chunks[i]) end
+    if type(chunks) == "table" and concat(chunks) == whole
+      and concat(chunks, "", 1, min(#heard, #chunks)) == concat(heard) then
+      for i = #heard + 1, #chunks do hear(chunks[i]) end
     else
-      hear(whole, heard > 0)
+      hear(whole, #heard > 0)
     end
   end
 
   local function next_batch(args)
     local batch = engine.call("agent.chunks", args)
-    if type(batch) ~= "table" or type(batch.chunks) ~= "table" then
-      error(format("%sthe outcome of agent.chunks must be {chunks = {…}, done = …}", engine.where()), 0)
+    local fits = type(batch) == "table" and type(batch.chunks) == "table"
+    for _, text in ipairs(fits and batch.chunks or {}) do fits = fits and type(text) == "string" end
+    if not fits then
+      error(format("%sthe outcome of agent.chunks must be {chunks = {texts}, done = …}", engine.where()), 0)
     end
     return batch
   end
@@ -66,15 +72,13 @@ return function(engine)
     local number = last_stream
     return engine.span("agent.request", args, function(o)
       engine.begin_inside(o, "agent.request", args)
-      local index, restarted, failed, failure = 0, false, false, nil
-      local stop = false
+      local heard, stop, failed, failure = {}, false, false, nil
 
       local function hear(text, again)
-        if again then index, restarted = 0, true end
-        index = index + 1
+        if again then heard = {} end
+        heard[#heard + 1] = text
         if stop then return end
-        local info = { index = index, restarted = restarted }
-        restarted = false
+        local info = { index = #heard, restarted = again or false }
         local ok, result = engine.guard(CALLBACK, deliver, text, info)
         if not ok then failed, failure = true, result end
         stop = not ok or result == false
@@ -91,7 +95,7 @@ return function(engine)
       local ok, answer, bytes = engine.pcall(engine.outcome_inside, o)
       if failed then error(failure, 0) end
       if not ok then error(answer, 0) end
-      if batch.missing and not stop then hand_out_rest(answer, index, hear) end
+      if not stop then hand_out_rest(answer, heard, hear) end
       if failed then error(failure, 0) end
       return answer, bytes
     end)

@@ -6,7 +6,7 @@ from typing import Any
 
 from respell.agents import registry
 from respell.agents.asking import ask, request_of, without_keys
-from respell.agents.provider import Provider, ProviderContext, Request
+from respell.agents.protocol import Provider, ProviderContext, Request
 from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
@@ -143,11 +143,11 @@ def agent_chunks(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Read along, inside of the request: `{stream, stop}` -> chunks, done, restarted.
 
     Where nothing streams any more, because the request ended under an earlier host or a
-    person gave its outcome, `missing` says so: the outcome has the rest.
+    person gave its outcome, there are none: the outcome has the rest.
     """
     stream = None if ctx.streams is None else ctx.streams.get(ctx.parent)
     if stream is None or ctx.streams is None:
-        return {"chunks": [], "done": True, "missing": True}
+        return {"chunks": [], "done": True}
     if args.get("stop") is True:
         stream.stop()
     batch = stream.take(ctx.cancel)

@@ -110,6 +110,7 @@ _LIST = ("a list", _is_list)
 _SHAPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "clock.time": _NUMBER,
     "clock.cpu": _NUMBER,
+    "tool.duration": _NUMBER,
     "clock.now": _TEXT,
     "random.uuid": _TEXT,
     "random.seed": ("a list of two integers", lambda it: _is_list(it) and len(it) == 2),

@@ -20,24 +20,46 @@ return function(engine, env)
     return env.JSON.stringify(result)
   end
 
-  local function run_lua_tool(tool, params)
+  -- `started` is when the call began, as it is recorded.
+  local function run_lua_tool(tool, params, started)
     if tool.parameters then
       engine.call("tool.check", { name = tool.name, parameters = tool.parameters, params = params })
     end
     local result = tool.fn(params)
-    return { success = true, result = result, text = text_of(result), metadata = {} }
+    local taken = engine.record("tool.duration", { name = tool.name }, function()
+      return raw.math.max(engine.port.now() - started, 0) / 1000000
+    end)
+    return { success = true, result = result, text = text_of(result), metadata = {}, duration_s = taken }
+  end
+
+  local DEFINITION = { description = "string", category = "string", version = "string",
+    parameters = "table", tags = "table" }
+
+  local function check_definition(definition)
+    for _, key in raw.ipairs((engine.keys(definition))) do
+      local wanted = DEFINITION[key]
+      if not wanted then
+        error(format("%sTool.register: unknown option %s; there are description, parameters, category, tags, version",
+          engine.where(), env.tostring(key)), 0)
+      elseif type(definition[key]) ~= wanted then
+        error(format("%sTool.register: %s must be a %s, not a %s", engine.where(), key, wanted,
+          type(definition[key])), 0)
+      end
+    end
   end
 
   function Tool.register(name, definition, fn)
     if type(name) ~= "string" or name == "" then bad_argument(1, "register", "name", name) end
     if type(definition) ~= "table" then bad_argument(2, "register", "table", definition) end
     if type(fn) ~= "function" then bad_argument(3, "register", "function", fn) end
+    check_definition(definition)
     if lua_tools[name] or engine.call("tool.exists", { name = name }) then
       error(format("%sTool.register: there is a tool named %q already", engine.where(), name), 0)
     end
     lua_tools[name] = {
       name = name, fn = fn, description = definition.description or "",
       parameters = definition.parameters, category = definition.category or "custom",
+      version = definition.version or "1.0.0", tags = definition.tags or {},
     }
   end
 
@@ -62,7 +84,7 @@ return function(engine, env)
       if not done then
         local tool = lua_tools[name]
         if tool then
-          result = run_lua_tool(tool, params)
+          result = run_lua_tool(tool, params, now)
         else
           result = engine.perform_inside(o, "tool.invoke", { name = name, params = params })
         end
@@ -86,9 +108,9 @@ return function(engine, env)
     if engine.has_tool_hooks() then return hooked(name, params) end
     local tool = lua_tools[name]
     if tool then
-      return engine.span("tool.invoke", { name = name, params = params }, function()
-        return run_lua_tool(tool, params)
-      end)
+      return engine.span("tool.invoke", { name = name, params = params }, function(_, now)
+        return run_lua_tool(tool, params, now)
+      end, engine.port.now)
     end
     return engine.call("tool.invoke", { name = name, params = params })
   end
@@ -115,10 +137,34 @@ return function(engine, env)
     return description
   end
 
+  -- What v0.6.0 listed of parameters: an array in place of their JSON Schema.
+  local function parameter_list(schema)
+    local list, required = {}, {}
+    local function part(of, name)
+      return type(of) == "table" and type(of[name]) == "table" and of[name] or {}
+    end
+    for _, name in raw.ipairs(part(schema, "required")) do required[name] = true end
+    local properties = part(schema, "properties")
+    for _, name in raw.ipairs((engine.keys(properties))) do
+      local entry = part(properties, name)
+      list[#list + 1] = {
+        name = name, type = entry.type == "integer" and "number" or entry.type or "any",
+        description = entry.description or "", required = required[name] or false,
+        default = entry.default,
+      }
+    end
+    return list
+  end
+
   local function described(tool)
     return {
-      name = tool.name, description = tool.description, category = tool.category, version = "0.1.0",
-      schema = { name = tool.name, description = tool.description, parameters = tool.parameters or {} },
+      name = tool.name, description = tool.description, category = tool.category,
+      version = tool.version, tags = tool.tags, idempotent = false,
+      parameters = tool.parameters or {},
+      schema = {
+        name = tool.name, description = tool.description,
+        parameters = parameter_list(tool.parameters or {}),
+      },
     }
   end
 
@@ -136,8 +182,9 @@ return function(engine, env)
 
   local function own_tools(list)
     for _, name in raw.ipairs((engine.keys(lua_tools))) do
-      list[#list + 1] = described(lua_tools[name])
-      list[#list].schema = nil
+      local tool = lua_tools[name]
+      list[#list + 1] = { name = tool.name, description = tool.description,
+        category = tool.category, version = tool.version, tags = tool.tags }
     end
     return list
   end
@@ -158,14 +205,31 @@ return function(engine, env)
     return found
   end
 
+  -- Whether a tag is one of the tool's, or in its description, in large letters or small.
+  local function has_tag(tool, tag)
+    tag = raw.string.lower(tag)
+    for _, own in raw.ipairs(tool.tags) do
+      if raw.string.lower(own) == tag then return true end
+    end
+    return raw.string.find(raw.string.lower(tool.description), tag, 1, true) ~= nil
+  end
+
   function Tool.discover(filter)
-    filter = filter or {}
+    if filter == nil then filter = {} end
     if type(filter) ~= "table" then bad_argument(1, "discover", "table", filter) end
+    for _, key in raw.ipairs((engine.keys(filter))) do
+      if key ~= "category" and key ~= "tag" then
+        error(format("%sTool.discover: unknown option %s; there are category, tag", engine.where(),
+          env.tostring(key)), 0)
+      elseif type(filter[key]) ~= "string" then
+        error(format("%sTool.discover: %s must be a string, not a %s", engine.where(), key,
+          type(filter[key])), 0)
+      end
+    end
     local found = {}
     for _, tool in raw.ipairs(Tool.list()) do
-      local tag = filter.tag and raw.string.lower(filter.tag)
       if (not filter.category or tool.category == filter.category)
-        and (not tag or raw.string.find(raw.string.lower(tool.description), tag, 1, true)) then
+        and (not filter.tag or has_tag(tool, filter.tag)) then
         found[#found + 1] = tool
       end
     end

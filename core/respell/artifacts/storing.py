@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict, Unpack, cast
 
@@ -159,36 +159,82 @@ def add(
     Outside of a transaction it makes one; large content is written before.
     """
     call = fields.get("call", "store")
-    data, is_value = _raw(call, content)
-    record = _described(call, session, name, is_value, fields)
+    made = draft(store, session, name, content, **fields)
     now = store.sessions.get(session.key)
     _check_active(call, now)  # again below; here before anything is written
-    _check_limits(call, now, len(data) if type(data) is bytes else 0)
-    address, size = _put(store, now, call, data)
+    _check_limits(call, now, made.record.size)
+    record = made.put(store, now)
     with store.transaction():
         now = store.sessions.get(session.key)
         _check_active(call, now)
-        _check_limits(call, now, size)
+        _check_limits(call, now, record.size)
         if record.parent_artifact is not None:
             store.artifacts.get(record.parent_artifact)
-        return store.artifacts.insert(replace(record, content_hash=address, size=size))
+        return store.artifacts.insert(record)
 
 
-def _described(
-    call: str, session: SessionRecord, name: str, is_value: bool, fields: Fields
-) -> ArtifactRecord:
-    """Return the record without content, all of it checked."""
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An artifact of which all is checked and nothing is stored yet.
+
+    Attributes:
+        call: What this is called in errors.
+        record: It, without the content's address; without its size if that is a file's.
+        content: Its bytes, the address where they are, or the file that gives them.
+    """
+
+    call: str
+    record: ArtifactRecord
+    content: bytes | BinaryIO
+
+    def put(self, store: Store, session: SessionRecord) -> ArtifactRecord:
+        """Store the content as a blob and return the record that refers to it.
+
+        Args:
+            store: Where.
+            session: Its session as it is now: reading a file ends at the limit of that.
+
+        Raises:
+            LimitReached: The file is larger than what the session may still have.
+            UsageError: The file does not give bytes.
+            StoreFull: There is no space left.
+        """
+        if isinstance(self.content, Address):
+            address, size = bytes(self.content), self.record.size
+        elif isinstance(self.content, bytes):
+            address, size = store.blobs.put(self.content), self.record.size
+        else:
+            reader = cast(BinaryIO, _Bounded(self.content, self.call, session))
+            address, size = store.blobs.put_stream(reader)
+        return replace(self.record, content_hash=address, size=size)
+
+
+def draft(
+    store: Store, session: SessionRecord, name: str, content: Content, **fields: Unpack[Fields]
+) -> Draft:
+    """Return a new artifact with all that can be checked before it is stored.
+
+    Raises:
+        UsageError: Name, content or a field can't be what it is; says why.
+        NotFound: The content is an address, and nothing is there.
+    """
+    call = fields.get("call", "store")
     name = naming.check_name(call, name)
+    data, is_value = _raw(call, content)
+    if isinstance(data, Address):
+        size = store.blobs.size(data)
+    else:
+        size = len(data) if isinstance(data, bytes) else 0
     parent = fields.get("parent")
     kind = fields.get("type")
     if kind is None and parent is not None:
         kind = parent.artifact_type
     mime = naming.check_mime(call, fields.get("mime_type"))
-    return ArtifactRecord(
+    record = ArtifactRecord(
         session_key=session.key,
         name=name,
         content_hash=b"",
-        size=0,
+        size=size,
         artifact_type=naming.check_type(call, kind),
         mime_type=mime or naming.mime_of(name, is_value=is_value),
         description=naming.check_description(call, fields.get("description")),
@@ -200,6 +246,7 @@ def _described(
         event=fields.get("event"),
         sequence=fields.get("sequence", 0),
     )
+    return Draft(call, record, data)
 
 
 # Content ---------------------------------------------------------------------------------
@@ -258,16 +305,6 @@ class _Bounded:
         self._size += len(data)
         _check_limits(self._call, self._session, self._size)
         return data
-
-
-def _put(
-    store: Store, session: SessionRecord, call: str, data: bytes | BinaryIO
-) -> tuple[bytes, int]:
-    if isinstance(data, Address):
-        return bytes(data), store.blobs.size(data)
-    if isinstance(data, bytes):
-        return store.blobs.put(data), len(data)
-    return store.blobs.put_stream(cast(BinaryIO, _Bounded(data, call, session)))
 
 
 # Who takes what --------------------------------------------------------------------------

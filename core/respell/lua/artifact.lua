@@ -74,6 +74,13 @@ return function(engine, env)
     return value
   end
 
+  local function content_for(value, call)
+    if type(value) ~= "string" and type(value) ~= "table" then
+      fail(call, "content must be a string or a table, not %s", type_of(value))
+    end
+    return value
+  end
+
   -- Storing ------------------------------------------------------------------------------
 
   local Artifact = {}
@@ -88,14 +95,22 @@ return function(engine, env)
       kind, name, content, given = text(name, call, "type"), content, given, last
     end
     text(name, call, "name")
-    if type(content) ~= "string" and type(content) ~= "table" then
-      fail(call, "content must be a string or a table, not %s", type_of(content))
-    end
     local args = {
-      session = engine.session_or_current(session, call), name = name, content = content,
-      type = kind, options = engine.options(given, call),
+      session = engine.session_or_current(session, call), name = name,
+      content = content_for(content, call), type = kind, options = engine.options(given, call),
     }
     return as_id(engine.call("artifact.store", engine.encode(args, call)))
+  end
+
+  -- A new artifact that was made from another one.
+  function Artifact.derive(session, id, name, content, given)
+    local call = "Artifact.derive"
+    local args = {
+      session = engine.session_or_current(session, call), id = id_text(id, call),
+      name = text(name, call, "name"), content = content_for(content, call),
+      options = engine.options(given, call),
+    }
+    return as_id(engine.call("artifact.derive", engine.encode(args, call)))
   end
 
   -- (session, path, options) or (session, path, type, options). The file is read as
@@ -103,7 +118,10 @@ return function(engine, env)
   function Artifact.storeFile(session, path, kind, given)
     local call = "Artifact.storeFile"
     text(path, call, "path")
-    if kind ~= nil and type(kind) ~= "string" then kind, given = nil, kind end
+    if kind ~= nil and type(kind) ~= "string" then
+      if given ~= nil then fail(call, "type must be a string, not %s", type_of(kind)) end
+      kind, given = nil, kind
+    end
     given = engine.options(given, call)
     session = engine.session_or_current(session, call)
     local file = engine.call("file.open", { path = path, mode = "rb" })

@@ -17,6 +17,7 @@ MAX_PATTERN_BYTES = 1024
 
 _COLUMNS = {"name": "folded_name"}
 _FROM_A = ("name", "artifact_type")
+_REST_BYTES = 500  # of ids, times and hashes
 _ENOUGH = 1000  # tags are compared by how many artifacts have them, up to this many
 
 
@@ -41,6 +42,22 @@ def count(database: Database, query: ArtifactQuery) -> int:
     return int(database.value(f"SELECT count(*) {source.sql}", source.bindings))
 
 
+def metadata_size(database: Database, query: ArtifactQuery) -> int:
+    """Return about how many bytes of metadata a page has.
+
+    Raises:
+        UsageError: No artifact can be found or sorted by that.
+    """
+    source = _source(database, query)
+    if source is None:
+        return 0
+    sql = (
+        "SELECT total(length(a.description) + ifnull(length(a.tags), 0)"
+        f" + ifnull(length(a.custom), 0) + {_REST_BYTES}) FROM {_page(query, source)}"
+    )
+    return int(database.value(sql, [*source.bindings, *_window(query)]))
+
+
 def page(database: Database, query: ArtifactQuery, columns: str, joined: str) -> list[Row]:
     """Return the artifacts that match, in the query's order.
 
@@ -56,14 +73,21 @@ def page(database: Database, query: ArtifactQuery, columns: str, joined: str) ->
     source = _source(database, query)
     if source is None:
         return []
-    sql = (
-        f"SELECT {columns} FROM (SELECT {source.table}.session, {source.table}.sequence"
-        f" {source.sql} {_order(query, source.table)} LIMIT ? OFFSET ?) AS page"
+    sql = f"SELECT {columns} FROM {_page(query, source)} {joined} {_order(query, 'a')}"
+    return database.rows(sql, [*source.bindings, *_window(query)])
+
+
+def _page(query: ArtifactQuery, source: _Source) -> str:
+    return (
+        f"(SELECT {source.table}.session, {source.table}.sequence {source.sql}"
+        f" {_order(query, source.table)} LIMIT ? OFFSET ?) AS page"
         " CROSS JOIN artifacts AS a ON a.session = page.session AND a.sequence = page.sequence"
-        f" {joined} {_order(query, 'a')}"
     )
+
+
+def _window(query: ArtifactQuery) -> tuple[int, int]:
     limit = -1 if query.limit is None else min(query.limit, INT_MAX)
-    return database.rows(sql, [*source.bindings, limit, min(query.offset, INT_MAX)])
+    return limit, min(query.offset, INT_MAX)
 
 
 def _order(query: ArtifactQuery, table: str) -> str:
@@ -152,8 +176,8 @@ def _filters(query: ArtifactQuery) -> Where:
         where.add("substr(a.mime_type, 1, ?) = ?", len(beginning), beginning)
     else:
         where.add_given("a.mime_type = ?", query.mime_type)
-    where.add_given("a.size >= ?", query.min_size)
-    where.add_given("a.size <= ?", query.max_size)
+    for condition, size in (("a.size >= ?", query.min_size), ("a.size <= ?", query.max_size)):
+        where.add_given(condition, None if size is None else min(size, INT_MAX))
     if query.text:
         where.add(
             "(instr(a.folded_name, ?) OR instr(a.folded_text, ?))", *[query.text.casefold()] * 2

@@ -156,6 +156,10 @@ class Artifacts:
         """Return how many artifacts match, whatever the query's limit and offset are."""
         return artifact_search.count(self._database, query or ArtifactQuery())
 
+    def metadata_size(self, query: ArtifactQuery) -> int:
+        """Return about how many bytes of metadata `list` would return for a query."""
+        return artifact_search.metadata_size(self._database, query)
+
     def list(self, query: ArtifactQuery | None = None) -> builtins.list[ArtifactRecord]:
         """Return the artifacts that match, newest first unless the query says otherwise.
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from respell.errors import UsageError
 from respell.times import SECOND, parse_rfc3339
+from respell.values import INT_MAX
 
 _SHOWN = 60
 _MOST_SECONDS = 253_402_300_799  # the year 9999
@@ -179,16 +180,15 @@ class Arguments:
         Raises:
             UsageError: It is none, or out of range.
         """
-        value = self.given(name)
-        if value is None:
+        given = self.given(name)
+        if given is None:
             return None
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
+        value = int(given) if isinstance(given, float) and given.is_integer() else given
         bounds = f"{least} or more" if most is None else f"from {least} to {most}"
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(name, f"an integer, {bounds}", value)
-        if value < least or (most is not None and value > most):
-            raise self.wrong(name, f"an integer, {bounds}", value)
+            raise self.wrong(name, f"an integer, {bounds}", given)
+        if not least <= value <= (INT_MAX if most is None else most):
+            raise self.wrong(name, f"an integer, {bounds}", given)
         return value
 
     def positive(self, name: str) -> float | int | None:

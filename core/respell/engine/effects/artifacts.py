@@ -6,34 +6,32 @@ side), and a file is stored from the snapshot that `file.open` took.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
-from blake3 import blake3
-
-from respell import values
-from respell.artifacts import naming
-from respell.artifacts.record import ArtifactQuery, ArtifactRecord, shown_type
+from respell.artifacts import naming, reading, storing
+from respell.artifacts.record import SORTS, ArtifactQuery, ArtifactRecord, shown_type
 from respell.engine.effects import EffectContext, Kind, effect
 from respell.engine.effects.acting import acting_as, all_acted_as, ctx_session, id_in_script
-from respell.engine.effects.arguments import Arguments, lua_type
+from respell.engine.effects.arguments import Arguments
 from respell.errors import (
     ArtifactNotFound,
     EffectFailed,
     LimitReached,
-    NotFound,
     PermissionDenied,
     StoreCorrupt,
     UsageError,
 )
-from respell.globs import has_wildcard
 from respell.sessions.record import SessionRecord
 from respell.times import rfc3339
 
 INLINE_BYTES = 64 * 1024
 """Content up to this size is part of the outcome; larger is read by its address."""
+
+MAX_LIST_BYTES = 32 * 1024 * 1024
+"""Most bytes of metadata that one call returns."""
+
+_FEW = 256  # no check below: they can't have that much
 
 _FIELDS = ("type", "artifact_type", "mime_type", "tags", "description")
 _FILTERS = (
@@ -54,34 +52,39 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     address is `blob` (a file's snapshot).
     """
     call = "Artifact.store" if args.get("blob") is None else "Artifact.storeFile"
+    return _store(ctx, args, _open_session(ctx, args.get("session"), call), call)
+
+
+@effect("artifact.derive", kind=Kind.STORED)
+def artifact_derive(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Store an artifact that was made from another and return its id."""
+    call = "Artifact.derive"
     session = _open_session(ctx, args.get("session"), call)
-    given = Arguments(call, args)
+    return _store(ctx, args, session, call, parent=_found(ctx, args, call))
+
+
+def _store(
+    ctx: EffectContext,
+    args: dict[str, Any],
+    session: SessionRecord,
+    call: str,
+    parent: ArtifactRecord | None = None,
+) -> dict[str, Any]:
     options = Arguments(call, args.get("options"))
-    name = given.check_text("name", args.get("name"), most=None, empty=True)
-    kind = given.given("type")
+    kind = args.get("type")
     if kind is None:
         kind = options.given("type", "artifact_type")
-    mime = naming.check_mime(call, options.text("mime_type"))
-    content, is_value = _content(call, args)
-    record = ArtifactRecord(
-        session_key=session.key,
-        name=naming.check_name(call, name),
-        content_hash=content if isinstance(content, Address) else b"",
-        size=ctx.store.blobs.size(content) if isinstance(content, Address) else len(content),
-        artifact_type=naming.check_type(call, kind),
-        mime_type=mime or naming.mime_of(name, is_value=is_value),
-        description=options.text("description") or "",
-        tags=options.texts("tags", most=naming.MAX_TAG_BYTES),
-        custom=_custom(call, options),
-        is_value=is_value,
-        created_by=ctx.session.id,
-        event=ctx.number,
-        sequence=_sequence(ctx),
-    )
-    _check_limits(ctx, session, call, record.size)
-    if not isinstance(content, Address):
-        record = replace(record, content_hash=ctx.store.blobs.put(content))
-    return _id(ctx, ctx.store.artifacts.insert(record))
+    tags = options.given("tags")
+    made = storing.draft(
+        ctx.store, session, cast(str, args.get("name")), _content(args), type=kind,
+        mime_type=options.given("mime_type"),
+        tags=tags or (),  # an empty Lua table is no list yet
+        description=options.given("description"), custom=options.rest(*_FIELDS), parent=parent,
+        created_by=ctx.session.id, event=ctx.number, sequence=_sequence(ctx), call=call,
+    )  # fmt: skip
+    if reached := storing.over_limits(session, made.record.size):
+        _refuse(ctx, session, call, *reached)
+    return _id(ctx, ctx.store.artifacts.insert(made.put(ctx.store, session)))
 
 
 def _sequence(ctx: EffectContext) -> int:
@@ -89,48 +92,11 @@ def _sequence(ctx: EffectContext) -> int:
     return int(ctx.before["sequence"]) if isinstance(ctx.before, dict) else 0
 
 
-class Address(bytes):
-    """The address of a blob that is in the store already."""
-
-
-def _content(call: str, args: dict[str, Any]) -> tuple[bytes, bool]:
-    """Return the bytes (or their address) and whether they stand for a table."""
+def _content(args: dict[str, Any]) -> Any:
     blob = args.get("blob")
-    if isinstance(blob, (str, bytes)):
-        return Address(blob.encode() if isinstance(blob, str) else blob), False
-    content = args.get("content")
-    if isinstance(content, str):
-        return content.encode(), False
-    if isinstance(content, bytes):
-        return content, False
-    if isinstance(content, (dict, list)):
-        return _canonical_json(content), True
-    raise UsageError(f"{call}: content must be a string or a table, not a {lua_type(content)}")
-
-
-def _canonical_json(value: Any) -> bytes:
-    # Keys come sorted from `values.decode`, and are again when Lua reads them.
-    text = json.dumps(values.to_json(value), ensure_ascii=False, separators=(",", ":"))
-    return text.encode()
-
-
-def _custom(call: str, options: Arguments) -> dict[Any, Any]:
-    custom = options.rest(*_FIELDS)
-    for name in custom:
-        if not isinstance(name, str):
-            raise UsageError(f"{call}: names of custom fields must be strings, not {name!r:.40}")
-    return custom
-
-
-def _check_limits(ctx: EffectContext, session: SessionRecord, call: str, size: int) -> None:
-    """Do nothing while the session may have one more artifact of this size."""
-    artifacts, most = session.artifacts + 1, session.limits.get("artifacts")
-    if most is not None and artifacts > most:
-        _refuse(ctx, session, call, "artifacts", f"it has {session.artifacts} of {most} artifacts")
-    used, most = session.usage.get("artifact_bytes", 0), session.limits.get("artifact_bytes")
-    if most is not None and used + size > most:
-        what = f"its artifacts have {used} of {most} bytes, and {size} more don't fit"
-        _refuse(ctx, session, call, "artifact_bytes", what)
+    if blob is None:
+        return args.get("content")
+    return storing.Address(blob.encode() if isinstance(blob, str) else blob)
 
 
 def _refuse(ctx: EffectContext, session: SessionRecord, call: str, limit: str, what: str) -> None:
@@ -157,7 +123,7 @@ def artifact_get_content(ctx: EffectContext, args: dict[str, Any]) -> dict[str, 
     """Return an artifact's content; `value` where a table was stored."""
     record = _found(ctx, args, "Artifact.getContent")
     if record.is_value:
-        return {"value": values.from_json(json.loads(ctx.store.blobs.get(record.content_hash)))}
+        return {"value": reading.read_value(ctx.store, record)}
     return _bytes(ctx, record)
 
 
@@ -182,14 +148,10 @@ def artifact_versions(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str
 def artifact_verify(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Read all of an artifact's content and compare it with its hash."""
     record = _found(ctx, args, "Artifact.verify")
-    hasher = blake3()
     try:
-        for piece in ctx.store.blobs.stream(record.content_hash):
-            hasher.update(piece)
-    except (StoreCorrupt, NotFound) as error:
+        reading.verify(ctx.store, record)
+    except StoreCorrupt as error:
         return {"intact": False, "error": str(error)}
-    if hasher.digest() != record.content_hash:
-        return {"intact": False, "error": f"the content of {record.id} does not fit its hash"}
     return {"intact": True}
 
 
@@ -207,8 +169,7 @@ def artifact_list(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, An
             f"{call}: the filter's session_id is another session than the first argument"
         )
     session = acting_as(ctx, named if named is not None else args.get("session"), call)
-    query = replace(_query(filters), session_id=session.id)
-    return [_entry(ctx, it) for it in ctx.store.artifacts.list(query)]
+    return _entries(ctx, call, replace(_query(filters), session_id=session.id))
 
 
 @effect("artifact.query", kind=Kind.READ)
@@ -218,42 +179,31 @@ def artifact_query(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, A
     filters = Arguments(call, args.get("filter"), _FILTERS, what="filter")
     named = filters.given("session_id")
     sessions = all_acted_as(ctx) if named is None else [acting_as(ctx, named, call)]
-    query = _query(filters)
-    end = None if query.limit is None else query.offset + query.limit
-    found: list[ArtifactRecord] = []
-    for session in sessions:
-        found += ctx.store.artifacts.list(
-            replace(query, session_id=session.id, limit=end, offset=0)
-        )
-    if len(sessions) > 1:
-        found.sort(key=_SORTS[query.sort], reverse=_descends(query))
-    return [_entry(ctx, it) for it in found[query.offset : end]]
+    return _entries(ctx, call, replace(_query(filters), session_ids={it.id for it in sessions}))
 
 
-_SORTS: dict[str, Callable[[ArtifactRecord], tuple[Any, ...]]] = {
-    "created_at": lambda it: (it.created_at, it.session_key, it.sequence),
-    "name": lambda it: (it.name.casefold(), it.session_key, it.sequence),
-    "size": lambda it: (it.size, it.session_key, it.sequence),
-    "version": lambda it: (it.version, it.session_key, it.sequence),
-    "artifact_type": lambda it: (it.artifact_type, it.session_key, it.sequence),
-}
+def _entries(ctx: EffectContext, call: str, query: ArtifactQuery) -> list[dict[str, Any]]:
+    """Return what a query finds.
 
-
-def _descends(query: ArtifactQuery) -> bool:
-    return query.sort not in ("name", "artifact_type") if query.desc is None else query.desc
+    Raises:
+        EffectFailed: It would be too much at once for the memory of the host.
+    """
+    if query.limit is None or query.limit > _FEW:
+        size = ctx.store.artifacts.metadata_size(query)
+        if size > MAX_LIST_BYTES:
+            raise EffectFailed(
+                f"{call}: the metadata of all that match has {size} bytes; at most "
+                f"{MAX_LIST_BYTES} are returned at once. Use limit and offset"
+            )
+    return [_entry(ctx, it) for it in ctx.store.artifacts.list(query)]
 
 
 def _query(given: Arguments) -> ArtifactQuery:
     kind = given.given("artifact_type", "type")
-    pattern = given.text("name_pattern")
-    if pattern and not has_wildcard(pattern):
-        # As in rs-llmspell v0.6.0: any name that contains it, in any case.
-        letters = (f"[{it.lower()}{it.upper()}]" if it.isalpha() else it for it in pattern)
-        pattern = f"*{''.join(letters)}*"
     return ArtifactQuery(
         artifact_type=None if kind is None else naming.check_type(given.call, kind),
         name=given.text("name"),
-        name_pattern=pattern,
+        name_pattern=given.text("name_pattern"),
         tags=given.texts("tags", most=naming.MAX_TAG_BYTES),
         mime_type=given.text("mime_type"),
         created_after=given.time("created_after"),
@@ -261,7 +211,7 @@ def _query(given: Arguments) -> ArtifactQuery:
         min_size=given.integer("min_size"),
         max_size=given.integer("max_size"),
         text=given.text("text"),
-        sort=given.choice("sort", _SORTS) or "created_at",  # type: ignore[arg-type]
+        sort=given.choice("sort", SORTS) or "created_at",  # type: ignore[arg-type]
         desc=given.flag("desc"),
         limit=given.integer("limit"),
         offset=given.integer("offset") or 0,
@@ -330,6 +280,14 @@ def _id(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
     }
 
 
+def _text_in_script(ctx: EffectContext, artifact_id: str | None) -> str | None:
+    """Return an artifact's id as the script knows it; differs in forks only."""
+    if artifact_id is None:
+        return None
+    owner, slash, rest = artifact_id.partition("/")
+    return id_in_script(ctx, owner) + slash + rest
+
+
 def _metadata(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
     creator = record.created_by
     previous = record.previous_hash
@@ -348,7 +306,7 @@ def _metadata(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
         "previous_hash": None if previous is None else previous.hex(),
         "created_at": rfc3339(record.created_at),
         "created_by": None if creator is None else id_in_script(ctx, creator),
-        "parent_artifact": record.parent_artifact,
+        "parent_artifact": _text_in_script(ctx, record.parent_artifact),
         "event": record.event,
     }
 

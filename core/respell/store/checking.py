@@ -53,13 +53,11 @@ def check(
     )
     check_pages(it)
     check_definitions(it)
+    parts = [check_histories, check_blobs, check_references, check_derived, check_heads]
     if read_data:
-        check_contents(it)
-    check_histories(it)
-    check_blobs(it)
-    check_references(it)
-    check_derived(it)
-    check_heads(it)
+        parts.insert(0, check_contents)
+    for part in parts:
+        it.run(part)
     if repair:
         store.sync()
     it.finish()

@@ -258,6 +258,8 @@ class Database:
                 cursor = self._connection.execute(sql, bindings)
                 for row in cursor:
                     found.append(row)
+                    if not isinstance(row[-1], bytes):
+                        raise self.faults.damaged("a row lacks its bytes")
                     size -= len(row[-1])
                     if size <= 0:
                         cursor.close()

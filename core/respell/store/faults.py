@@ -24,6 +24,7 @@ ENVIRONMENT = (
     apsw.PermissionsError,
     apsw.NoMemError,
     apsw.ConnectionClosedError,
+    apsw.SQLError,
     UnicodeEncodeError,
     UnicodeDecodeError,
 )
@@ -71,10 +72,7 @@ class Faults:
                     "another folder for the store, or restore the file from a backup"
                 )
             case apsw.CorruptError():
-                return StoreCorrupt(
-                    f"{self._path} is damaged ({error}); run `respell check`, and restore the "
-                    "folder from a backup"
-                )
+                return self.damaged(str(error))
             case apsw.ReadOnlyError() | apsw.PermissionsError():
                 return self.not_writable()
             case apsw.CantOpenError():
@@ -83,6 +81,11 @@ class Faults:
                 )
             case apsw.ConnectionClosedError():
                 return self.closed()
+            case apsw.SQLError():
+                return StoreCorrupt(
+                    f"the tables of {self._path} are not those of a store ({error}); run "
+                    "`respell check`, and restore the folder from a backup"
+                )
             case UnicodeDecodeError():
                 return StoreCorrupt(
                     f"{self._path} is damaged: a text in it is not UTF-8 any more "
@@ -103,6 +106,13 @@ class Faults:
         return StoreFull(
             f"there is no space left for the store {self._folder}; free some, or run "
             "`respell gc`. Nothing that was acknowledged is lost"
+        )
+
+    def damaged(self, what: str) -> StoreCorrupt:
+        """Return what to raise for a database that holds what nobody wrote."""
+        return StoreCorrupt(
+            f"{self._path} is damaged ({what}); run `respell check`, and restore the folder from "
+            "a backup"
         )
 
     def closed(self) -> StoreError:

@@ -19,6 +19,7 @@ from respell.store.store import Store
 
 OnProgress = Callable[[int, int], None]
 
+_BACKUP = "Restore the folder from a backup, or export the sessions that can still be read"
 _LISTED = 200
 _USERS_NAMED = 3
 
@@ -64,6 +65,17 @@ class Inspection:
         self._done = self._total = 0
         self._listed: Counter[str] = Counter()
         self._unreadable: set[str] = set()
+
+    def run(self, part: Callable[[Inspection], None]) -> None:
+        """Run one part of the check. In damaged pages it may come across anything."""
+        try:
+            part(self)
+        except (RespellError, TypeError, ValueError, LookupError) as error:
+            damaged = any(it.kind.startswith("database.") for it in self.report.findings)
+            if not damaged and not isinstance(error, RespellError):
+                raise
+            name = part.__name__.removeprefix("check_")
+            self.found("database.unreadable", f"the {name} can't be checked: {error}", _BACKUP)
 
     # ── findings ─────────────────────────────────────────────────────────────────────────
 
@@ -124,7 +136,7 @@ class Inspection:
         """Return the rows of a query; a table that can't be read is a finding, once."""
         try:
             return self.database.rows(sql, bindings)
-        except (StoreCorrupt, apsw.SQLError) as error:
+        except StoreCorrupt as error:
             self.unreadable(table, error)
             return []
 
@@ -135,7 +147,7 @@ class Inspection:
             self.found(
                 "database.unreadable",
                 f"rows of the table {table} can't be read: {error}",
-                "Restore the folder from a backup, or export the sessions that can still be read",
+                _BACKUP,
             )
 
     @property

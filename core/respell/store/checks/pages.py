@@ -52,7 +52,7 @@ def _messages(it: Inspection) -> list[str]:
     pragma = "integrity_check" if it.read_data else "quick_check"
     try:
         rows = it.database.rows(f"PRAGMA {pragma}({_MESSAGES})")
-    except (StoreCorrupt, apsw.SQLError) as error:
+    except StoreCorrupt as error:
         return [f"{pragma} can't go through it ({error})"]
     lines = [line for (text,) in rows for line in str(text).splitlines()]
     return [line for line in lines if line != "ok" and not line.startswith("***")]

@@ -76,7 +76,7 @@ class Place:
     trusted: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Config(Settings):
     """The settings that hold; never changes. `config.session.limits.operations` and so on.
 

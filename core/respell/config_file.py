@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -326,6 +325,8 @@ def _reads(text: str, expected: dict[str, Any]) -> bool:
 
 def _replace(target: Path, text: str) -> None:
     """Write the file, whole or not at all."""
+    import tempfile
+
     temporary = ""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -27,7 +27,7 @@ def _limit(kind: Kind, doc: str, least: float = 1) -> Any:
 _TINY = 0.001
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LimitSettings:
     """`[session.limits]`: the limits of every new session, unless it is given others."""
 
@@ -48,7 +48,7 @@ class LimitSettings:
         return {name: value for name, value in values.items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RetentionSettings:
     """`[session.retention]`: what becomes of sessions that have ended."""
 
@@ -62,7 +62,7 @@ class RetentionSettings:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SessionSettings:
     """`[session]`."""
 
@@ -88,7 +88,7 @@ class SessionSettings:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ArtifactSettings:
     """`[artifacts]`: what becomes an artifact by itself."""
 
@@ -106,7 +106,7 @@ class ArtifactSettings:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class StorageSettings:
     """`[storage]`: how the store is kept tidy."""
 
@@ -116,7 +116,7 @@ class StorageSettings:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SecuritySettings:
     """`[security]`: what scripts may do, and who is told."""
 
@@ -146,7 +146,7 @@ class SecuritySettings:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class HttpRequestSettings:
     """`[tools.http_request]`: the most a call may ask for."""
 
@@ -159,7 +159,7 @@ class HttpRequestSettings:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProcessExecutorSettings:
     """`[tools.process_executor]`: the most a call may take."""
 
@@ -172,7 +172,7 @@ class ProcessExecutorSettings:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ToolSettings:
     """`[tools]`."""
 
@@ -183,7 +183,7 @@ class ToolSettings:
     process_executor: ProcessExecutorSettings = field(default_factory=ProcessExecutorSettings)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Settings:
     """All of them, one attribute per table of `respell.toml`."""
 

@@ -5,7 +5,8 @@
     with respell.open("./sessions") as store:
         done = respell.run("script.lua", store=store, input={"city": "Oslo"})
         print(done.session.status, done.session.events)
-        print(respell.replay(done.session, store=store).identical)
+        session = respell.session(done.session, store=store)
+        print(session.replay().identical, session.artifacts.list())
 
 The names below are the public face; what they do is explained where they are defined.
 They are imported when first used, so that `import respell` itself costs next to nothing.
@@ -19,56 +20,111 @@ TYPE_CHECKING = False  # typing's own would be imported by every worker, for not
 if TYPE_CHECKING:
     from typing import Any
 
-    from respell.api import diff, fork, open, replay, resume, run
+    from respell.analytics import SessionStats, StoreStats
+    from respell.api import (
+        builder,
+        check,
+        create,
+        diff,
+        fork,
+        gc,
+        import_,
+        list_sessions,
+        open,
+        replay,
+        resume,
+        run,
+        session,
+        stats,
+    )
+    from respell.artifacts.record import ArtifactRecord
     from respell.engine.replay import ReplayResult
     from respell.engine.run import RunResult, Settlements
     from respell.errors import RespellError
     from respell.history.diff import Difference
     from respell.history.events import Event, events
+    from respell.sessions.artifacts import SessionArtifacts
+    from respell.sessions.building import SessionBuilder
     from respell.sessions.record import SessionQuery, SessionRecord
+    from respell.sessions.session import Session, current
+    from respell.sessions.state import SessionState
     from respell.store import Store
-    from respell.tools import ToolRegistry, tool
+    from respell.tools import ToolContext, ToolRegistry, tool
 
 _HOME = {
+    "ArtifactRecord": "respell.artifacts.record",
     "Difference": "respell.history.diff",
     "Event": "respell.history.events",
     "ReplayResult": "respell.engine.replay",
     "RespellError": "respell.errors",
     "RunResult": "respell.engine.run",
+    "Session": "respell.sessions.session",
+    "SessionArtifacts": "respell.sessions.artifacts",
+    "SessionBuilder": "respell.sessions.building",
     "SessionQuery": "respell.sessions.record",
     "SessionRecord": "respell.sessions.record",
+    "SessionState": "respell.sessions.state",
+    "SessionStats": "respell.analytics",
     "Settlements": "respell.engine.run",
     "Store": "respell.store",
+    "StoreStats": "respell.analytics",
+    "ToolContext": "respell.tools",
     "ToolRegistry": "respell.tools",
+    "builder": "respell.api",
+    "check": "respell.api",
+    "create": "respell.api",
+    "current": "respell.sessions.session",
     "diff": "respell.api",
     "events": "respell.history.events",
     "fork": "respell.api",
+    "gc": "respell.api",
+    "import_": "respell.api",
+    "list_sessions": "respell.api",
     "open": "respell.api",
     "replay": "respell.api",
     "resume": "respell.api",
     "run": "respell.api",
+    "session": "respell.api",
+    "stats": "respell.api",
     "tool": "respell.tools",
 }
 
 __all__ = [
+    "ArtifactRecord",
     "Difference",
     "Event",
     "ReplayResult",
     "RespellError",
     "RunResult",
+    "Session",
+    "SessionArtifacts",
+    "SessionBuilder",
     "SessionQuery",
     "SessionRecord",
+    "SessionState",
+    "SessionStats",
     "Settlements",
     "Store",
+    "StoreStats",
+    "ToolContext",
     "ToolRegistry",
     "__version__",
+    "builder",
+    "check",
+    "create",
+    "current",
     "diff",
     "events",
     "fork",
+    "gc",
+    "import_",
+    "list_sessions",
     "open",
     "replay",
     "resume",
     "run",
+    "session",
+    "stats",
     "tool",
 ]
 

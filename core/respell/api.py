@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respell.config import Config, default
 from respell.engine import fork as forking
@@ -17,11 +18,23 @@ from respell.engine.replay import Mode, ReplayResult
 from respell.engine.run import RunResult, Settlements
 from respell.history import diff as comparing
 from respell.history.diff import Difference
-from respell.sessions.record import SessionRecord
+from respell.sessions import building
+from respell.sessions.building import SessionBuilder
+from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
+from respell.sessions.session import Session
 from respell.store import Durability, Store, default_folder
+from respell.times import microseconds
 from respell.tools import ToolRegistry
 
-AnySession = SessionRecord | str
+if TYPE_CHECKING:
+    from respell.analytics import StoreStats
+    from respell.store.checking import CheckReport
+    from respell.store.collecting import GcReport
+
+AnySession = Session | SessionRecord | str
+"""A session, its record, or what finds it: id, unique prefix, unique name, `@last`."""
+
+DAY_S = 86_400.0
 
 
 def open(
@@ -220,5 +233,186 @@ def diff(a: AnySession, b: AnySession, *, store: Store) -> Difference:
     return comparing.diff(store, _found(store, a), _found(store, b))
 
 
+# Sessions --------------------------------------------------------------------------------
+
+
+def session(session: AnySession, *, store: Store) -> Session:
+    """Return a session of a store.
+
+    Args:
+        session: Its id, a unique prefix of it, its unique name, `@last`, or its record.
+        store: Where it lives.
+
+    Raises:
+        SessionNotFound: None or several answer to that; names those that do.
+    """
+    return Session(store, _found(store, session))
+
+
+def list_sessions(
+    *,
+    store: Store,
+    status: str | None = None,
+    tags: Sequence[str] = (),
+    parent: AnySession | None = None,
+    created_by: str | None = None,
+    created_after: datetime | str | None = None,
+    created_before: datetime | str | None = None,
+    text: str | None = None,
+    sort: SessionSort = "created_at",
+    desc: bool | None = None,
+    limit: int | None = None,
+    offset: int = 0,
+) -> list[Session]:
+    """Return the sessions of a store that match all that is given.
+
+    Args:
+        store: Where they live.
+        status: active, suspended, completed, failed or archived; None for all.
+        tags: Only those that have all of these.
+        parent: Only those below this session.
+        created_by: Only those created by this session id (or person).
+        created_after: Only those created at or after this time.
+        created_before: Only those created before it.
+        text: Only those whose name or description contains it, in any case.
+        sort: created_at, updated_at, name, events, artifacts or status.
+        desc: Descending; None means newest or most first, and names and statuses from A.
+        limit: At most so many; None for all.
+        offset: Skip so many first.
+
+    Raises:
+        UsageError: There is no such status, or they can't be sorted by that.
+    """
+    query = SessionQuery(
+        status=status,
+        tags=(tags,) if isinstance(tags, str) else tuple(tags),
+        parent=None if parent is None else _found(store, parent).id,
+        created_by=created_by,
+        created_after=None if created_after is None else microseconds(created_after),
+        created_before=None if created_before is None else microseconds(created_before),
+        text=text,
+        sort=sort,
+        desc=desc,
+        limit=limit,
+        offset=offset,
+    )
+    return [Session(store, record) for record in store.sessions.list(query)]
+
+
+def create(
+    *,
+    store: Store,
+    name: str = "",
+    description: str = "",
+    tags: Sequence[str] = (),
+    metadata: Mapping[str, Any] | None = None,
+    parent: AnySession | None = None,
+    max_duration: float | None = None,
+    max_idle_time: float | None = None,
+    limits: Mapping[str, Any] | None = None,
+    created_by: str = "python",
+) -> Session:
+    """Make a session without program: a durable place for artifacts and state.
+
+    It is like one that a script makes with `Session.create`, and scripts can load it.
+
+    Args:
+        store: Where it shall live.
+        name: What people call it; need not be unique.
+        description: Free text.
+        tags: To find it by.
+        metadata: The user's own fields.
+        parent: The session that it belongs below.
+        max_duration: For how many seconds it may be active.
+        max_idle_time: For how many seconds it may do nothing.
+        limits: operations, tokens, cost_usd, artifacts, artifact_bytes, …, by name.
+        created_by: Who creates it, as shown to people.
+
+    Raises:
+        UsageError: One of them is wrong; says what is allowed.
+        SessionNotFound: There is no such parent.
+    """
+    return building.create(
+        store,
+        {
+            "name": name, "description": description, "tags": tags, "metadata": metadata,
+            "parent": parent, "max_duration": max_duration, "max_idle_time": max_idle_time,
+            "limits": limits, "created_by": created_by,
+        },
+    )  # fmt: skip
+
+
+def builder(*, store: Store) -> SessionBuilder:
+    """Return a builder: `create` in a form whose calls can be chained."""
+    return SessionBuilder(store)
+
+
+def import_(path: str | os.PathLike[str], *, store: Store) -> Session:
+    """Bring in a session that `Session.export` wrote, with the same id.
+
+    Args:
+        path: The file.
+        store: Where the session shall live.
+
+    Raises:
+        UsageError: The file is none of ours, damaged or too new, or the session is there
+            already; nothing was changed then.
+        StoreError: The store refused.
+    """
+    from respell.store.importing import import_session
+
+    return Session(store, import_session(store, Path(path)))
+
+
+# The store -------------------------------------------------------------------------------
+
+
+def stats(*, store: Store) -> StoreStats:
+    """Return a store's numbers: sessions by status, usage, and what the disk holds.
+
+    `Session.stats` has those of one session.
+    """
+    from respell.analytics import store_stats
+
+    return store_stats(store)
+
+
+def check(*, store: Store, read_data: bool = False, repair: bool = False) -> CheckReport:
+    """Look for damage in a store.
+
+    Args:
+        store: The store.
+        read_data: Read and verify every history and every artifact, not only what is said
+            of them.
+        repair: Do what can safely be done about it, and say so.
+    """
+    from respell.store.checking import check as look
+
+    return look(store, read_data=read_data, repair=repair)
+
+
+def gc(*, store: Store, grace: float = DAY_S, dry_run: bool = False) -> GcReport:
+    """Remove what nothing in a store refers to any more; others may go on using it.
+
+    Args:
+        store: The store.
+        grace: What was written within so many seconds stays.
+        dry_run: Only say what would be removed.
+
+    Raises:
+        StoreError: The store can't be written to.
+    """
+    from respell.engine.effects.confined import remove_temporary_folder
+    from respell.store.collecting import collect
+
+    report = collect(store, grace_s=grace, dry_run=dry_run)
+    if not dry_run:
+        for session_id in report.sessions:
+            remove_temporary_folder(session_id)
+    return report
+
+
 def _found(store: Store, session: AnySession) -> SessionRecord:
+    if isinstance(session, Session):
+        return store.sessions.get(session.id)
     return store.sessions.find(session) if isinstance(session, str) else session

@@ -1,0 +1,310 @@
+"""The numbers of one session: read from its history in one pass, record by record.
+
+A record is not taken apart any further than its name, place and time, so a million of them
+take seconds; what is kept grows with the number of different effects, not of events.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from respell.artifacts.record import ArtifactQuery
+from respell.history.events import kind_of
+from respell.history.record import Part, Record, Status
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.store.measuring import occupied
+from respell.times import SECOND, rfc3339
+
+# Where the fields of a packed record are (see `respell.history.record`).
+_ORDINAL = struct.Struct("<Q")
+_ORDINAL_AT = 9
+_STATUS_AT = 25
+_NAME_AT = 27
+_TIME = struct.Struct("<q")
+_TIME_BEHIND_SOURCE = 8
+_ARTIFACTS_AT_ONCE = 1_000
+
+
+@dataclass(slots=True)
+class EffectStats:
+    """How often one effect was caused, and how that went.
+
+    Attributes:
+        count: How often.
+        failed: How often it failed.
+        open: How often it has not ended (yet).
+        total_s: How long all of them took, in seconds; 0 where nobody waited.
+        longest_s: The longest of them.
+    """
+
+    count: int = 0
+    failed: int = 0
+    open: int = 0
+    total_s: float = 0.0
+    longest_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class HookStats:
+    """What hooks cost.
+
+    Attributes:
+        calls: How often one was called.
+        failed: How often one failed.
+        total_s: How long all calls took, in seconds.
+        overhead: The part of the session's active time that this is, from 0 to 1.
+    """
+
+    calls: int
+    failed: int
+    total_s: float
+    overhead: float
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactStats:
+    """What the artifacts of a session hold.
+
+    Attributes:
+        count: How many there are, all versions.
+        names: How many different names they have.
+        bytes: Their sizes added up.
+        distinct_bytes: The same, with equal content counted once.
+        stored_bytes: What the distinct content occupies.
+        dedup_ratio: `bytes` by `distinct_bytes`; 1 where nothing is equal.
+        compression_ratio: `distinct_bytes` by `stored_bytes`; 1 where nothing is compressed.
+    """
+
+    count: int
+    names: int
+    bytes: int
+    distinct_bytes: int
+    stored_bytes: int
+    dedup_ratio: float
+    compression_ratio: float
+
+
+@dataclass(frozen=True, slots=True)
+class SessionStats:
+    """The numbers of one session.
+
+    Attributes:
+        session_id: Its id.
+        status: Its status.
+        created_at: When it was created, RFC 3339 in UTC.
+        ended_at: When it completed or failed; None before.
+        events: How many events its history has.
+        records: How many records they are made of.
+        runs: How often a host took it up.
+        elapsed_s: From its creation to its end, or to its last change; in seconds.
+        active_s: How long a host ran it.
+        suspended_s: How long it was suspended between two runs.
+        operations: Effects that counted as operations.
+        tokens: Tokens of models.
+        cost_usd: What they cost.
+        success_rate: The part of ended effects that did not fail; None where none ended.
+        effects: Each effect's numbers by its name.
+        hooks: What hooks cost.
+        artifacts: What its artifacts hold.
+        state_keys: How many keys its state has.
+        output_lines: How many lines it printed.
+        log_lines: How many lines it logged.
+        limits: Its limits.
+    """
+
+    session_id: str
+    status: str
+    created_at: str
+    ended_at: str | None
+    events: int
+    records: int
+    runs: int
+    elapsed_s: float
+    active_s: float
+    suspended_s: float
+    operations: int
+    tokens: int
+    cost_usd: float
+    success_rate: float | None
+    effects: dict[str, EffectStats]
+    hooks: HookStats
+    artifacts: ArtifactStats
+    state_keys: int
+    output_lines: int
+    log_lines: int
+    limits: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell stats ID --json` shows it."""
+        return asdict(self)
+
+
+def session_stats(store: Store, session: SessionRecord) -> SessionStats:
+    """Return the numbers of a session, from its history as far as it is committed.
+
+    Args:
+        store: Where it is.
+        session: The session, in any status.
+
+    Raises:
+        StoreCorrupt: A large value of a record is damaged or missing.
+    """
+    tally = _Tally()
+    for batch in store.history.bodies(session.key, session.records):
+        tally.take(batch)
+    tally.close()
+    usage = session.usage
+    active_s = float(usage.get("active_s", 0.0))
+    effects = {name: tally.effects[name] for name in sorted(tally.effects)}
+    hooks = effects.pop("hook.call", EffectStats())
+    ended = sum(one.count - one.open for one in effects.values())
+    failed = sum(one.failed for one in effects.values())
+    end = session.ended_at if session.ended_at is not None else session.updated_at
+    return SessionStats(
+        session_id=session.id,
+        status=session.status,
+        created_at=rfc3339(session.created_at),
+        ended_at=None if session.ended_at is None else rfc3339(session.ended_at),
+        events=session.events,
+        records=session.records,
+        runs=tally.runs,
+        elapsed_s=max(0, end - session.created_at) / SECOND,
+        active_s=active_s,
+        suspended_s=round(tally.suspended_s, 6),
+        operations=int(usage.get("operations", 0)),
+        tokens=int(usage.get("tokens", 0)),
+        cost_usd=float(usage.get("cost_usd", 0.0)),
+        success_rate=1 - failed / ended if ended else None,
+        effects=effects,
+        hooks=HookStats(
+            calls=hooks.count,
+            failed=hooks.failed,
+            total_s=hooks.total_s,
+            overhead=min(1.0, hooks.total_s / active_s) if active_s else 0.0,
+        ),
+        artifacts=_artifacts(store, session),
+        state_keys=len(store.state.list(f"session:{session.id}")),
+        output_lines=tally.output_lines,
+        log_lines=tally.log_lines,
+        limits=dict(session.limits),
+    )
+
+
+class _Tally:
+    """Adds up records in the order they were appended."""
+
+    def __init__(self) -> None:
+        self.effects: dict[str, EffectStats] = {}
+        self.runs = self.output_lines = self.log_lines = 0
+        self.suspended_s = 0.0
+        self._simple: dict[bytes, list[int]] = {}  # name -> calls by status, of one record each
+        self._opened: dict[int, tuple[str, int, bool]] = {}  # ordinal -> name, began, is a span
+        self._suspended_at = 0
+
+    def take(self, batch: Iterable[bytes]) -> None:
+        """Add a batch of packed records."""
+        simple, effect = self._simple, int(Part.EFFECT)
+        for body in batch:
+            name = body[_NAME_AT : _NAME_AT + body[_NAME_AT - 1]]
+            if body[0] == effect:
+                counts = simple.get(name)
+                if counts is None:
+                    counts = simple[name] = [0, 0, 0]
+                counts[body[_STATUS_AT]] += 1
+                if name == b"output.text":
+                    self._text(body)
+            else:
+                self._part(body, name.decode())
+
+    def _text(self, body: bytes) -> None:
+        text = Record.unpack(body).arguments().get("text", "")
+        self.output_lines += text.count("\n" if isinstance(text, str) else b"\n")
+
+    def _part(self, body: bytes, name: str) -> None:
+        part = body[0]
+        (ordinal,) = _ORDINAL.unpack_from(body, _ORDINAL_AT)
+        source_at = _NAME_AT + body[_NAME_AT - 1]
+        (at,) = _TIME.unpack_from(body, source_at + 1 + body[source_at] + _TIME_BEHIND_SOURCE)
+        if part == Part.NOTE:
+            self._lifecycle(name, at)
+        elif part == Part.BEGIN or (part == Part.INTENT and ordinal not in self._opened):
+            self._opened[ordinal] = (name, at, part == Part.BEGIN)
+        elif part in (Part.OUTCOME, Part.END) and ordinal in self._opened:
+            _, began, is_span = self._opened[ordinal]
+            if is_span == (part == Part.END):
+                del self._opened[ordinal]
+                self._ended(name, (at - began) / SECOND, body[_STATUS_AT] == Status.ERROR)
+
+    def _lifecycle(self, name: str, at: int) -> None:
+        if name in ("lifecycle.start", "lifecycle.resume"):
+            self.runs += 1
+            if self._suspended_at:
+                self.suspended_s += (at - self._suspended_at) / SECOND
+            self._suspended_at = 0
+        elif name == "lifecycle.suspend":
+            self._suspended_at = at
+
+    def _ended(self, name: str, took: float, failed: bool) -> None:
+        one = self.effects.setdefault(name, EffectStats())
+        one.count += 1
+        one.failed += failed
+        one.total_s += took
+        one.longest_s = max(one.longest_s, took)
+
+    def close(self) -> None:
+        """Add what was counted apart, and what has not ended."""
+        for data, counts in self._simple.items():
+            name = data.decode(errors="replace")
+            kind = kind_of(name)
+            if name == "output.line":
+                self.output_lines += sum(counts)
+            elif kind == "output":
+                self.log_lines += sum(counts) if name.startswith("log.") else 0
+            elif kind == "effect":
+                one = self.effects.setdefault(name, EffectStats())
+                one.count += sum(counts)
+                one.failed += counts[Status.ERROR]
+        for name, _, _ in self._opened.values():
+            one = self.effects.setdefault(name, EffectStats())
+            one.count += 1
+            one.open += 1
+
+
+def _artifacts(store: Store, session: SessionRecord) -> ArtifactStats:
+    count = total = offset = 0
+    names: set[str] = set()
+    distinct: dict[bytes, int] = {}
+    while True:
+        page = store.artifacts.list(
+            ArtifactQuery(
+                session_id=session.id, desc=False, limit=_ARTIFACTS_AT_ONCE, offset=offset
+            )
+        )
+        for one in page:
+            count += 1
+            total += one.size
+            names.add(one.name)
+            distinct[one.content_hash] = one.size
+        if len(page) < _ARTIFACTS_AT_ONCE:
+            break
+        offset += len(page)
+    size = sum(distinct.values())
+    stored = sum(occupied(store, address) for address in distinct if address in store.blobs)
+    return ArtifactStats(
+        count=count,
+        names=len(names),
+        bytes=total,
+        distinct_bytes=size,
+        stored_bytes=stored,
+        dedup_ratio=ratio(total, size),
+        compression_ratio=ratio(size, stored),
+    )
+
+
+def ratio(whole: int, part: int) -> float:
+    """Return how many times a part goes into the whole; 1 where there is nothing."""
+    return whole / part if part else 1.0

@@ -1,0 +1,62 @@
+"""What a session keeps by key, as a Python mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+from respell import values
+from respell.errors import UsageError
+from respell.store import Store
+
+MAX_KEY_BYTES = 1024
+
+
+class SessionState(MutableMapping[str, Any]):
+    """The state of one session: what `State.get(key)` reads in its script.
+
+    A mutable mapping from texts to values: None, bool, int, float, str, bytes, and lists
+    and dicts of them. Each access reads or writes the store; a value that was read is a copy,
+    so put it back to change it. Keys come sorted.
+    """
+
+    def __init__(self, store: Store, session_id: str) -> None:
+        """Made by `Session.state`."""
+        self._store = store
+        self._id = session_id
+        self._scope = f"session:{session_id}"
+
+    def __getitem__(self, key: str) -> Any:
+        data = self._store.state.get(self._scope, key) if isinstance(key, str) else None
+        if data is None:
+            raise KeyError(key)
+        return values.decode(data)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if not isinstance(key, str) or not key:
+            raise UsageError(f"a key of a session's state is a text, and not empty: {key!r:.80}")
+        if len(key.encode()) > MAX_KEY_BYTES:
+            raise UsageError(
+                f"a key may have {MAX_KEY_BYTES} bytes; this one has more: {key!r:.80}"
+            )
+        if value is None:
+            raise UsageError(f"there is no nil in a table: `del state[{key!r:.80}]` removes it")
+        data = values.encode(value)
+        with self._store.transaction():
+            self._store.sessions.get(self._id)  # a session that is gone gets no state
+            self._store.state.set(self._scope, key, data)
+        self._store.sync()
+
+    def __delitem__(self, key: str) -> None:
+        if not isinstance(key, str) or not self._store.state.delete(self._scope, key):
+            raise KeyError(key)
+        self._store.sync()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store.state.list(self._scope))
+
+    def __len__(self) -> int:
+        return len(self._store.state.list(self._scope))
+
+    def __repr__(self) -> str:
+        return f"<state of session {self._id[:8]}: {', '.join(self) or 'empty'}>"

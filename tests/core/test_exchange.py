@@ -19,6 +19,7 @@ from respell.history.events import events
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.store.checking import check
 from respell.store.exporting import export_session
 from respell.store.importing import import_session, inspect
 
@@ -100,6 +101,7 @@ def test_a_session_is_the_same_elsewhere_and_goes_on(
     store: Store, other: Store, story: SessionRecord, script: Any
 ) -> None:
     there = moved(store, story, other)
+    assert check(other, read_data=True).findings == []
     for field in SessionRecord.__dataclass_fields__:
         if field != "key":
             assert getattr(there, field) == getattr(story, field), field
@@ -258,6 +260,7 @@ def test_a_fork_stands_alone_without_its_original(
     here = respell.resume(forked, store=store).session
     lines: list[bytes] = []
     there = moved(store, here, other)
+    assert check(other, read_data=True).findings == []
     assert (there.fork_of, there.fork_seq, there.forked_from) == (None, 0, here.forked_from)
     assert there.head_hash == here.head_hash
     assert other.history.verify(there.key) == here.records

@@ -19,8 +19,10 @@ from respell import values
 from respell.engine.run import in_doubt
 from respell.errors import UsageError
 from respell.history.events import events
+from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord, session_json
 from respell.store import Store
+from respell.store.checking import check
 from respell.store.export_blobs import BLOB_HEAD
 from respell.store.export_file import ExportReader, Kind
 from respell.store.exporting import export_session
@@ -121,6 +123,7 @@ def test_the_secret_is_nowhere(
     assert secret not in all_bytes_of_file(path)
     assert b"hunter2" not in all_bytes_of_file(path)
     there = import_session(other, path)
+    assert check(other, read_data=True).findings == []
     other.sync()
     assert b"hunter2" not in all_bytes_of_store(other)
     assert inspect(path).redacted
@@ -209,7 +212,7 @@ def test_a_redacted_session_is_looked_at_and_compared_but_not_executed(
         with pytest.raises(UsageError, match=f"session {there.id[:8]} was redacted when it was"):
             action()
     assert in_doubt(other, there) == []
-    assert other.history.open_effects(there.key) == []
+    assert [it.name for it in other.history.open_effects(there.key)] == ["session.suspend"]
     assert respell.diff(there, there, store=other).identical
     plain = import_session(other, exported_again(tmp_path, store, told, there.id, other))
     difference = respell.diff(plain, plain, store=other)
@@ -248,6 +251,20 @@ def test_a_redacted_fork_stands_alone_too(
     assert b"hunter2" not in all_bytes_of_file(tmp_path / "it")
     there = import_session(other, tmp_path / "it")
     assert other.history.verify(there.key) == fork.records
+
+
+def test_a_redacted_session_that_sleeps_is_never_due(
+    tmp_path: Path, store: Store, other: Store
+) -> None:
+    key = store.sessions.insert(SessionRecord(status="suspended")).key
+    sleep = Record(Part.INTENT, 1, ordinal=1, name="timer.sleep", meta=values.encode({"due": 5}))
+    store.history.writer(key, store.leases.acquire(key)).append([sleep])
+    export_session(store, store.sessions.get(key), tmp_path / "it", redact=["[0-9]+", "due"])
+    there = import_session(other, tmp_path / "it")
+    assert [it.due for it in other.history.open_effects(there.key)] == [5]
+    assert check(other).findings == []
+    assert store.history.sessions_due(2**60) == [key]
+    assert other.history.sessions_due(2**60) == []
 
 
 def test_the_command_line_shows_what_was_redacted(tmp_path: Path) -> None:

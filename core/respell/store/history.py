@@ -267,7 +267,7 @@ class History:
         """
         rows = self._database.rows(
             "SELECT session FROM open_effects JOIN sessions ON key = session"
-            " WHERE due <= ? AND status IN ('active', 'suspended') AND NOT deleted"
+            " WHERE due <= ? AND status IN ('active', 'suspended') AND NOT deleted AND NOT redacted"
             f" AND {STILL_OPEN}"
             " GROUP BY session ORDER BY min(due)",
             (now,),

@@ -430,7 +430,7 @@ class _Arrival:
         record = self._rows[self._key].record
         if record.has_program and not record.redacted:
             _recorded(self._store, self._key)
-        opened = [] if record.redacted else list(self._opened[self._key].values())
+        opened = list(self._opened[self._key].values())
         if any(type(due) not in (int, type(None)) for *_, due in opened):
             raise ValueError("a timer is due at no time")
         self._insert(INSERT_OPEN, opened)

@@ -28,6 +28,7 @@ REACH = 4 * 1024 * 1024
 
 _CONTEXT = 64 * 1024  # what a pattern may look back at
 _ADDRESS_SIZE = 32
+_META = ("attempts", "due", "edited", "error")  # what the host itself notes about an event
 _MAX_SHORT = 255  # bytes of a record's name and source
 _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _ARTIFACT_ID = re.compile(r"(?<=/)([0-9]{1,18})/([0-9a-f]{8})(?![0-9a-f])")
@@ -174,7 +175,7 @@ class Redaction:
 
         Args:
             value: See `respell.values`. A number is replaced as a whole if its text matches.
-            keep: Keys of the outermost map that stay.
+            keep: Keys of the outermost map that stay, and so do numbers they stand for.
         """
         match value:
             case str():
@@ -195,11 +196,13 @@ class Redaction:
         made: dict[Any, Any] = {}
         unique = Unique(made)
         for key, item in value.items():
-            new = key if key in keep else self.value(key)
+            if key in keep:
+                made[key] = item if isinstance(item, (int, float)) else self.value(item)
+                continue
+            new = self.value(key)
             if new in made:
                 # Only what was replaced can be there twice; bytes get a text for a key then.
-                text = new if isinstance(new, str) else repr(new)
-                new = unique(text)
+                new = unique(new if isinstance(new, str) else repr(new))
             made[new] = self.value(item)
         return made
 
@@ -254,7 +257,7 @@ class Redaction:
             source=self.short(record.source),
             args=self.encoded(record.args, keep=("text",) if shown else ()),
             outcome=self.encoded(record.outcome),
-            meta=self.encoded(record.meta),
+            meta=self.encoded(record.meta, keep=_META),
         )
 
     def short(self, text: str, most: int = _MAX_SHORT) -> str:

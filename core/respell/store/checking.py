@@ -58,8 +58,6 @@ def check(
         parts.insert(0, check_contents)
     for part in parts:
         it.run(part)
-    if repair:
-        store.sync()
     it.finish()
     return it.report
 

@@ -18,7 +18,9 @@ _END = 2**62
 _NAMED = 5
 
 
-def cut(store: Store, damaged: Damaged, key: int, good: int, name: Callable[[int], str]) -> str:
+def cut(
+    store: Store, damaged: Damaged, key: int, good: int, name: Callable[[int], str]
+) -> tuple[list[int], str]:
     """End a history after its last good record; the session is suspended then.
 
     To be called in a transaction. Forks that share what is cut are cut as well.
@@ -31,18 +33,20 @@ def cut(store: Store, damaged: Damaged, key: int, good: int, name: Callable[[int
         name: Gives the id of a session.
 
     Returns:
-        What was done, and what is left, as sentences.
+        The keys of the sessions that were cut; what was done, and what is left, as sentences.
 
     Raises:
         SessionBusy: A live host holds the session, or one of the forks.
     """
     database = store._database
-    said = [_cut_one(store, damaged, key, good, name(key))]
+    keys, said = [key], [_cut_one(store, damaged, key, good, name(key))]
     for (fork,) in database.rows(
         "SELECT key FROM sessions WHERE fork_of = ? AND fork_seq > ?", (key, good)
     ):
-        said.append(cut(store, damaged, fork, good, name))
-    return ". ".join(said)
+        more, about_them = cut(store, damaged, fork, good, name)
+        keys += more
+        said.append(about_them)
+    return keys, ". ".join(said)
 
 
 def _cut_one(store: Store, damaged: Damaged, key: int, good: int, name: str) -> str:

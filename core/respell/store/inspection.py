@@ -49,6 +49,7 @@ class Inspection:
         read_data: Whether every byte is read.
         damaged: Where repairs put what they take out.
         verified: Addresses of blobs whose bytes were read already.
+        cut: Keys of sessions whose histories were cut.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Inspection:
         self.read_data = read_data
         self.damaged = Damaged(self.database.folder / "damaged")
         self.verified: set[bytes] = set()
+        self.cut: set[int] = set()
         self._repair = repair
         self._on_progress = on_progress
         self._done = self._total = 0
@@ -70,12 +72,14 @@ class Inspection:
         """Run one part of the check. In damaged pages it may come across anything."""
         try:
             part(self)
-        except (RespellError, TypeError, ValueError, LookupError) as error:
+        except (RespellError, TypeError, ValueError, LookupError, AttributeError) as error:
             damaged = any(it.kind.startswith("database.") for it in self.report.findings)
             if not damaged and not isinstance(error, RespellError):
                 raise
             name = part.__name__.removeprefix("check_")
             self.found("database.unreadable", f"the {name} can't be checked: {error}", _BACKUP)
+        if self._repair:
+            self.store.sync()  # what comes next must not take the repair for damage
 
     # ── findings ─────────────────────────────────────────────────────────────────────────
 

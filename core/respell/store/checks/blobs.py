@@ -62,8 +62,7 @@ def _each(it: Inspection, *, lists: bool) -> None:
         last = rows[-1][0]
         for row in (_Row(*columns) for columns in rows):
             if lists == (row.place == CHUNKED):
-                if row.hash not in it.verified:
-                    _check(it, row)
+                _check(it, row)
                 it.progress()
 
 
@@ -102,7 +101,12 @@ def _wrong(it: Inspection, row: _Row) -> str:
         return f"has {row.inline} bytes where {row.stored_size} were written"
     if row.place == CHUNKED:
         return _wrong_list(it, row)
-    return _wrong_bytes(row, _inline(it, row)) if it.read_data else ""
+    return _wrong_bytes(row, _inline(it, row)) if _is_read(it, row) else ""
+
+
+def _is_read(it: Inspection, row: _Row) -> bool:
+    """Whether its bytes have to be read: they are wanted, and nobody has read them yet."""
+    return it.read_data and row.hash not in it.verified
 
 
 def _wrong_file(it: Inspection, row: _Row) -> str:
@@ -113,7 +117,7 @@ def _wrong_file(it: Inspection, row: _Row) -> str:
             return "is no file"
         if info.st_size != row.stored_size:
             return f"has {info.st_size} bytes where {row.stored_size} were written"
-        return _wrong_bytes(row, path.read_bytes()) if it.read_data else ""
+        return _wrong_bytes(row, path.read_bytes()) if _is_read(it, row) else ""
     except FileNotFoundError:
         return "is missing"
     except OSError as error:
@@ -145,7 +149,7 @@ def _wrong_list(it: Inspection, row: _Row) -> str:
     for index, chunk in enumerate(chunks, 1):
         if not it.rows("blobs", "SELECT 1 FROM blobs WHERE hash = ?", (chunk,)):
             return f"lacks its piece {index} of {len(chunks)} ({chunk.hex()})"
-    return _wrong_pieces(it, row, chunks) if it.read_data else ""
+    return _wrong_pieces(it, row, chunks) if _is_read(it, row) else ""
 
 
 def _wrong_pieces(it: Inspection, row: _Row, chunks: list[bytes]) -> str:
@@ -188,6 +192,11 @@ def _check_strays(it: Inspection) -> None:
         )
 
 
+def _is_known(it: Inspection, name: str) -> bool:
+    sql = f"SELECT 1 FROM blobs WHERE hash = unhex(?) AND place = {IN_FILE}"
+    return it.rows("blobs", sql, (name.encode(errors="replace").decode(),)) != []
+
+
 def _moving_stray(it: Inspection, key: int) -> Mend:
     def do() -> str:
         data = it.database.value("SELECT data FROM blob_data WHERE id = ?", (key,))
@@ -206,10 +215,11 @@ def _check_files(it: Inspection) -> None:
     """Look at what lies in the folder of blobs without being known there."""
     folder = it.database.folder / "objects"
     before = it.store.clock() - _LEFT_ALONE
-    known = f"SELECT 1 FROM blobs WHERE hash = ? AND place = {IN_FILE}"
     try:
         for found in object_files(folder):
             if found.kind == "foreign":
+                if _is_known(it, found.path.name):
+                    continue  # a finding of its own
                 it.found(
                     "file.foreign",
                     f"{found.path} is none of this store's",
@@ -217,7 +227,7 @@ def _check_files(it: Inspection) -> None:
                     _moving(it, found.path),
                     path=str(found.path),
                 )
-            elif found.modified < before and not it.rows("blobs", known, (found.address,)):
+            elif found.modified < before and not _is_known(it, found.path.name):
                 it.report.leftovers += 1
                 it.report.leftover_bytes += found.size
     except OSError as error:

@@ -55,7 +55,7 @@ def check_histories(it: Inspection) -> None:
     it.expect(it.report.records if it.read_data else len(rows))
     sound = {row.key for row in rows if _check_lineage(it, row)}
     for row in rows:
-        if row.key not in sound:
+        if row.key not in sound or row.key in it.cut:
             continue
         link = _Chain(it, row).check() if it.read_data else None
         if link is None or link.is_whole:
@@ -158,7 +158,9 @@ def _without_gap(it: Inspection, key: int, begin: int) -> int:
 
 def _cut_mend(it: Inspection, key: int, good: int) -> Mend:
     def do() -> str:
-        return cut(it.store, it.damaged, key, good, it.name)
+        keys, said = cut(it.store, it.damaged, key, good, it.name)
+        it.cut.update(keys)
+        return said
 
     promise = (
         f"cuts the history after record {good}, keeps the rest in damaged/ and suspends the session"

@@ -14,10 +14,10 @@ from respell.engine.effects import Manner
 from respell.errors import UsageError
 from respell.times import rfc3339
 from respell.tools.atomic import sync_folder, write_atomically
+from respell.tools.files import MAX_READ_BYTES, regular
 from respell.tools.model import ONCE, READS, REPEATABLE, Tool, ToolContext
 from respell.tools.result import ToolResult, worded
 
-MAX_READ_BYTES = 32 << 20
 MAX_ENTRIES = 10_000
 _CHUNK = 1 << 20
 
@@ -87,7 +87,7 @@ def _needed(params: dict[str, Any], name: str) -> Any:
 def _read(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
     path = _needed(params, "path")
     resolved = ctx.permissions.check_read(path)
-    size = _regular(resolved, path).st_size
+    size = regular(resolved, path).st_size
     if size > MAX_READ_BYTES:
         raise UsageError(
             f"{path} has {size} bytes and can't be read at once, which goes up to "
@@ -123,7 +123,7 @@ def _append(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
     resolved = ctx.permissions.check_write(path)
     resolved.parent.mkdir(parents=True, exist_ok=True)
     if resolved.exists():
-        _regular(resolved, path)
+        regular(resolved, path)
     with open(resolved, "ab") as file:
         file.write(data)
         file.flush()
@@ -174,7 +174,7 @@ def _copy(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
     source, target = _needed(params, "source_path"), _needed(params, "target_path")
     read_from = ctx.permissions.check_read(source)
     write_to = ctx.permissions.check_write(target)
-    _regular(read_from, source)
+    regular(read_from, source)
     if write_to.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), target)
     write_to.parent.mkdir(parents=True, exist_ok=True)
@@ -199,7 +199,7 @@ def _move(params: dict[str, Any], ctx: ToolContext) -> ToolResult:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        _regular(move_from, source)
+        regular(move_from, source)
         _copied(move_from, move_to, ctx)
         move_from.unlink()
     sync_folder(move_to.parent)
@@ -256,21 +256,6 @@ _MANNERS = {
 
 def _decide(params: dict[str, Any]) -> Manner:
     return _MANNERS.get(_operation(params), ONCE)
-
-
-def _regular(resolved: Path, path: str) -> os.stat_result:
-    """Return what is known of a regular file.
-
-    Raises:
-        OSError: It is missing, or a folder.
-        UsageError: It is a pipe, a device or the like, which could block for ever.
-    """
-    info = resolved.stat()
-    if stat.S_ISDIR(info.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(info.st_mode):
-        raise UsageError(f"{path} is not a regular file")
-    return info
 
 
 def _copied(source: Path, target: Path, ctx: ToolContext) -> int:

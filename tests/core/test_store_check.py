@@ -490,7 +490,7 @@ def test_an_index_that_lacks_rows_is_made_anew(folder: Path) -> None:
         report = check(store, read_data=True)
         assert "database.damaged" in kinds(report)
         assert any("artifacts_content" in it.what for it in report.findings)
-        assert all("anew" in it.advice for it in report.findings)
+        assert any("anew" in it.advice for it in report.findings)
         assert check(store, read_data=True, repair=True).ok
         assert check(store, read_data=True).findings == []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -121,6 +121,15 @@ class Inspection:
         except (RespellError, OSError, apsw.Error) as error:
             return False, f"the repair failed ({error}). {advice}".rstrip()
 
+    def take_for_mended(self, kind: str) -> None:
+        """Note that a repair of one finding has put all others of its kind right, too."""
+        self.report.findings = [
+            replace(it, repaired=True, advice="it was put right with the others")
+            if it.kind == kind and not it.repaired
+            else it
+            for it in self.report.findings
+        ]
+
     def progress(self, done: int = 1) -> None:
         """Tell that so many more things were looked at."""
         self._done += done
@@ -150,7 +159,7 @@ class Inspection:
             self._unreadable.add(table)
             self.found(
                 "database.unreadable",
-                f"rows of the table {table} can't be read: {error}",
+                f"rows of the table {table} can't be read: {error.__cause__ or error}",
                 _BACKUP,
             )
 

@@ -34,18 +34,23 @@ _LOOKS = 2_000
 def check_pages(it: Inspection) -> None:
     """Let SQLite look at its file, then name what can't be read."""
     messages = _messages(it)
-    for message in messages:
-        it.found(
-            "database.damaged",
-            f"{it.database.path} is damaged: {message}",
-            "" if messages == _index_messages(messages) else _BACKUP,
-            _reindex(it) if messages == _index_messages(messages) else None,
-            path=str(it.database.path),
-        )
-    if messages and messages != _index_messages(messages):
-        for table in (*_KEYS, *_BY_SESSION):
-            for what, session in _unreadable(it, table):
-                it.found("database.lost", f"{what} can't be read", _BACKUP, session=session)
+    if not messages:
+        return
+    for message in messages[1:]:
+        _report(it, message, None)
+    # Last, because it puts all of them right or none.
+    _report(it, messages[0], _reindex(it))
+    if not _messages(it):
+        it.take_for_mended("database.damaged")
+        return
+    for table in (*_KEYS, *_BY_SESSION):
+        for what, session in _unreadable(it, table):
+            it.found("database.lost", f"{what} can't be read", _BACKUP, session=session)
+
+
+def _report(it: Inspection, message: str, mend: Mend | None) -> None:
+    path = str(it.database.path)
+    it.found("database.damaged", f"{path} is damaged: {message}", _BACKUP, mend, path=path)
 
 
 def _messages(it: Inspection) -> list[str]:
@@ -53,14 +58,9 @@ def _messages(it: Inspection) -> list[str]:
     try:
         rows = it.database.rows(f"PRAGMA {pragma}({_MESSAGES})")
     except StoreCorrupt as error:
-        return [f"{pragma} can't go through it ({error})"]
+        return [f"SQLite can't go through it ({error.__cause__ or error})"]
     lines = [line for (text,) in rows for line in str(text).splitlines()]
     return [line for line in lines if line != "ok" and not line.startswith("***")]
-
-
-def _index_messages(messages: list[str]) -> list[str]:
-    """Return those that are about an index only, which can be made anew."""
-    return [it for it in messages if " index " in it and "PRIMARY KEY" not in it]
 
 
 def _reindex(it: Inspection) -> Mend:
@@ -68,10 +68,10 @@ def _reindex(it: Inspection) -> Mend:
         it.database.execute("REINDEX")
         left = _messages(it)
         if left:
-            raise StoreCorrupt(f"the indexes were made anew, but {left[0]}")
+            raise StoreCorrupt(f"more than the indexes is damaged: {left[0]}")
         return "all indexes were made anew"
 
-    return Mend("makes the indexes anew", do)
+    return Mend("makes the indexes anew, if that is all that is damaged", do)
 
 
 def _unreadable(it: Inspection, table: str) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,15 @@ class BooleanKey:
         return "true" if self.value else "false"
 
 
+def unicode(text: str) -> str:
+    """Return text that is Unicode: bytes of names that are not UTF-8 become `\\xff` and so on."""
+    try:
+        data = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        data = text.encode("utf-8", "surrogatepass")
+    return data.decode("utf-8", "backslashreplace")
+
+
 def encode(value: object) -> bytes:
     """Return the canonical bytes of a value.
 

@@ -609,6 +609,17 @@ def test_the_audit_log_tells_what_was_refused(script: Any, store: Store) -> None
     assert "To allow it" in entries[0].reason
 
 
+def test_the_audit_log_takes_paths_of_any_bytes_and_any_length(script: Any, store: Store) -> None:
+    done = script(
+        "pcall(io.open, '/etc/\\xff\\xfe')\npcall(io.open, '/etc/' .. ('x'):rep(3000))\n"
+        "pcall(State.get, 'session:' .. ('x'):rep(3000), 'k')\nprint('on')"
+    )
+    assert script.lines == ["on"]
+    entries = store.audit.list(session=done.session.id, refused=True)
+    assert entries[0].target == "read=/etc/\\xff\\xfe"
+    assert all(len(it.target) <= 1000 and len(it.reason) <= 1000 for it in entries)
+
+
 def test_a_script_in_a_loop_does_not_fill_the_audit_log(script: Any, store: Store) -> None:
     script("for i = 1, 1200 do pcall(io.open, '/etc/passwd') end")
     entries = store.audit.list(refused=True, limit=5_000)

@@ -44,7 +44,8 @@ class Outcome:
         name = type(error).__name__
         text = str(error) if isinstance(error, RespellError) else f"{name}: {error}"
         flag = error.flag if isinstance(error, PermissionDenied) else ""
-        return cls(Status.ERROR, values.encode(text), name, flag)
+        # A path that is not UTF-8 may be in it.
+        return cls(Status.ERROR, values.encode(values.unicode(text)), name, values.unicode(flag))
 
     def meta(self, **more: Any) -> bytes:
         """Return canonical metadata: the error's class and what else is given."""

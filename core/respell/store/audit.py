@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from respell import values
 from respell.store.database import Database
 from respell.store.queries import Where
 
@@ -112,4 +113,5 @@ def _entry(key: int, at: int, *words: str | int) -> AuditEntry:
 
 
 def _cut(text: str) -> str:
+    text = values.unicode(text)
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

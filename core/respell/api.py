@@ -28,8 +28,8 @@ from respell.tools import ToolRegistry
 
 if TYPE_CHECKING:
     from respell.analytics import StoreStats
-    from respell.store.checking import CheckReport
     from respell.store.collecting import GcReport
+    from respell.store.findings import CheckReport
 
 AnySession = Session | SessionRecord | str
 """A session, its record, or what finds it: id, unique prefix, unique name, `@last`."""
@@ -347,21 +347,38 @@ def builder(*, store: Store) -> SessionBuilder:
     return SessionBuilder(store)
 
 
-def import_(path: str | os.PathLike[str], *, store: Store) -> Session:
+def import_(
+    path: str | os.PathLike[str],
+    *,
+    store: Store,
+    allow: Sequence[str] = (),
+    deny: Sequence[str] = (),
+) -> Session:
     """Bring in a session that `Session.export` wrote, with the same id.
+
+    What it may do here does not come from the file: when it is resumed, it runs in the present
+    working directory with the permissions given here.
 
     Args:
         path: The file.
         store: Where the session shall live.
+        allow: Permissions to add, `KIND` or `KIND=PATTERN`.
+        deny: Permissions to take away, by kind.
 
     Raises:
-        UsageError: The file is none of ours, damaged or too new, or the session is there
-            already; nothing was changed then.
-        StoreError: The store refused.
+        UsageError: The file is no export, or the session is in the store already.
+        StoreCorrupt: The file was cut or changed; names the place.
+        StoreTooNew: It was written by a newer Respell.
+        StoreError: The store refused. In all these cases nothing was changed.
     """
+    from respell.security import Permissions
     from respell.store.importing import import_session
 
-    return Session(store, import_session(store, Path(path)))
+    here = Path.cwd()
+    permissions = Permissions.from_flags(tuple(allow), tuple(deny), script_dir=here, cwd=here)
+    return Session(
+        store, import_session(store, Path(path), permissions=permissions, actor="python")
+    )
 
 
 # The store -------------------------------------------------------------------------------

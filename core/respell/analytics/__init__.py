@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from respell.analytics.session_stats import (
-    ArtifactStats,
+    ArtifactSizes,
     EffectStats,
     HookStats,
     SessionStats,
@@ -12,7 +12,7 @@ from respell.analytics.session_stats import (
 from respell.analytics.store_stats import StoreStats, store_stats
 
 __all__ = [
-    "ArtifactStats",
+    "ArtifactSizes",
     "EffectStats",
     "HookStats",
     "SessionStats",

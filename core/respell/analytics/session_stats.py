@@ -66,11 +66,10 @@ class HookStats:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactStats:
-    """What the artifacts of a session hold.
+class ArtifactSizes:
+    """How large the artifacts of a session are.
 
     Attributes:
-        count: How many there are, all versions.
         names: How many different names they have.
         bytes: Their sizes added up.
         distinct_bytes: The same, with equal content counted once.
@@ -79,7 +78,6 @@ class ArtifactStats:
         compression_ratio: `distinct_bytes` by `stored_bytes`; 1 where nothing is compressed.
     """
 
-    count: int
     names: int
     bytes: int
     distinct_bytes: int
@@ -109,7 +107,8 @@ class SessionStats:
         success_rate: The part of ended effects that did not fail; None where none ended.
         effects: Each effect's numbers by its name.
         hooks: What hooks cost.
-        artifacts: What its artifacts hold.
+        artifacts: How many artifacts it has, all versions.
+        artifact_sizes: How large they are.
         state_keys: How many keys its state has.
         output_lines: How many lines it printed.
         log_lines: How many lines it logged.
@@ -132,7 +131,8 @@ class SessionStats:
     success_rate: float | None
     effects: dict[str, EffectStats]
     hooks: HookStats
-    artifacts: ArtifactStats
+    artifacts: int
+    artifact_sizes: ArtifactSizes
     state_keys: int
     output_lines: int
     log_lines: int
@@ -186,7 +186,8 @@ def session_stats(store: Store, session: SessionRecord) -> SessionStats:
             total_s=hooks.total_s,
             overhead=min(1.0, hooks.total_s / active_s) if active_s else 0.0,
         ),
-        artifacts=_artifacts(store, session),
+        artifacts=session.artifacts,
+        artifact_sizes=_artifact_sizes(store, session),
         state_keys=len(store.state.list(f"session:{session.id}")),
         output_lines=tally.output_lines,
         log_lines=tally.log_lines,
@@ -274,8 +275,8 @@ class _Tally:
             one.open += 1
 
 
-def _artifacts(store: Store, session: SessionRecord) -> ArtifactStats:
-    count = total = offset = 0
+def _artifact_sizes(store: Store, session: SessionRecord) -> ArtifactSizes:
+    total = offset = 0
     names: set[str] = set()
     distinct: dict[bytes, int] = {}
     while True:
@@ -285,7 +286,6 @@ def _artifacts(store: Store, session: SessionRecord) -> ArtifactStats:
             )
         )
         for one in page:
-            count += 1
             total += one.size
             names.add(one.name)
             distinct[one.content_hash] = one.size
@@ -294,8 +294,7 @@ def _artifacts(store: Store, session: SessionRecord) -> ArtifactStats:
         offset += len(page)
     size = sum(distinct.values())
     stored = sum(occupied(store, address) for address in distinct if address in store.blobs)
-    return ArtifactStats(
-        count=count,
+    return ArtifactSizes(
         names=len(names),
         bytes=total,
         distinct_bytes=size,

@@ -8,6 +8,7 @@ that the script remembers mean the copies (`aliases`). The outside world is not 
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -71,6 +72,7 @@ def fork(
     name: str = "",
     created_by: str | None = None,
     config: Config | None = None,
+    inside: bool = False,
 ) -> SessionRecord:
     """Return a new, suspended session that goes on from a position of another.
 
@@ -85,6 +87,8 @@ def fork(
         name: The fork's name; empty for the original's with ` (fork)`.
         created_by: Who forks, as shown to people.
         config: The limits of the sessions that it creates again; None for the defaults.
+        inside: This is part of a caller's transaction, so nothing here waits for the disk or
+            re-executes anything: the other script was checked before (`check_script`).
 
     Raises:
         UsageError: The position is malformed, the event has no outcome to replace, or the
@@ -103,8 +107,8 @@ def fork(
     if point.replaced is not None:
         outcome = fitting(point.asked, outcome)
     program = program_of(store, session)
-    if source is not None:
-        _check_script(store, session, source, script, number)
+    if source is not None and not inside:
+        check_script(store, session, source, script, number)
     records = _own_records(store, session, point, outcome, variables or {}, steps, source)
     with store.transaction():
         made = store.sessions.insert(
@@ -148,15 +152,36 @@ def fork(
         waiting = suspension_of(waits[0].record.arguments()) if waits else None
         store.sessions.update(made.key, status="suspended", waiting_for=waiting)
         store.leases.release(made.key, lease)
-    store.sync()
+    if not inside:
+        store.sync()
     return store.sessions.get(made.key)
 
 
-def _check_script(
-    store: Store, session: SessionRecord, source: bytes, script: str | None, last: int
+def check_script(
+    store: Store,
+    session: SessionRecord,
+    source: bytes,
+    script: str | None,
+    last: int,
+    *,
+    cancel: threading.Event | None = None,
 ) -> None:
-    """Make sure that another script does the same up to the position."""
-    found = replay(store, session, source=source, script=script, last=last).divergence
+    """Make sure that another script does the same up to an event.
+
+    Args:
+        store: Where the session is.
+        session: The session.
+        source: The other script.
+        script: Its path, as shown to people.
+        last: Number of that event.
+        cancel: Ends the check early when it is set.
+
+    Raises:
+        Divergence: It does something else; says what.
+    """
+    found = replay(
+        store, session, source=source, script=script, last=last, cancel=cancel
+    ).divergence
     if found is not None:
         raise Divergence(
             f"{script or 'the other script'} does not do what is recorded up to event {last}: it "
@@ -331,7 +356,7 @@ def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> b
     somebody else's: the fork goes on with them as they are.
     """
     family = name.partition(".")[0]
-    if family not in _COPIED:
+    if family not in _COPIED or name == "session.fork":
         return False
     if family == "state":
         scope = str(args.get("scope") or "session:")

@@ -67,6 +67,12 @@ MAX_SLEEP_S = 100 * 365 * 86400
 # What a performer ends in when a worker that was taken over calls it as our library never does.
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
+# Input may never come, and what only reads may take long: both are begun again.
+_LEFT = frozenset({
+    "input.read", "session.replay", "session.replay_metadata", "session.diff", "session.stats",
+    "session.timeline", "session.check_fork",
+})  # fmt: skip
+
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
 
 
@@ -582,8 +588,8 @@ class Host:
                 self._stop_worker()
 
     def _calls_worth_waiting_for(self) -> bool:
-        """Whether a call is in flight whose outcome should be had; input may never come."""
-        return any(one.name != "input.read" for one in self._performing.in_flight.values())
+        """Whether a call is in flight whose outcome should be had."""
+        return any(one.name not in _LEFT for one in self._performing.in_flight.values())
 
     def _stop_worker(self) -> None:
         """The worker has reached an effect: it is no longer needed, a call may still be."""

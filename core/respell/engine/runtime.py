@@ -27,7 +27,7 @@ LIBRARY = (
     "effects", "branches", "edits", "models", "modules", "io", "os", "json", "program",
 )  # fmt: skip
 GLOBALS = (
-    "logger", "utils", "config", "state", "session", "artifact", "hook", "tool", "agent",
+    "logger", "utils", "config", "state", "session", "replay", "artifact", "hook", "tool", "agent",
     "workflow",
 )  # fmt: skip
 

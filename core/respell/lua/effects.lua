@@ -38,6 +38,9 @@ return function(engine, env)
     ["file.open"] = true, ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
     ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
     ["input.read"] = true, ["timer.sleep"] = true, ["session.suspend"] = true,
+    ["session.replay"] = true, ["session.replay_metadata"] = true, ["session.diff"] = true,
+    ["session.stats"] = true, ["session.timeline"] = true, ["session.check_fork"] = true,
+    ["session.export"] = true, ["session.import"] = true,
   }
 
   local ordinal = 0          -- of the last event the script caused

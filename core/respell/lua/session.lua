@@ -73,7 +73,7 @@ return function(engine, env)
   local fields = {
     name = true, description = true, status = true, tags = true, metadata = true,
     custom_metadata = true, parent_session_id = true, created_at = true, updated_at = true,
-    ended_at = true, created_by = true,
+    ended_at = true, created_by = true, forked_from = true,
   }
 
   local function answer(id, key)
@@ -253,6 +253,70 @@ return function(engine, env)
     return of_history("session.stats", "Session.stats", id)
   end
 
+  -- As arguments of an effect; a function is called once the replay has ended.
+  function Session.replay(id, given)
+    local call = "Session.replay"
+    local plain, callback = nil, nil
+    if options(given, call) then
+      plain, callback = engine.replay_options(given), given.progress_callback
+      plain.progress_callback = nil
+      if callback ~= nil and type(callback) ~= "function" then
+        fail(call, "progress_callback must be a function, not %s", type_of(callback))
+      end
+      plain = engine.decode(engine.encode(plain, call))
+    end
+    local result = of_history("session.replay", call, id, plain)
+    if callback then callback(result.events_replayed, result.events_replayed) end
+    return result
+  end
+
+  function Session.getReplayMetadata(id)
+    return of_history("session.replay_metadata", "Session.getReplayMetadata", id)
+  end
+
+  function Session.diff(a, b)
+    local call = "Session.diff"
+    a, b = session_id(a, call), session_id(b, call)
+    engine.call("session.save", {})
+    return engine.call("session.diff", { a = a, b = b })
+  end
+
+  -- Another script is read and checked first, which takes long; the fork itself is one
+  -- transaction with its outcome.
+  function Session.fork(id, given)
+    local call = "Session.fork"
+    id = session_id(id, call)
+    given = options(given, call)
+    local plain = {}
+    if given then
+      local keys, n = engine.keys(given)
+      for i = 1, n do plain[keys[i]] = given[keys[i]] end
+    end
+    if plain.source ~= nil then fail(call, "there is no option source; script names the file") end
+    engine.call("session.save", {})
+    if plain.script ~= nil then
+      local args = { session = id, options = { at = plain.at, script = plain.script } }
+      plain.source = engine.call("session.check_fork", engine.encode(args, call))
+    end
+    return know(engine.call("session.fork", engine.encode({ session = id, options = plain }, call)))
+  end
+
+  local function path_of(path, call)
+    if type(path) ~= "string" then fail(call, "path must be a string, not %s", type_of(path)) end
+    return path
+  end
+
+  function Session.export(id, path, given)
+    local call = "Session.export"
+    id, path, given = session_id(id, call), path_of(path, call), options(given, call)
+    engine.call("session.save", {})
+    return engine.call("session.export", { session = id, path = path, options = given })
+  end
+
+  function Session.import(path)
+    return know(engine.call("session.import", { path = path_of(path, "Session.import") }))
+  end
+
   function Session.canReplay(id)
     return engine.call("session.can_replay", { session = session_id(id, "Session.canReplay") })
   end
@@ -334,6 +398,7 @@ return function(engine, env)
   for name, f in next, Session do methods[name] = f end
   for _, name in raw.ipairs {
     "create", "builder", "list", "getCurrent", "get_current", "listReplayable", "list_replayable",
+    "import",
   } do
     methods[name] = nil
   end

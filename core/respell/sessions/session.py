@@ -309,7 +309,7 @@ class Session:
         """
         from respell.store.exporting import export_session
 
-        return export_session(self._store, self.record, Path(path), redact=tuple(redact))
+        return export_session(self._store, self.record, Path(path), redact=tuple(redact), actor=_BY)
 
     # Asking its host ---------------------------------------------------------------------
 
@@ -530,7 +530,7 @@ class Session:
         Raises:
             SessionBusy: A host runs it.
         """
-        changes.delete_session(self._store, self.record)
+        changes.delete_session(self._store, self.record, by=_BY)
 
     def update(
         self,

@@ -104,6 +104,22 @@ def take_on(ctx: EffectContext, record: SessionRecord) -> None:
     )
 
 
+def begin_import(ctx: EffectContext, session_id: str) -> None:
+    """Note that the script is about to import a session, and will act as it."""
+    ctx.store.state.set(_LOADED + ctx.session.id, session_id, values.encode(ctx.number))
+
+
+def is_import_of(ctx: EffectContext, session_id: str) -> bool:
+    """Return whether this very call has begun to import a session, in an earlier attempt."""
+    mark = ctx.store.state.get(_LOADED + ctx.session.id, session_id)
+    return mark == values.encode(ctx.number)
+
+
+def give_up_import(ctx: EffectContext, session_id: str) -> None:
+    """Note that nothing came of the import of a session."""
+    ctx.store.state.delete(_LOADED + ctx.session.id, session_id)
+
+
 def forget(ctx: EffectContext, record: SessionRecord) -> None:
     """Note that a session the script acted as is gone."""
     ctx.store.state.delete(_LOADED + ctx.session.id, record.id)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, cast
 
 from respell import values
+from respell.analytics import session_stats as stats_of
 from respell.engine.effects import EffectContext, Kind, effect
 from respell.engine.effects.acting import acting_as, ctx_session, id_in_script
 from respell.engine.effects.arguments import Arguments
-from respell.errors import SessionNotFound, UsageError
-from respell.history.events import KINDS, Event, events
+from respell.errors import EffectFailed, UsageError
+from respell.history.events import KINDS
 from respell.sessions.lifecycle import STATUSES
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
+from respell.sessions.timeline import teller_of, timeline
 from respell.times import rfc3339
 
 _FILTERS = (
@@ -132,7 +133,9 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
     if correlation is not None and ctx.aliases.get(correlation, correlation) != record.id:
         return []  # all events of a session correlate by its id
     found: list[dict[Any, Any]] = []
-    for event in _events(ctx, record, first, last):
+    for event in timeline(ctx.store, record, first, last):
+        if ctx.cancel.is_set():
+            raise EffectFailed(f"{call} was cancelled")
         if kind is not None and event.kind != kind:
             continue
         # As the command line shows it, but with Lua's own strings, numbers and tables.
@@ -143,58 +146,18 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
     return found
 
 
-def _events(
-    ctx: EffectContext, record: SessionRecord, first: int, last: int | None
-) -> Iterator[Event]:
-    if record.has_program:
-        yield from events(ctx.store, record.key, first, last)
-        return
-    creator = _creator(ctx, record)
-    if creator is None:
-        return
-    ids = {record.id, id_in_script(ctx, record.id)}
-    for event in events(ctx.store, creator.key, first, last):
-        if _concerns(event, ids):
-            yield event
-
-
-def _concerns(event: Event, ids: set[str]) -> bool:
-    """Whether an event of a session's creator is about the session."""
-    if event.name == "session.create":
-        return event.outcome in ids
-    if event.args.get("session") in ids:
-        return True
-    scope = event.args.get("scope")
-    return isinstance(scope, str) and scope.removeprefix("session:") in ids
-
-
-def _creator(ctx: EffectContext, record: SessionRecord) -> SessionRecord | None:
-    if record.created_by is None:
-        return None
-    try:
-        return ctx.store.sessions.get(record.created_by)
-    except SessionNotFound:
-        return None
-
-
 # Numbers and replay ----------------------------------------------------------------------
 
 
 @effect("session.stats", kind=Kind.READ)
 def session_stats(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Return what a session used and has."""
+    """Return the numbers of a session: what it used, did and has."""
     record = acting_as(ctx, args.get("session"), "Session.stats")
     return {
-        **record.usage,
+        **stats_of(ctx.store, record).to_json(),
         "session_id": id_in_script(ctx, record.id),
-        "status": record.status,
-        "events": record.events,
-        "artifacts": record.artifacts,
-        "state_keys": len(ctx.store.state.list(f"session:{record.id}")),
-        "limits": record.limits,
-        "created_at": rfc3339(record.created_at),
+        "artifact_bytes": record.usage.get("artifact_bytes", 0),
         "updated_at": rfc3339(record.updated_at),
-        "ended_at": None if record.ended_at is None else rfc3339(record.ended_at),
     }
 
 
@@ -217,7 +180,5 @@ def session_list_replayable(ctx: EffectContext, args: Any) -> list[str]:
 
 
 def _replayable(ctx: EffectContext, record: SessionRecord) -> bool:
-    if record.has_program:
-        return True
-    creator = _creator(ctx, record)
-    return creator is not None and creator.has_program
+    teller = teller_of(ctx.store, record)
+    return teller.has_program and not teller.redacted

@@ -9,7 +9,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from respell.engine.effects import EffectContext, Kind, effect, session_views
+from respell.engine.effects import (
+    EffectContext,
+    Kind,
+    effect,
+    session_moves,
+    session_replay,
+    session_views,
+)
 from respell.engine.effects.acting import (
     acting_as,
     acts_as,
@@ -25,7 +32,10 @@ from respell.sessions.lifecycle import check_transition
 from respell.sessions.record import SessionRecord
 from respell.times import now_us
 
-__all__ = ["acting_as", "acts_as", "ctx_session", "id_in_script", "session_views"]
+__all__ = [
+    "acting_as", "acts_as", "ctx_session", "id_in_script", "session_moves", "session_replay",
+    "session_views",
+]  # fmt: skip
 
 # Creating and loading --------------------------------------------------------------------
 

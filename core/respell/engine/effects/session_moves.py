@@ -1,0 +1,160 @@
+"""Forking sessions, and moving them between stores, from a script."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from respell.engine import fork as forking
+from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects.acting import (
+    acting_as,
+    begin_import,
+    give_up_import,
+    id_in_script,
+    is_import_of,
+)
+from respell.engine.effects.arguments import Arguments
+from respell.engine.effects.confined import path_argument, permissions_of
+from respell.engine.program import read_script
+from respell.errors import SessionNotFound, UsageError
+
+_OPTIONS = ("at", "outcome", "var", "script", "name", "source")
+_MAX_NAME_BYTES = 255
+
+
+# Fork ------------------------------------------------------------------------------------
+
+
+@effect("session.check_fork", kind=Kind.READ)
+def session_check_fork(ctx: EffectContext, args: dict[str, Any]) -> bytes:
+    """Read another script for a fork, make sure it does the same so far, and keep it.
+
+    This re-executes the session, so it is apart from the fork itself, which has to be quick.
+
+    Returns:
+        The address of the script's source.
+    """
+    call = "Session.fork"
+    record = acting_as(ctx, args.get("session"), call)
+    given = Arguments(call, args.get("options"), _OPTIONS)
+    path = permissions_of(ctx).check_read(path_argument(given, "script"))
+    source = read_script(path)
+    number, _ = forking.parse_position(_position(call, given))
+    forking.check_script(ctx.store, record, source, os.fspath(path), number, cancel=ctx.cancel)
+    address = ctx.store.blobs.put(source)
+    ctx.store.blobs.keep(address, ctx.session.key)
+    return address
+
+
+@effect("session.fork", kind=Kind.STORED)
+def session_fork(ctx: EffectContext, args: dict[str, Any]) -> str:
+    """Fork a session and return the id of the fork, which is suspended.
+
+    In one transaction with its outcome, so a host that dies never makes two.
+    """
+    call = "Session.fork"
+    record = acting_as(ctx, args.get("session"), call)
+    given = Arguments(call, args.get("options"), _OPTIONS)
+    variables = given.given("var")
+    if variables is not None and not isinstance(variables, dict):
+        raise given.wrong("var", "a table of variables by name", variables)
+    source = given.given("source")
+    made = forking.fork(
+        ctx.store,
+        record,
+        at=_position(call, given),
+        outcome=forking.UNSET if given.given("outcome") is None else given.given("outcome"),
+        variables=variables,
+        source=None if source is None else ctx.store.blobs.get(_address(source)),
+        script=None if source is None else os.fsdecode(path_argument(given, "script")),
+        name=given.text("name", most=_MAX_NAME_BYTES) or "",
+        created_by=ctx.session.id,
+        inside=True,
+    )
+    return id_in_script(ctx, made.id)
+
+
+def _position(call: str, given: Arguments) -> str:
+    at = given.given("at")
+    if isinstance(at, int | float) and not isinstance(at, bool):
+        at = str(given.integer("at", least=1))
+    if not isinstance(at, str):
+        raise UsageError(
+            f"{call}: at is missing: the event to fork at, as a number or a position such as "
+            "'12+340'; Session.getTimeline shows the events"
+        )
+    return at
+
+
+def _address(source: object) -> bytes:
+    if isinstance(source, str):
+        return source.encode()
+    return source if isinstance(source, bytes) else b""
+
+
+# Export and import -----------------------------------------------------------------------
+
+
+@effect("session.export", kind=Kind.EXTERNAL, idempotent=True)
+def session_export(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Write a session to a file that the script may write."""
+    from respell.store.exporting import export_session
+
+    call = "Session.export"
+    record = acting_as(ctx, args.get("session"), call)
+    given = Arguments(call, args)
+    options = Arguments(call, args.get("options"), ("redact",))
+    path = permissions_of(ctx).check_write(path_argument(given, "path"))
+    report = export_session(
+        ctx.store, record, path, redact=_patterns(options), actor=ctx.session.id
+    )
+    return {
+        "path": os.fsencode(path),
+        "session_id": id_in_script(ctx, record.id),
+        "records": report.records,
+        "artifacts": report.artifacts,
+        "size": report.size,
+        "redacted": report.redacted,
+    }
+
+
+def _patterns(options: Arguments) -> list[str]:
+    value = options.given("redact")
+    if isinstance(value, str):
+        return [value]
+    return options.texts("redact", most=4096)
+
+
+@effect("session.import", kind=Kind.EXTERNAL, idempotent=True)
+def session_import(ctx: EffectContext, args: dict[str, Any]) -> str:
+    """Take a session out of a file; the script acts as it from then on.
+
+    The mark that lets it do so is made before. A host that dies on the way leaves it, and by
+    it the next attempt knows a session that this very call has brought in.
+    """
+    from respell.store.importing import import_session, inspect
+
+    call = "Session.import"
+    path = permissions_of(ctx).check_read(path_argument(Arguments(call, args), "path"))
+    known = inspect(path).session.id
+    there = _has(ctx, known)
+    if there and is_import_of(ctx, known):
+        return id_in_script(ctx, known)
+    if not there:
+        begin_import(ctx, known)
+    try:
+        record = import_session(ctx.store, path, permissions=ctx.permissions, actor=ctx.session.id)
+    except BaseException:
+        if not there and not _has(ctx, known):
+            give_up_import(ctx, known)
+        raise
+    return id_in_script(ctx, record.id)
+
+
+def _has(ctx: EffectContext, session_id: str) -> bool:
+    try:
+        ctx.store.sessions.get(session_id)
+    except SessionNotFound:
+        return False
+    return True

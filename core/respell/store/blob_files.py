@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import stat
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from respell.errors import StoreCorrupt
 from respell.store.disk import sync_file, sync_folder
 from respell.store.faults import Faults
+
+_SYNCS_AT_ONCE = 8
 
 
 class BlobFiles:
@@ -20,6 +25,7 @@ class BlobFiles:
         self._folder = folder
         self._faults = faults
         self._durable = durable
+        self._made: set[Path] = set()  # folders whose own names are not durable yet
 
     def path(self, address: bytes) -> Path:
         """Return where a blob's file is."""
@@ -33,22 +39,31 @@ class BlobFiles:
         except OSError:
             return False
 
-    def read(self, address: bytes) -> bytes:
+    def read(self, address: bytes, size: int) -> bytes:
         """Return what the file holds.
 
         Raises:
-            StoreCorrupt: It is missing or can't be read.
+            StoreCorrupt: It is missing, can't be read, or is no file of this size.
         """
         path = self.path(address)
         try:
-            return path.read_bytes()
+            # A store may come from elsewhere: a pipe must not be waited for, a link not followed.
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(fd, "rb", buffering=0) as file:
+                info = os.fstat(fd)
+                if stat.S_ISREG(info.st_mode) and info.st_size == size:
+                    return file.readall()
         except OSError as error:
             raise StoreCorrupt(
                 f"the file {path} of blob {address.hex()} can't be read: {error.strerror}; "
                 "restore it from a backup"
             ) from error
+        raise StoreCorrupt(
+            f"blob {address.hex()} in {path} is not what was written: no file of {size} bytes; "
+            "restore it from a backup"
+        )
 
-    def write(self, blobs: list[tuple[bytes, bytes]]) -> None:
+    def write(self, blobs: Sequence[tuple[bytes, bytes]]) -> None:
         """Write files, complete or not at all, and return once they are durable.
 
         Args:
@@ -58,57 +73,68 @@ class BlobFiles:
             StoreFull: There is no space left.
             StoreError: The system refused; says why.
         """
-        temporary: list[tuple[Path, Path]] = []
-        folders = {self.path(address).parent for address, _ in blobs}
+        for address, data in blobs:
+            self.write_one(address, data)
+        self.sync_names(address for address, _ in blobs)
+
+    def write_one(self, address: bytes, data: bytes) -> None:
+        """Write a file, complete or not at all; its name is durable after `sync_names`.
+
+        Several threads may do this at once.
+
+        Raises:
+            StoreFull: There is no space left.
+            StoreError: The system refused; says why.
+        """
+        path = self.path(address)
+        unfinished = path.with_name(f"tmp-{os.getpid()}-{secrets.token_hex(8)}")
         try:
-            made = [folder for folder in folders if _make_folder(folder)]
-            if made:
-                folders |= {self._folder, self._folder.parent}
-            for address, data in blobs:
-                path = self.path(address)
-                unfinished = path.with_name(f"tmp-{os.getpid()}-{secrets.token_hex(8)}")
-                temporary.append((unfinished, path))
-                _create(unfinished, data)
-            if self._durable:
-                # All are written before the first is waited for: the disk gets them at once.
-                for unfinished, _ in temporary:
-                    _sync(unfinished)
-            while temporary:
-                unfinished, path = temporary[-1]
+            self._make_folder(path.parent)
+            try:
+                _create(unfinished, data, wait=self._durable)
                 unfinished.rename(path)
-                temporary.pop()
-            if self._durable:
-                for folder in folders:
-                    sync_folder(folder)
-        except OSError as error:
-            raise self._faults.of_system(error, "write a blob to") from error
-        finally:
-            for unfinished, _ in temporary:
+            except BaseException:
                 with suppress(OSError):
                     unfinished.unlink()
+                raise
+        except OSError as error:
+            raise self._faults.of_system(error, "write a blob to") from error
+
+    def sync_names(self, addresses: Iterable[bytes]) -> None:
+        """Return once the names of files are durable.
+
+        Raises:
+            StoreError: The system refused; says why.
+        """
+        folders = {self.path(address).parent for address in addresses}
+        if not self._durable or not folders:
+            return
+        if folders & self._made:
+            folders |= {self._folder, self._folder.parent}
+        try:
+            if len(folders) == 1:
+                sync_folder(folders.pop())
+            else:
+                with ThreadPoolExecutor(min(_SYNCS_AT_ONCE, len(folders))) as threads:
+                    for _ in threads.map(sync_folder, folders):
+                        pass
+        except OSError as error:
+            raise self._faults.of_system(error, "write a blob to") from error
+        self._made -= folders
+
+    def _make_folder(self, folder: Path) -> None:
+        if not folder.is_dir():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._made.add(folder)
 
 
-def _make_folder(folder: Path) -> bool:
-    """Make a folder and those above it; return whether it was missing."""
-    if folder.is_dir():
-        return False
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return True
-
-
-def _create(path: Path, data: bytes) -> None:
+def _create(path: Path, data: bytes, *, wait: bool) -> None:
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
-    finally:
-        os.close(fd)
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        sync_file(fd)
+        if wait:
+            sync_file(fd)
     finally:
         os.close(fd)

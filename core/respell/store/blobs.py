@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,17 +15,17 @@ from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt, StoreError
 from respell.store.blob_files import BlobFiles
+from respell.store.blob_streams import CHUNK_SIZE as CHUNK_SIZE
+from respell.store.blob_streams import ChunkWriter, Written, chunks, read_up_to
 from respell.store.database import Database
 from respell.times import SECOND
 
 COMPRESS_ABOVE = 10 * 1024
 INLINE_LIMIT = 256 * 1024
-CHUNK_SIZE = 1024 * 1024
 WHOLE_LIMIT = 8 * 1024 * 1024
 """Bytes above which a blob is a list of chunks, written and read as a stream."""
 
 _HASH_SIZE = 32
-_CHUNKS_AT_ONCE = 16
 _ATTEMPTS = 5
 _CACHE_BYTES = 16 * 1024 * 1024
 TOUCHED_EVERY = 60 * SECOND
@@ -124,12 +124,13 @@ class StoredBlob:
 
 @dataclass(frozen=True, slots=True)
 class _Packed:
-    """Bytes ready to be written."""
+    """Bytes ready to be written; `data` is left out once they are in a file."""
 
     address: bytes
     size: int
     codec: int
     place: int
+    stored_size: int
     data: bytes
 
 
@@ -163,7 +164,7 @@ class Blobs:
         if len(data) > WHOLE_LIMIT:
             return self.put_stream(io.BytesIO(data))[0]
         address = blake3(data).digest()
-        if not self._is_stored(address):
+        if not self.is_stored(address):
             self._write([_packed(address, data, self._compress)])
         return address
 
@@ -173,30 +174,52 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        head = _read_up_to(reader, WHOLE_LIMIT + 1)
+        head = read_up_to(reader, WHOLE_LIMIT + 1)
         if len(head) <= WHOLE_LIMIT:
             return self.put(head), len(head)
         whole = blake3()
         size = 0
         manifest = bytearray()
-        waiting: dict[bytes, _Packed] = {}
-        for chunk in _chunks(head, reader):
-            whole.update(chunk)
-            size += len(chunk)
-            address = blake3(chunk).digest()
-            manifest += address
-            if address not in waiting and not self._is_stored(address):
-                waiting[address] = _packed(address, chunk, self._compress)
-                if len(waiting) == _CHUNKS_AT_ONCE:
-                    self._write(list(waiting.values()))
-                    waiting.clear()
-        self._write(list(waiting.values()))
+        pieces = chunks(head, reader)
+        del head
+        with ChunkWriter(self._write_chunk) as writer:
+            for chunk in pieces:
+                whole.update(chunk)
+                size += len(chunk)
+                address = blake3(chunk).digest()
+                manifest += address
+                if address in writer or self.is_stored(address):
+                    continue
+                writer.add(address, chunk)
+                if writer.is_full:
+                    self._write_chunk_rows(writer.take())
+            self._write_chunk_rows(writer.take())
         address = whole.digest()
-        if not self._is_stored(address):
+        if not self.is_stored(address):
             # The manifest has no address of its own to be verified by: its hash stands first.
             data = blake3(manifest).digest() + manifest
-            self._write([_Packed(address, size, _RAW, _CHUNKS, data)])
+            self._write([_Packed(address, size, _RAW, _CHUNKS, len(data), data)])
         return address, size
+
+    def _write_chunk(self, address: bytes, chunk: bytes) -> _Packed:
+        """Compress a chunk, and write it if it goes into a file; done by threads."""
+        packed = _packed(address, chunk, self._compress)
+        if packed.place != _FILE:
+            return packed
+        self._files.write_one(address, packed.data)
+        return replace(packed, data=b"")
+
+    def _write_chunk_rows(self, packed: list[_Packed]) -> None:
+        """Make chunks known whose files are written."""
+        in_files = [it for it in packed if it.place == _FILE]
+        self._files.sync_names(it.address for it in in_files)
+        now = self._clock()
+        with self._database:
+            gone = sum(not self._files.has(it.address, it.stored_size) for it in in_files)
+            if gone:
+                raise StoreError(_collected_too_early(gone, len(in_files)))
+            for it in packed:
+                self._write_row(it, now)
 
     def _check_chunks(self, manifest: bytes) -> None:
         """Refuse a list of chunks that are not all there (any more); in its transaction."""
@@ -209,19 +232,16 @@ class Blobs:
             (json.dumps(wanted),),
         )
         if missing:
-            raise StoreError(
-                f"{missing} of {len(wanted)} pieces of what is being stored were collected before "
-                "it was complete; store it again, with a longer grace period for `gc`"
-            )
+            raise StoreError(_collected_too_early(missing, len(wanted)))
 
-    def _is_stored(self, address: bytes) -> bool:
+    def is_stored(self, address: bytes) -> bool:
         """Whether a blob is there and need not be written; notes that it is in use again."""
         info = self._info(address)
         if info is None:
             return False
         if info.place == _FILE and not self._files.has(address, info.stored_size):
             return False
-        if info.place == _CHUNKS and not all(map(self._is_stored, self._manifest(address, info))):
+        if info.place == _CHUNKS and not all(map(self.is_stored, self._manifest(address, info))):
             return False
         now = self._clock()
         if now - info.touched <= TOUCHED_EVERY:
@@ -253,7 +273,7 @@ class Blobs:
         # file was lost.
         if it.place == _CHUNKS:
             self._check_chunks(it.data[_HASH_SIZE:])
-        row = (it.address, it.size, len(it.data), it.codec, it.place, now)
+        row = (it.address, it.size, it.stored_size, it.codec, it.place, now)
         self._database.write(_INSERT, row)
         if it.place != _FILE:
             self._database.write(_INSERT_DATA, (it.data, it.address))
@@ -266,16 +286,26 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        packed: dict[bytes, _Packed] = {}
-        for blob in blobs:
-            if self._is_stored(blob.address):
-                continue
-            if blob.is_list:
-                data, place = blake3(blob.data).digest() + blob.data, _CHUNKS
-            else:
-                data, place = blob.data, _INLINE if len(blob.data) <= INLINE_LIMIT else _FILE
-            packed[blob.address] = _Packed(blob.address, blob.size, blob.codec, place, data)
+        packed = {it.address: _as_stored(it) for it in blobs if not self.is_stored(it.address)}
         self._write(list(packed.values()))
+
+    def write_stored(self, blob: StoredBlob) -> Written:
+        """Write the file of such a blob, if it goes into one; threads may do so at once.
+
+        It is in the store once `add_stored` has noted it, within two minutes.
+
+        Raises:
+            StoreFull: There is no space left.
+        """
+        packed = _as_stored(blob)
+        if packed.place != _FILE:
+            return packed
+        self._files.write_one(packed.address, packed.data)
+        return replace(packed, data=b"")
+
+    def add_stored(self, written: Sequence[Written]) -> None:
+        """Note blobs that `write_stored` has written."""
+        self._write_chunk_rows([it for it in written if isinstance(it, _Packed)])
 
     def keep(self, address: bytes, session: int) -> None:
         """Note that a session's history refers to a blob, so that it is not collected.
@@ -299,10 +329,7 @@ class Blobs:
         info = self.info(address)
         if info.place != _CHUNKS:
             return self._whole(address, info)
-        data = b"".join(map(self.get, self._manifest(address, info)))
-        if blake3(data).digest() != address:
-            raise StoreCorrupt(f"the chunks of blob {address.hex()} don't add up to its content")
-        return data
+        return b"".join(self._chunks(address, info))
 
     def read(self, address: bytes, offset: int, size: int) -> bytes:
         """Return a window of a blob, verified; shorter at its end, empty behind it.
@@ -326,7 +353,7 @@ class Blobs:
         parts = []
         for index in range(offset // CHUNK_SIZE, (end - 1) // CHUNK_SIZE + 1):
             start = index * CHUNK_SIZE
-            chunk = self._recent(manifest[index], self.info(manifest[index]))
+            chunk = self._recent(manifest[index], self._chunk_info(address, info, manifest, index))
             parts.append(chunk[max(offset - start, 0) : end - start])
         return b"".join(parts)
 
@@ -339,8 +366,38 @@ class Blobs:
         """
         info = self.info(address)
         if info.place == _CHUNKS:
-            return map(self.get, self._manifest(address, info))
+            return self._chunks(address, info)
         return iter((self._whole(address, info),))
+
+    def _chunks(self, address: bytes, info: BlobInfo) -> Iterator[bytes]:
+        """Return an iterator of a list's chunks, each verified, and in the end the whole."""
+        manifest = self._manifest(address, info)
+
+        def verified() -> Iterator[bytes]:
+            whole = blake3()
+            for index, chunk in enumerate(manifest):
+                data = self._whole(chunk, self._chunk_info(address, info, manifest, index))
+                whole.update(data)
+                yield data
+            if whole.digest() != address:
+                raise StoreCorrupt(_damaged(address, str(self._database.path)))
+
+        return verified()
+
+    def _chunk_info(
+        self, address: bytes, info: BlobInfo, manifest: list[bytes], index: int
+    ) -> BlobInfo:
+        """Return how a chunk is stored, if it can be one of that list."""
+        chunk = self._info(manifest[index])
+        if chunk is None:
+            raise StoreCorrupt(
+                f"blob {manifest[index].hex()}, a piece of {address.hex()}, is missing in "
+                f"{self._database.path}; restore the store from a backup"
+            )
+        size = min(CHUNK_SIZE, info.size - index * CHUNK_SIZE)
+        if chunk.place == _CHUNKS or chunk.size != size:
+            raise StoreCorrupt(_damaged(address, str(self._database.path)))
+        return chunk
 
     def stored(self, address: bytes) -> StoredBlob:
         """Return a blob as it lies in the store, verified; see `put_stored`.
@@ -411,7 +468,8 @@ class Blobs:
     def _stored(self, address: bytes, info: BlobInfo) -> tuple[bytes, str]:
         """Return the stored bytes of one that is no list, and where they are."""
         if info.place == _FILE:
-            return self._files.read(address), str(self._files.path(address))
+            data = self._files.read(address, info.stored_size)
+            return data, str(self._files.path(address))
         return self._inline(address, info), str(self._database.path)
 
     def _whole(self, address: bytes, info: BlobInfo) -> bytes:
@@ -436,7 +494,8 @@ class Blobs:
         """Return the addresses of a blob's chunks."""
         data = self._inline(address, info)
         manifest = data[_HASH_SIZE:]
-        if blake3(manifest).digest() != data[:_HASH_SIZE]:
+        fits = len(manifest) == -(-info.size // CHUNK_SIZE) * _HASH_SIZE
+        if not fits or blake3(manifest).digest() != data[:_HASH_SIZE]:
             raise StoreCorrupt(_damaged(address, str(self._database.path)))
         return [manifest[at : at + _HASH_SIZE] for at in range(0, len(manifest), _HASH_SIZE)]
 
@@ -448,6 +507,22 @@ def _damaged(address: bytes, where: str) -> str:
     )
 
 
+def _collected_too_early(gone: int, of: int) -> str:
+    return (
+        f"{gone} of {of} pieces of what is being stored were collected before it was complete; "
+        "store it again, with a longer grace period for `gc`"
+    )
+
+
+def _as_stored(blob: StoredBlob) -> _Packed:
+    """Return how a blob of another store is stored in this one."""
+    if blob.is_list:
+        data, place = blake3(blob.data).digest() + blob.data, _CHUNKS
+    else:
+        data, place = blob.data, _INLINE if len(blob.data) <= INLINE_LIMIT else _FILE
+    return _Packed(blob.address, blob.size, blob.codec, place, len(data), data)
+
+
 def _packed(address: bytes, data: bytes, compress: bool) -> _Packed:
     """Return how bytes of at most `WHOLE_LIMIT` are stored."""
     stored, codec = data, _RAW
@@ -456,25 +531,4 @@ def _packed(address: bytes, data: bytes, compress: bool) -> _Packed:
         if len(compressed) < len(data):
             stored, codec = compressed, _LZ4
     place = _INLINE if len(stored) <= INLINE_LIMIT else _FILE
-    return _Packed(address, len(data), codec, place, stored)
-
-
-def _read_up_to(reader: BinaryIO, size: int) -> bytes:
-    """Return `size` bytes, fewer only at the end; a pipe gives what it has."""
-    parts = []
-    while size > 0 and (part := reader.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def _chunks(head: bytes, reader: BinaryIO) -> Iterator[bytes]:
-    """Yield pieces of `CHUNK_SIZE`, first of what was read already."""
-    view = memoryview(head)
-    full = len(head) - len(head) % CHUNK_SIZE
-    for start in range(0, full, CHUNK_SIZE):
-        yield bytes(view[start : start + CHUNK_SIZE])
-    rest = bytes(view[full:])
-    while chunk := rest + _read_up_to(reader, CHUNK_SIZE - len(rest)):
-        yield chunk
-        rest = b""
+    return _Packed(address, len(data), codec, place, len(stored), stored)

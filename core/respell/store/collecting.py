@@ -9,11 +9,12 @@ writer lock and only while there is no row, and deleted by a later collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from respell.errors import UsageError
+from respell.errors import NotFound, UsageError
 from respell.store.blobs import CHUNKED, IN_FILE, TOUCHED_EVERY
 from respell.store.database import Database, Row
 from respell.store.object_folder import FoundFile, object_files
@@ -192,7 +193,8 @@ class _Collection:
         """Return the addresses of all chunks in these lists."""
         found: set[bytes] = set()
         for address in lists:
-            found.update(self._store.blobs.stored(address).chunks)
+            with suppress(NotFound):  # another collector has just removed it
+                found.update(self._store.blobs.stored(address).chunks)
         return found
 
     def _lists_since(self, begun: int) -> Iterator[bytes]:
@@ -245,7 +247,8 @@ class _Collection:
         """Take away what writers left that were cut short."""
         waiting: list[FoundFile] = []
         for found in object_files(self._objects):
-            least = 0 if found.kind == "blob" else _UNFINISHED_GRACE
+            # Large content has files first, and rows for many of them at once.
+            least = _LEAST_GRACE if found.kind == "blob" else _UNFINISHED_GRACE
             # What is foreign was never the store's to remove: `check` names it.
             if found.kind == "foreign" or found.modified > self._before(least):
                 continue

@@ -193,7 +193,7 @@ def test_files_outside_and_huge_ones_are_refused(
         diff(tmp_path, old_file="/etc/passwd", new_file="/etc/passwd")
     monkeypatch.setattr(diff_calculator, "MAX_INPUT_BYTES", 10)
     (tmp_path / "big").write_text("x" * 11)
-    with pytest.raises(EffectFailed, match="has more than the 10 bytes"):
+    with pytest.raises(EffectFailed, match="is larger than the 10 bytes"):
         diff(tmp_path, old_file="big", new_file="big")
     with pytest.raises(EffectFailed, match="parameter old_text has 11 bytes; at most 10"):
         diff(tmp_path, old_text="x" * 11, new_text="")

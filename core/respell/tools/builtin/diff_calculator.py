@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
-import stat
 from typing import Any
 
 from respell.errors import UsageError
 from respell.tools import confinement
 from respell.tools.builtin._differences import FORMATS, compare_values
+from respell.tools.files import read_whole
 from respell.tools.model import Tool, ToolContext, reads
 from respell.tools.parameters import chosen, limited
 from respell.tools.plain import fits_into_a_result, plain
@@ -122,16 +120,7 @@ def _sides(params: dict[str, Any], kind: str, ctx: ToolContext) -> tuple[Any, An
 
 
 def _read(path: str, ctx: ToolContext) -> str:
-    resolved = ctx.permissions.check_read(path)
-    info = resolved.stat()
-    if stat.S_ISDIR(info.st_mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
-    if not stat.S_ISREG(info.st_mode):
-        raise UsageError(f"{path} is not a regular file")
-    with open(resolved, "rb") as file:
-        data = file.read(MAX_INPUT_BYTES + 1)
-    if len(data) > MAX_INPUT_BYTES:
-        raise UsageError(f"{path} has more than the {MAX_INPUT_BYTES} bytes that can be compared")
+    data = read_whole(path, ctx, most=MAX_INPUT_BYTES)
     try:
         return data.decode()
     except UnicodeDecodeError as error:

@@ -132,7 +132,8 @@ class _Collection:
             self._purge_sessions()
             self._sweep_blobs()
             self._sweep_files()
-            self._empty_trash()
+            if not self._report.dry_run:
+                self._empty_trash()  # without grace: what was just put there
             self._give_pages_back()
         except OSError as error:
             raise self._database.faults.of_system(error, "collect in") from error

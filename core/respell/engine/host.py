@@ -270,9 +270,10 @@ class Host:
 
     def _keep_usage(self) -> None:
         """Keep what was used so far, so that a killed host does not give it away."""
-        self._reload()
-        usage = {**self._session.usage, **self._meter.usage()}
-        self._store.sessions.update(self._session.key, usage=usage)
+        with self._store.transaction():  # a tool may store an artifact meanwhile
+            self._reload()
+            usage = {**self._session.usage, **self._meter.usage()}
+            self._store.sessions.update(self._session.key, usage=usage)
         self._reload()
 
     def _patience(self, now: float) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice, zip_longest
@@ -16,6 +18,12 @@ from respell.store import Store
 
 ALIGNED_EVENTS = 2_000
 """How many events after the first divergence are aligned on each side."""
+
+ALIGNED_LINES = 2_000
+"""How many lines of output after the first different one are aligned on each side."""
+
+_CONTEXT = 3
+_HUNK = re.compile(r"@@ -(\d+)(,\d+)? \+(\d+)(,\d+)? @@")
 
 Change = Literal["same", "changed", "only_a", "only_b"]
 
@@ -34,11 +42,13 @@ class Difference:
     """What is different between two sessions.
 
     Attributes:
-        identical: They caused the same events with the same outcomes, and hold the same
-            artifacts and state.
+        identical: They ran the same program, caused the same events with the same outcomes,
+            and hold the same artifacts and state.
+        program: script (by its hash), args and input, as far as they differ, with the values
+            of both sides.
         first: The first pair of events that differs, or None.
         events: The events from there on, aligned (at most 2,000 of each side).
-        truncated: There are more events than were aligned.
+        truncated: There are more events, or more lines of output, than were aligned.
         output: Unified diff of their output; empty where it is the same.
         artifacts: Names with the content hashes of both sides (None: it has none).
         state: Keys of the session's scope with the values of both sides.
@@ -46,6 +56,7 @@ class Difference:
 
     identical: bool
     first: Pair | None
+    program: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     events: list[Pair] = field(default_factory=list)
     truncated: bool = False
     output: list[str] = field(default_factory=list)
@@ -69,6 +80,7 @@ class Difference:
 
         return {
             "identical": self.identical,
+            "program": {name: values.to_json(list(both)) for name, both in self.program.items()},
             "first_divergence": pair(self.first) if self.first else None,
             "events": [pair(one) for one in self.events],
             "truncated": self.truncated,
@@ -98,16 +110,16 @@ def diff(store: Store, a: SessionRecord, b: SessionRecord) -> Difference:
             truncated = len(ahead_a) > ALIGNED_EVENTS or len(ahead_b) > ALIGNED_EVENTS
             rest = list(_aligned(ahead_a, ahead_b))
             break
-    output = list(
-        difflib.unified_diff(_output(store, a), _output(store, b), a.id[:8], b.id[:8], lineterm="")
-    ) if first else []  # fmt: skip
+    output, cut = _output_difference(store, a, b) if first else ([], False)
+    program = _different(_program(a), _program(b))
     artifacts = _different(_artifacts(store, a), _artifacts(store, b))
     state = _different(_state(store, a), _state(store, b))
     return Difference(
-        identical=first is None and not artifacts and not state,
+        identical=first is None and not program and not artifacts and not state,
         first=first,
+        program=program,
         events=rest,
-        truncated=truncated,
+        truncated=truncated or cut,
         output=output,
         artifacts=artifacts,
         state=state,
@@ -147,15 +159,53 @@ def _aligned(a: list[Event], b: list[Event]) -> Iterator[Pair]:
             yield from (Pair("only_b", None, one) for one in b[b1:b2])
 
 
-def _output(store: Store, session: SessionRecord) -> list[str]:
-    parts: list[str] = []
+def _program(session: SessionRecord) -> dict[str, Any]:
+    return {"script": session.script_hash, "args": session.args, "input": session.input}
+
+
+def _output_difference(store: Store, a: SessionRecord, b: SessionRecord) -> tuple[list[str], bool]:
+    """Return a unified diff from the first different line on, and whether it was cut off."""
+    left, right = _output_lines(store, a), _output_lines(store, b)
+    before: deque[str] = deque(maxlen=_CONTEXT)
+    skipped = 0
+    for one, other in zip_longest(left, right):
+        if one == other:
+            before.append(one)
+            skipped += 1
+            continue
+        ahead_a = [] if one is None else [one, *islice(left, ALIGNED_LINES)]
+        ahead_b = [] if other is None else [other, *islice(right, ALIGNED_LINES)]
+        cut = len(ahead_a) > ALIGNED_LINES or len(ahead_b) > ALIGNED_LINES
+        lines = difflib.unified_diff(
+            [*before, *ahead_a], [*before, *ahead_b], a.id[:8], b.id[:8], lineterm=""
+        )
+        return [_moved(line, skipped - len(before)) for line in lines], cut
+    return [], False
+
+
+def _moved(line: str, by: int) -> str:
+    """Return a line of a diff whose hunks begin so many lines further down."""
+    hunk = _HUNK.fullmatch(line)
+    if hunk is None or not by:
+        return line
+    first, second = int(hunk[1]) + by, int(hunk[3]) + by
+    return f"@@ -{first}{hunk[2] or ''} +{second}{hunk[4] or ''} @@"
+
+
+def _output_lines(store: Store, session: SessionRecord) -> Iterator[str]:
+    rest: list[str] = []  # of a line that is not ended yet
     for one in events(store, session.key):
-        if one.name in ("output.line", "output.text"):
-            text = one.args["text"]
-            parts.append(text.decode(errors="replace") if isinstance(text, bytes) else text)
-            if one.name == "output.line":
-                parts.append("\n")
-    return "".join(parts).splitlines()
+        if one.name not in ("output.line", "output.text"):
+            continue
+        text = one.args.get("text", "")
+        rest.append(text.decode(errors="replace") if isinstance(text, bytes) else str(text))
+        if one.name == "output.line":
+            rest.append("\n")
+        *lines, last = "".join(rest).split("\n")
+        yield from lines
+        rest = [last] if last else []
+    if rest:
+        yield "".join(rest)
 
 
 def _artifacts(store: Store, session: SessionRecord) -> dict[str, str]:
@@ -169,4 +219,10 @@ def _state(store: Store, session: SessionRecord) -> dict[str, Any]:
 
 
 def _different(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    return {key: (a.get(key), b.get(key)) for key in sorted({*a, *b}) if a.get(key) != b.get(key)}
+    """Return what differs as Lua sees it, where 1 and 1.0, or 1 and true, are not the same."""
+    keys = sorted({*a, *b})
+    return {
+        key: (a.get(key), b.get(key))
+        for key in keys
+        if values.encode(a.get(key)) != values.encode(b.get(key))
+    }

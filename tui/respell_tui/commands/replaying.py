@@ -26,6 +26,7 @@ from respell_tui.stopping import Stopper
 from respell_tui.text import fit, one_line
 
 IDENTICAL, DIFFERENT = 0, 4
+_SAME_QUESTION_COLUMNS = 40
 
 
 def replay(command: Command) -> int:
@@ -172,7 +173,10 @@ def _show_difference(command: Command, found: Difference, a: str, b: str) -> Non
         out.line(out.paint("output", "bold"))
         for line in found.output[2:]:
             _show_side(command, line[:1], line[1:])
-    for title, both in (("artifacts", found.artifacts), ("state", found.state)):
+    sections = (
+        ("program", found.program), ("artifacts", found.artifacts), ("state", found.state)
+    )  # fmt: skip
+    for title, both in sections:
         if both:
             out.line(out.paint(title, "bold"))
         for name, (left, right) in both.items():
@@ -184,13 +188,14 @@ def _show_difference(command: Command, found: Difference, a: str, b: str) -> Non
 
 def _show_pair(command: Command, both: Pair) -> None:
     sides = [("-", both.a), ("+", both.b)] if both.change != "same" else [(" ", both.a)]
-    # What both asked for says nothing about their difference.
+    # What both asked for tells which they are, and must not push their difference off the line.
     same_question = both.a is not None and both.b is not None and both.a.args == both.b.args
     for sign, event in sides:
         if event is not None:
-            parts = [f"{event.number:>6}", event.name, ending(event)]
-            if both.change != "changed" or not same_question:
-                parts.insert(2, arguments(event))
+            asked = arguments(event)
+            if both.change == "changed" and same_question:
+                asked = fit(asked, _SAME_QUESTION_COLUMNS)
+            parts = [f"{event.number:>6}", event.name, asked, ending(event)]
             _show_side(command, sign, "  ".join(part for part in parts if part))
 
 

@@ -440,4 +440,4 @@ class GcMachine(RuleBasedStateMachine):
 
 
 TestGcMachine = GcMachine.TestCase
-TestGcMachine.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+TestGcMachine.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)

@@ -220,7 +220,8 @@ class _Chain:
         if whole is None:
             link.skip(seq, known, event, begun)
         elif wrong := link.misfit(seq, known, event, begun, whole):
-            self._damaged(seq, f"record {seq} (event {event}) of session {self._name} {wrong}")
+            where = f"record {seq} (event {event}) of session {self._name}"
+            self._damaged(seq, f"{where} {wrong}{_sharers(self._it, self._row.key, seq)}")
         if self._bad == 0:
             self._good = seq
         part = body[:1]
@@ -236,7 +237,8 @@ class _Chain:
             # The blob may be stored again one day: the history is kept as it is.
             self._it.found(
                 "history.value",
-                f"event {event} of session {self._name}: {error}",
+                f"event {event} of session {self._name}{_sharers(self._it, self._row.key, seq)}: "
+                f"{error}",
                 _RESTORE,
                 session=self._name,
             )
@@ -283,6 +285,18 @@ class _Chain:
                     open_effects_mend(it, key),
                     session=self._name,
                 )
+
+
+def _sharers(it: Inspection, key: int, seq: int) -> str:
+    """Return which forks have a record as well, as part of a sentence; empty for none."""
+    forks = it.rows(
+        "sessions",
+        "WITH RECURSIVE forks(key) AS (SELECT key FROM sessions WHERE fork_of = ?1"
+        " AND fork_seq >= ?2 UNION SELECT s.key FROM sessions AS s JOIN forks"
+        " ON s.fork_of = forks.key WHERE s.fork_seq >= ?2) SELECT key FROM forks",
+        (key, seq),
+    )
+    return f" (and of its forks {', '.join(it.name(key) for (key,) in forks)})" if forks else ""
 
 
 def open_effects_mend(it: Inspection, key: int) -> Mend:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TypeVar
 
 from respell.errors import StoreCorrupt
 from respell.store.disk import sync_file, sync_folder
 from respell.store.faults import Faults
 
-_SYNCS_AT_ONCE = 8
+_AT_ONCE = 8
+_T = TypeVar("_T")
 
 
 class BlobFiles:
@@ -73,8 +74,7 @@ class BlobFiles:
             StoreFull: There is no space left.
             StoreError: The system refused; says why.
         """
-        for address, data in blobs:
-            self.write_one(address, data)
+        _for_all(lambda blob: self.write_one(*blob), blobs)
         self.sync_names(address for address, _ in blobs)
 
     def write_one(self, address: bytes, data: bytes) -> None:
@@ -112,12 +112,7 @@ class BlobFiles:
         if folders & self._made:
             folders |= {self._folder, self._folder.parent}
         try:
-            if len(folders) == 1:
-                sync_folder(folders.pop())
-            else:
-                with ThreadPoolExecutor(min(_SYNCS_AT_ONCE, len(folders))) as threads:
-                    for _ in threads.map(sync_folder, folders):
-                        pass
+            _for_all(sync_folder, tuple(folders))
         except OSError as error:
             raise self._faults.of_system(error, "write a blob to") from error
         self._made -= folders
@@ -126,6 +121,19 @@ class BlobFiles:
         if not folder.is_dir():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._made.add(folder)
+
+
+def _for_all(action: Callable[[_T], None], of: Sequence[_T]) -> None:
+    """Do something that waits for the disk for each of several: the waits are shared."""
+    if len(of) <= 1:
+        for one in of:
+            action(one)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # slow to import, and rarely needed
+
+    with ThreadPoolExecutor(min(_AT_ONCE, len(of))) as threads:
+        for _ in threads.map(action, of):
+            pass  # raises what went wrong
 
 
 def _create(path: Path, data: bytes, *, wait: bool) -> None:

@@ -11,9 +11,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import BinaryIO, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, Self, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 CHUNK_SIZE = 1024 * 1024
 
@@ -50,6 +52,8 @@ class ChunkWriter(Generic[_W]):
     """
 
     def __init__(self, write: Callable[[bytes, bytes], _W]) -> None:
+        from concurrent.futures import ThreadPoolExecutor  # slow to import, and rarely needed
+
         self._write = write
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="respell-chunk")
         self._under_way: deque[Future[_W]] = deque()

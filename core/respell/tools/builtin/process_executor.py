@@ -17,6 +17,7 @@ from respell.tools.result import ToolResult, enveloped
 
 TIMEOUT_MS = 30_000
 MAX_TIMEOUT_MS = 600_000
+
 # What a script may set for any program that it may run. Others change what a program does, or
 # which programs that one runs.
 _HARMLESS = ("PATH", "HOME", "USER", "SHELL", "TERM", "LANG", "LC_*", "TZ", "NO_COLOR")

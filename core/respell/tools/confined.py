@@ -12,7 +12,7 @@ import time
 import msgpack
 
 from respell.engine import sandbox
-from respell.errors import UsageError
+from respell.errors import RespellError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def main(module_name: str, memory_bytes: int) -> None:
     warm_up = getattr(module, "warm_up", None)
     if warm_up is not None:
         warm_up()
-    time.tzset()  # reads the file while it still can
+    _keep_only_the_time_zone()
     with _Memory() as memory:
         limited = sandbox.limit_address_space(memory_bytes)
         _layers[:] = [*(["memory"] if limited else []), *sandbox.confine(memory_bytes=None)]
@@ -82,6 +82,13 @@ def main(module_name: str, memory_bytes: int) -> None:
         _send(b"")
         while memory.pages() <= most:
             _send(_answer(module, _receive()))
+
+
+def _keep_only_the_time_zone() -> None:
+    for name in os.environ.keys() - {"TZ"}:
+        del os.environ[name]
+    os.environ.setdefault("TZ", ":/etc/localtime")
+    time.tzset()  # reads the file while it still can
 
 
 def _answer(module: ModuleType, request: bytes) -> bytes:
@@ -95,6 +102,8 @@ def _answer(module: ModuleType, request: bytes) -> bytes:
         return bytes((REFUSED,)) + pack(f"the result is larger than {MAX_VALUE_BYTES >> 20} MiB")
     except UsageError as error:
         return bytes((REFUSED,)) + pack(str(error))
+    except RespellError as error:
+        return bytes((FAILED,)) + pack(str(error))
     except MemoryError:
         return bytes((OUT_OF_MEMORY,))
     except RecursionError:

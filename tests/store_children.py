@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import multiprocessing
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -38,11 +40,32 @@ def begin(target: Callable[..., None], *args: object) -> tuple[SpawnProcess, Con
     return process, ours
 
 
-def run_code(code: str, *args: object, **options: Any) -> subprocess.CompletedProcess[str]:
+class Noise(io.RawIOBase):
+    """A stream of so many bytes, of which a quarter can be compressed away."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self._noise = random.Random(1)
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, as long as there is something left."""
+        size = min(len(buffer), self._left)
+        self._left -= size
+        buffer[:size] = self._noise.randbytes(size - size // 4) + bytes(size // 4)
+        return size
+
+
+def run_code(
+    code: str, *args: object, timeout: float = 60, **options: Any
+) -> subprocess.CompletedProcess[str]:
     """Run Python code in a fresh process."""
     return subprocess.run(
         [sys.executable, "-c", code, *map(str, args)],
-        capture_output=True, text=True, timeout=60, check=False, **options,
+        capture_output=True, text=True, timeout=timeout, check=False, **options,
     )  # fmt: skip
 
 

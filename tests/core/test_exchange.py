@@ -22,6 +22,7 @@ from respell.store import Store
 from respell.store.checking import check
 from respell.store.exporting import export_session
 from respell.store.importing import import_session, inspect
+from store_children import run_code
 
 STORY = """
 local me = Session.getCurrent()
@@ -563,3 +564,57 @@ def test_an_imported_session_can_not_open_the_store_it_came_to(
         there = moved(store, session, inside)
         respell.resume(there, store=inside, on_output=lambda _, text: lines.append(text.decode()))
     assert "it belongs to the session store" in lines[0]
+
+
+# ── large ones ───────────────────────────────────────────────────────────────────────────
+
+FILL = """
+import sys
+from respell.artifacts.record import ArtifactRecord
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+sys.path[:0] = [sys.argv[3]]
+from store_children import Noise
+with Store(sys.argv[1], durability="process") as store:
+    key = store.sessions.insert(SessionRecord(name="large")).key
+    address, size = store.blobs.put_stream(Noise(int(sys.argv[2])))
+    store.artifacts.insert(ArtifactRecord(key, "large.bin", address, size))
+"""
+
+MOVE = """
+import sys
+from pathlib import Path
+from respell.store import Store
+from respell.store.exporting import export_session
+from respell.store.importing import import_session
+
+def peak():
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+file, redact = Path(sys.argv[2]), sys.argv[3:]
+with Store(sys.argv[1]) as store, Store(file.parent / "other", durability="process") as other:
+    session = store.sessions.find("large")
+    before = peak()
+    export_session(store, session, file, redact=redact)
+    there = import_session(other, file)
+    assert other.artifacts.list()[0].size >= store.artifacts.list()[0].size
+    print(peak() - before)
+"""
+
+
+@pytest.mark.parametrize("redact", [[], ["needle"]], ids=["as it is", "redacted"])
+@pytest.mark.parametrize(
+    "megabytes", [64, pytest.param(1024, marks=pytest.mark.slow)], ids=["64 MB", "1 GB"]
+)
+def test_memory_stays_flat_however_large_a_session_is(
+    tmp_path: Path, megabytes: int, redact: list[str]
+) -> None:
+    if not Path("/proc/self/status").exists():
+        pytest.skip("this system does not tell how much memory was used at most")
+    tests = Path(__file__).parents[1]
+    filled = run_code(FILL, tmp_path / "store", megabytes << 20, tests, timeout=600)
+    assert filled.returncode == 0, filled.stderr
+    moved = run_code(MOVE, tmp_path / "store", tmp_path / "file", *redact, timeout=600)
+    assert moved.returncode == 0, moved.stderr
+    assert int(moved.stdout) < (120 if redact else 60)

@@ -14,10 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import apsw
-from blake3 import blake3
 
 from respell import values
 from respell.errors import SessionBusy, StoreError, StoreFull, UsageError
@@ -31,6 +31,7 @@ from respell.store.export_contents import Contents
 from respell.store.export_file import ExportReader
 from respell.store.export_rows import ARTIFACT_COLUMNS, STATE_SCOPES, SessionRow
 from respell.store.heads import Head
+from respell.store.import_blobs import BlobsIn
 from respell.store.large import put_back
 from respell.store.leases import HEARTBEAT_EVERY
 from respell.store.store import Store
@@ -42,8 +43,6 @@ START = "lifecycle.start"
 
 _ARRIVING = 2  # in the column `deleted`: hidden, and not complete
 _HIDDEN = 1  # deleted, but a fork still reads its records
-_BLOB_BYTES = 8 * 1024 * 1024
-_BLOBS_AT_ONCE = 64
 _SPARE_BYTES = 16 * 1024 * 1024
 
 _PLACES = {name: f"?{place}" for place, name in enumerate(ARTIFACT_COLUMNS, 2)}
@@ -275,17 +274,23 @@ class _Arrival:
         self._heads: dict[int, Batch] = {}
         self._opened: dict[int, dict[int, Row]] = {}
         self._key = 0
-        self._waiting: list[StoredBlob] = []
-        self._waiting_bytes = 0
+        self._blobs = BlobsIn(store.blobs, self._renew)
         self._renewed = time.monotonic()
         self._completed = False
         for session_id in ids:
             self._check_free(session_id)
 
-    def __enter__(self) -> _Arrival:
+    def __enter__(self) -> Self:
+        self._blobs.__enter__()
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._blobs.__exit__(kind, error, trace)
         if self._completed:
             return
         try:
@@ -330,36 +335,10 @@ class _Arrival:
     # ── what arrives ─────────────────────────────────────────────────────────────────────
 
     def blob(self, blob: StoredBlob) -> None:
-        if blob.is_list:
-            self._store_blobs()
-            if blob.address not in self._store.blobs:
-                self._check_list(blob)
-            self._store.blobs.put_stored([blob])
-            return
-        try:
-            blob.content()
-        except ValueError as error:
-            raise ValueError(f"blob {blob.address.hex()}: {error}") from None
-        self._waiting.append(blob)
-        self._waiting_bytes += len(blob.data)
-        if self._waiting_bytes >= _BLOB_BYTES or len(self._waiting) == _BLOBS_AT_ONCE:
-            self._store_blobs()
-
-    def _check_list(self, blob: StoredBlob) -> None:
-        whole = blake3()
-        for chunk in blob.chunks:
-            whole.update(self._store.blobs.get(chunk))
-        if whole.digest() != blob.address:
-            raise ValueError(f"the content of blob {blob.address.hex()} does not fit its address")
-
-    def _store_blobs(self) -> None:
-        if self._waiting:
-            self._store.blobs.put_stored(self._waiting)
-            self._waiting, self._waiting_bytes = [], 0
-        self._renew()
+        self._blobs.add(blob)
 
     def session(self, row: SessionRow) -> None:
-        self._store_blobs()
+        self._blobs.flush()
         record = row.record
         with self._database:
             # The time tells the collector for how long nobody has worked on it.
@@ -387,7 +366,7 @@ class _Arrival:
         self._insert(_INSERT_REF, [(self._key, address) for address in addresses])
 
     def records(self, rows: Sequence[tuple[bytes | None, bytes]]) -> None:
-        self._store_blobs()
+        self._blobs.flush()
         before, opened = self._heads[self._key], self._opened[self._key]
         batch = Batch(self._key, before.seq, before.number, before.hash)
         batch.add_all(map(self._packed, rows), self._store.blobs)

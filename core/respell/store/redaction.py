@@ -21,9 +21,9 @@ from respell.history.record import Record
 
 REPLACEMENT = "[redacted]"
 
-WINDOW = 4 * 1024 * 1024
+WINDOW = 2 * 1024 * 1024
 """Content longer than two of these is searched in pieces of this many bytes."""
-REACH = 4 * 1024 * 1024
+REACH = 2 * 1024 * 1024
 """So many bytes behind its beginning a match may end in such content."""
 
 _CONTEXT = 64 * 1024  # what a pattern may look back at

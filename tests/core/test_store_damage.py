@@ -20,12 +20,11 @@ NOT_COMPARED = {
     "sessions": {"updated_at"},
     "blobs": {"touched"},
     "state": {"updated_at"},
-    "inbox": {"posted_at"},
 }
 """Times that nothing depends on but an order on the screen, or when the collector comes."""
 
-LOGS = ("audit", "leases")
-"""Tables about what is or was, of which no history and no artifact is made."""
+LOGS = ("audit", "leases", "inbox", "notes")
+"""Tables of what passes: no history and no artifact is made of it."""
 
 
 def contents(store: Store) -> dict[str, list[str]]:

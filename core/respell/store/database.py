@@ -176,7 +176,7 @@ class Database:
             self._pragma(f"user_version={schema.VERSION}")
 
     def _pragma(self, text: str) -> None:
-        self.execute(f"PRAGMA {text}").fetchall()
+        self.rows(f"PRAGMA {text}")
 
     def close(self) -> None:
         """Close everything; a second time does nothing."""

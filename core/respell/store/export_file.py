@@ -13,9 +13,11 @@ noticed at that very frame. This start stays the same in every format to come.
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -25,7 +27,9 @@ from typing import Any, BinaryIO, Self
 import msgpack
 from blake3 import blake3
 
-from respell.errors import StoreCorrupt, StoreTooNew, UsageError
+from respell.errors import RespellError, StoreCorrupt, StoreFull, StoreTooNew, UsageError
+from respell.store.disk import sync_file, sync_folder
+from respell.store.faults import DISK_FULL
 
 MAGIC = b"RESPELL EXPORT\n"
 FORMAT = 1
@@ -99,6 +103,48 @@ def is_export(path: Path) -> bool:
             return file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
+
+
+@contextmanager
+def new_export(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes the place of `path` once the block has ended well."""
+    if "\0" in str(path):
+        raise UsageError(f"a path can't have a NUL byte: {str(path)!r}")
+    unfinished = path.with_name(f".respell-{secrets.token_hex(8)}.tmp")
+    try:
+        _check_free(path)
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise _not_written(path, error) from error
+    try:
+        with os.fdopen(descriptor, "wb", buffering=_MB) as file:
+            yield file
+            file.flush()
+            sync_file(file.fileno())
+        unfinished.replace(path)
+        sync_folder(path.parent)
+    except BaseException as error:
+        unfinished.unlink(missing_ok=True)
+        if isinstance(error, OSError) and not isinstance(error, RespellError):
+            raise _not_written(path, error) from error
+        raise
+
+
+def _check_free(path: Path) -> None:
+    if path.is_dir() or (path.exists() and not is_export(path)):
+        raise UsageError(
+            f"{path} is there already and is no exported session; nothing was written. Choose "
+            "another name, or remove it first"
+        )
+
+
+def _not_written(path: Path, error: OSError) -> StoreFull | UsageError:
+    if error.errno in DISK_FULL:
+        return StoreFull(
+            f"there is no space left to write {path}; nothing was written. Free some, or choose "
+            "another place"
+        )
+    return UsageError(f"can't write {path}: {error.strerror or error}; choose another place")
 
 
 class ExportWriter:

@@ -7,28 +7,23 @@ program that it created. The global state and sessions it only loaded are not it
 
 from __future__ import annotations
 
-import os
-import re
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from respell._version import __version__
-from respell.errors import RespellError, StoreCorrupt, StoreFull, UsageError
+from respell.errors import StoreCorrupt
 from respell.history.record import FIRST_HASH, HASH_SIZE, Record, chain
 from respell.sessions.record import SessionRecord
-from respell.store.disk import sync_file, sync_folder
 from respell.store.export_blobs import BlobsOut
-from respell.store.export_file import ExportWriter, Kind, is_export
+from respell.store.export_file import ExportWriter, Kind, new_export
 from respell.store.export_rows import ARTIFACT_COLUMNS, SESSION_COLUMNS, STATE_SCOPES
-from respell.store.faults import DISK_FULL
 from respell.store.large import put_back, set_apart
-from respell.store.lineage import Segment, lineage
+from respell.store.lineage import lineage
 from respell.store.redacted_rows import RedactedRows
 from respell.store.redaction import Redaction
+from respell.store.references import References
 from respell.store.store import Store
 from respell.times import now_us
 
@@ -38,8 +33,6 @@ OnProgress = Callable[[int, int], None]
 _FRAME_BYTES = 1024 * 1024
 _FRAME_ROWS = 2000
 _RECORD_BYTES = 400  # what one takes, roughly; for the progress only
-# A hash inside a packed value: 32 bytes, or 32 bytes that are text as well.
-_ADDRESS = re.compile(rb"[\xc4\xd9]\x20(?=(.{32}))", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +98,7 @@ def export_session(
     """
     redaction = Redaction(redact) if redact else None
     path = Path(path).absolute()
-    with _written(path) as file:
+    with new_export(path) as file:
         export = _Export(store, session, ExportWriter(file), redaction, on_progress)
         report = export.write(path)
     if not store.read_only:
@@ -114,48 +107,6 @@ def export_session(
             reason="redacted" if report.redacted else "",
         )  # fmt: skip
     return report
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that takes the place of `path` once the block has ended well."""
-    if "\0" in str(path):
-        raise UsageError(f"a path can't have a NUL byte: {str(path)!r}")
-    unfinished = path.with_name(f".respell-{secrets.token_hex(8)}.tmp")
-    try:
-        _check_free(path)
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _not_written(path, error) from error
-    try:
-        with os.fdopen(descriptor, "wb", buffering=_FRAME_BYTES) as file:
-            yield file
-            file.flush()
-            sync_file(file.fileno())
-        unfinished.replace(path)
-        sync_folder(path.parent)
-    except BaseException as error:
-        unfinished.unlink(missing_ok=True)
-        if isinstance(error, OSError) and not isinstance(error, RespellError):
-            raise _not_written(path, error) from error
-        raise
-
-
-def _check_free(path: Path) -> None:
-    if path.is_dir() or (path.exists() and not is_export(path)):
-        raise UsageError(
-            f"{path} is there already and is no exported session; nothing was written. Choose "
-            "another name, or remove it first"
-        )
-
-
-def _not_written(path: Path, error: OSError) -> StoreFull | UsageError:
-    if error.errno in DISK_FULL:
-        return StoreFull(
-            f"there is no space left to write {path}; nothing was written. Free some, or choose "
-            "another place"
-        )
-    return UsageError(f"can't write {path}: {error.strerror or error}; choose another place")
 
 
 class _Export:
@@ -183,8 +134,7 @@ class _Export:
         self._on_progress = on_progress
         self._total = 0
         self._records = self._artifacts = self._sessions = 0
-        self._shared: set[bytes] | None = None
-        self._larges: dict[Segment, set[bytes]] = {}
+        self._references = References(store, large=redaction is None)
 
     def write(self, path: Path) -> ExportReport:
         main = self._store.sessions.get(self._key)
@@ -255,7 +205,7 @@ class _Export:
     def _write_blobs(self, tree: list[SessionRecord]) -> None:
         needed: dict[bytes, bool] = {}
         for one in tree:
-            for address in self._referred(one):
+            for address in self._references.of(one):
                 needed.setdefault(address, False)
             for address, is_value, deleted, _ in self._contents(one.key):
                 if not deleted:
@@ -277,64 +227,6 @@ class _Export:
         )
         return [(row[0], row[1], row[2], row[3]) for row in rows]
 
-    def _referred(self, session: SessionRecord) -> set[bytes]:
-        """Return the addresses that a session's row and history refer to."""
-        found = self._own_refs(session.key)
-        if self._redaction is not None:
-            # Large values of records are taken apart, redacted and put together again.
-            found -= self._large(Segment(session.key, session.fork_seq, session.records))
-        if session.has_program:
-            found |= self._scripts(session)
-        if session.fork_of is not None:
-            if self._shared is None:
-                self._shared = self._shared_refs(session)
-            found |= self._shared
-        return found
-
-    def _own_refs(self, key: int) -> set[bytes]:
-        rows = self._database.rows("SELECT hash FROM blob_refs WHERE session = ?", (key,))
-        return {address for (address,) in rows}
-
-    def _large(self, segment: Segment) -> set[bytes]:
-        """Return the addresses of large values of records."""
-        if segment not in self._larges:
-            rows = self._database.rows(
-                "SELECT large FROM records WHERE session = ? AND seq > ? AND seq <= ?"
-                " AND large IS NOT NULL",
-                (segment.key, segment.after, segment.up_to),
-            )
-            self._larges[segment] = {it for (large,) in rows for it in _addresses(large)}
-        return self._larges[segment]
-
-    def _scripts(self, session: SessionRecord) -> set[bytes]:
-        """Return the script that the history begins with, and the one a fork goes on with."""
-        found = {bytes.fromhex(session.script_hash)} if session.script_hash else set()
-        for _, body in self._store.history.records(session.key, 1, 1):
-            script = Record.unpack(body).arguments().get("script")
-            if isinstance(script, str):
-                script = script.encode()
-            if isinstance(script, bytes) and script in self._store.blobs:
-                found.add(script)
-        return found
-
-    def _shared_refs(self, session: SessionRecord) -> set[bytes]:
-        """Return what the records a fork shares refer to; their session may refer to more."""
-        found: set[bytes] = set()
-        for segment in lineage(self._database, session.key)[:-1]:
-            candidates = self._own_refs(segment.key)
-            large = self._large(segment)
-            if self._redaction is None:
-                found |= large
-            for _, body in self._store.history.records(
-                session.key, segment.after + 1, segment.up_to
-            ):
-                found.update(
-                    address
-                    for match in _ADDRESS.finditer(body)
-                    if (address := match[1]) in candidates and address not in large
-                )
-        return found
-
     # ── rows ─────────────────────────────────────────────────────────────────────────────
 
     def _write_rows(self, session: SessionRecord) -> None:
@@ -350,7 +242,7 @@ class _Export:
             self._writer.pack(
                 Kind.ARTIFACTS, batch if rows is None else list(map(rows.artifact, batch))
             )
-        refs = sorted(self._referred(session))
+        refs = sorted(self._references.of(session))
         if self._redaction is not None:
             refs = sorted(map(self._redaction.moved.address, refs))
         most = _FRAME_BYTES // HASH_SIZE
@@ -453,8 +345,3 @@ class _Export:
             raise StoreCorrupt(
                 f"a large value of record {seq} of session {session.id} can't be read: {error}"
             ) from error
-
-
-def _addresses(large: bytes) -> list[bytes]:
-    """Return the addresses in the column `large` of a record."""
-    return [large[at : at + HASH_SIZE] for at in range(1, len(large), HASH_SIZE)]

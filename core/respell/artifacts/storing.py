@@ -20,6 +20,7 @@ from respell.artifacts.record import ArtifactRecord
 from respell.errors import InvalidTransition, LimitReached, UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.store.blobs import INLINE_LIMIT
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 """Most JSON that a table may be: it is read back as a whole."""
@@ -160,17 +161,15 @@ def add(
     """
     call = fields.get("call", "store")
     made = draft(store, session, name, content, **fields)
-    now = store.sessions.get(session.key)
-    _check_active(call, now)  # again below; here before anything is written
-    _check_limits(call, now, made.record.size)
-    record = made.put(store, now)
+    record = None
+    if not made.is_small:
+        # Checked again below; here before anything is written.
+        record = made.put(store, _taking(store, session, call, made.record.size))
     with store.transaction():
-        now = store.sessions.get(session.key)
-        _check_active(call, now)
-        _check_limits(call, now, record.size)
-        if record.parent_artifact is not None:
-            store.artifacts.get(record.parent_artifact)
-        return store.artifacts.insert(record)
+        now = _taking(store, session, call, made.record.size if record is None else record.size)
+        if made.record.parent_artifact is not None:
+            store.artifacts.get(made.record.parent_artifact)
+        return store.artifacts.insert(record or made.put(store, now))
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +185,12 @@ class Draft:
     call: str
     record: ArtifactRecord
     content: bytes | BinaryIO
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the content may be written within a transaction, while others wait."""
+        content = self.content
+        return isinstance(content, Address | bytes) and len(content) <= INLINE_LIMIT
 
     def put(self, store: Store, session: SessionRecord) -> ArtifactRecord:
         """Store the content as a blob and return the record that refers to it.
@@ -308,6 +313,14 @@ class _Bounded:
 
 
 # Who takes what --------------------------------------------------------------------------
+
+
+def _taking(store: Store, session: SessionRecord, call: str, size: int) -> SessionRecord:
+    """Return a session as it is now, if it may have one more artifact of this size."""
+    now = store.sessions.get(session.key)
+    _check_active(call, now)
+    _check_limits(call, now, size)
+    return now
 
 
 def over_limits(session: SessionRecord, size: int) -> tuple[str, str] | None:

@@ -111,7 +111,7 @@ def _source(database: Database, query: ArtifactQuery) -> _Source | None:
     # All but the newest of all sessions is found by reading an index that has everything.
     index = "artifacts_recent" if by_time else "artifacts_found"
     where = Where("a.deleted = 0")
-    _add_scope(where, "a", keys, query)
+    _add_scope(database, where, "a", keys, query)
     sql = f"FROM artifacts AS a INDEXED BY {index} WHERE {where} AND {filters}"
     return _Source(sql, "a", where.bindings + filters.bindings)
 
@@ -122,7 +122,7 @@ def _tagged(
     rarest = min(query.tags, key=lambda tag: _frequency(database, tag, keys))
     where = Where()
     where.add("t.tag = ?", rarest)
-    _add_scope(where, "t", keys, query)
+    _add_scope(database, where, "t", keys, query)
     for tag in query.tags:
         if tag != rarest:
             where.add(
@@ -149,10 +149,13 @@ def _frequency(database: Database, tag: str, keys: list[int] | None) -> int:
     return int(database.value(sql, where.bindings))
 
 
-def _add_scope(where: Where, table: str, keys: list[int] | None, query: ArtifactQuery) -> None:
+def _add_scope(
+    database: Database, where: Where, table: str, keys: list[int] | None, query: ArtifactQuery
+) -> None:
     """Add what sessions and times an artifact has to be of."""
     if keys is None:
-        where.add(f"{table}.session NOT IN (SELECT key FROM sessions WHERE deleted)")
+        if database.row("SELECT 1 FROM sessions WHERE deleted LIMIT 1") is not None:
+            where.add(f"{table}.session NOT IN (SELECT key FROM sessions WHERE deleted)")
     elif len(keys) == 1:
         where.add(f"{table}.session = ?", keys[0])
     else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from respell.engine import fork as forking
@@ -17,7 +19,7 @@ from respell.engine.effects.acting import (
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import path_argument, permissions_of
 from respell.engine.program import read_script
-from respell.errors import SessionNotFound, UsageError
+from respell.errors import EventNotFound, SessionNotFound, UsageError
 
 _OPTIONS = ("at", "outcome", "var", "script", "name", "source")
 _MAX_NAME_BYTES = 255
@@ -39,8 +41,9 @@ def session_check_fork(ctx: EffectContext, args: dict[str, Any]) -> bytes:
     record = acting_as(ctx, args.get("session"), call)
     given = Arguments(call, args.get("options"), _OPTIONS)
     path = permissions_of(ctx).check_read(path_argument(given, "script"))
-    source = read_script(path)
-    number, _ = forking.parse_position(_position(call, given))
+    with _named(call):
+        source = read_script(path)
+        number, _ = forking.parse_position(_position(call, given))
     forking.check_script(ctx.store, record, source, os.fspath(path), number, cancel=ctx.cancel)
     address = ctx.store.blobs.put(source)
     ctx.store.blobs.keep(address, ctx.session.key)
@@ -60,19 +63,31 @@ def session_fork(ctx: EffectContext, args: dict[str, Any]) -> str:
     if variables is not None and not isinstance(variables, dict):
         raise given.wrong("var", "a table of variables by name", variables)
     source = given.given("source")
-    made = forking.fork(
-        ctx.store,
-        record,
-        at=_position(call, given),
-        outcome=forking.UNSET if given.given("outcome") is None else given.given("outcome"),
-        variables=variables,
-        source=None if source is None else ctx.store.blobs.get(_address(source)),
-        script=None if source is None else os.fsdecode(path_argument(given, "script")),
-        name=given.text("name", most=_MAX_NAME_BYTES) or "",
-        created_by=ctx.session.id,
-        inside=True,
-    )
+    with _named(call):
+        made = forking.fork(
+            ctx.store,
+            record,
+            at=_position(call, given),
+            outcome=forking.UNSET if given.given("outcome") is None else given.given("outcome"),
+            variables=variables,
+            source=None if source is None else ctx.store.blobs.get(_address(source)),
+            script=None if source is None else os.fsdecode(path_argument(given, "script")),
+            name=given.text("name", most=_MAX_NAME_BYTES) or "",
+            created_by=ctx.session.id,
+            inside=True,
+        )
     return id_in_script(ctx, made.id)
+
+
+@contextmanager
+def _named(call: str) -> Iterator[None]:
+    """Begin the text of an error with the call, as scripts write it."""
+    try:
+        yield
+    except (UsageError, EventNotFound) as error:
+        if str(error).startswith(call):
+            raise
+        raise type(error)(f"{call}: {error}") from None
 
 
 def _position(call: str, given: Arguments) -> str:

@@ -139,6 +139,8 @@ def _replayed(
             ctx.store, teller, mode=mode, edits=edits, last=asked.last,
             timeout_s=asked.timeout_s, cancel=ctx.cancel,
         )  # fmt: skip
+    except UsageError as error:
+        raise UsageError(f"{call}: {error}") from None
     except LimitReached as limit:
         # The replay's, not the session's that asks for it: that one goes on.
         raise EffectFailed(f"{call}: {limit}") from None

@@ -17,6 +17,7 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
+from respell import values
 from respell.errors import LeaseLost, SessionBusy
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
@@ -97,7 +98,7 @@ def append_until_killed(pipe: Connection, path: Path, key: int) -> None:
     with Store(path) as store:
         writer = store.history.writer(key, store.leases.acquire(key))
         while True:
-            store.state.set("global", "last", writer.number.to_bytes(8, "big"))
+            store.state.set("global", "last", values.encode(writer.number))
             writer.append([effect(writer.number + 1)])
             store.sync()
             pipe.send(writer.number)

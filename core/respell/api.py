@@ -353,6 +353,7 @@ def import_(
     store: Store,
     allow: Sequence[str] = (),
     deny: Sequence[str] = (),
+    config: Config | None = None,
 ) -> Session:
     """Bring in a session that `Session.export` wrote, with the same id.
 
@@ -364,6 +365,7 @@ def import_(
         store: Where the session shall live.
         allow: Permissions to add, `KIND` or `KIND=PATTERN`.
         deny: Permissions to take away, by kind.
+        config: The permissions that hold unless others are given; None for the defaults.
 
     Raises:
         UsageError: The file is no export, or the session is in the store already.
@@ -375,7 +377,8 @@ def import_(
     from respell.store.importing import import_session
 
     here = Path.cwd()
-    permissions = Permissions.from_flags(tuple(allow), tuple(deny), script_dir=here, cwd=here)
+    given = Permissions.from_flags(tuple(allow), tuple(deny), script_dir=here, cwd=here)
+    permissions = (config or default()).permissions(given)
     return Session(
         store, import_session(store, Path(path), permissions=permissions, actor="python")
     )

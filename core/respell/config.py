@@ -13,16 +13,19 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from respell import settings
 from respell.config_file import NAME, VARS, ConfigFile, Given, read, set_value
 from respell.errors import ConfigError, UsageError
 from respell.setting import Setting, added, lower
 from respell.settings import Settings, describe
+
+if TYPE_CHECKING:
+    from respell.security import Permissions
 
 __all__ = [
     "CONFIG", "NAME", "Config", "Origin", "Place", "Setting", "default", "describe", "load",
@@ -120,13 +123,13 @@ class Config(Settings):
                 return os.path.realpath(place.path.parent)
         return None
 
-    def protected_files(self) -> list[str]:
-        """Return rules that keep scripts from writing files that settings are read from.
-
-        One that is called `respell.toml` needs none: no script writes such a file.
-        """
+    def permissions(self, given: Permissions) -> Permissions:
+        """Return what a new session may do that is given these permissions."""
         paths = [place.path for place in self.places if place.exists]
-        return [f"write={os.path.realpath(path)}" for path in paths if path.name != NAME]
+        # What is called respell.toml needs no rule: no script writes such a file.
+        files = [f"write={os.path.realpath(path)}" for path in paths if path.name != NAME]
+        rules = given.on_top_of(self.security.allow, [*self.security.deny, *files])
+        return replace(rules, sessions=self.security.sessions)
 
     def for_scripts(self, path: str) -> Any:
         """Return what a script gets for a dotted path; None where there is nothing.

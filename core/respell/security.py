@@ -313,9 +313,10 @@ class Permissions:
             PermissionDenied: It may not; names the flag.
         """
         if not self._may_see(name):
-            secret = has_secret_name(name)
-            reason = "its name looks like a secret's, and what a script reads is recorded"
-            if not secret:
+            _, reason = self._decide("env", lambda pattern: fnmatchcase(name, pattern))
+            if has_secret_name(name):
+                reason = "its name looks like a secret's, and what a script reads is recorded"
+            elif not reason.startswith("--deny"):
                 reason = "scripts see " + " ".join(ENVIRONMENT)
             self._refuse(_denied("reading the environment variable", name, reason, f"env={name}"))
 

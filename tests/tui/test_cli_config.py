@@ -167,3 +167,14 @@ def test_old_sessions_go_at_the_end_of_a_run(respell: CommandLine) -> None:
     assert [it["id"] for it in respell("list", "--json").json] == [fresh]
     entries = respell("audit", "--json").json
     assert ("session.delete", "retention") in [(it["action"], it["actor"]) for it in entries]
+
+
+def test_an_imported_session_may_do_what_is_configured_here(respell: CommandLine) -> None:
+    script = respell.script("Session.suspend()\nprint(pcall(os.getenv, 'HOME'))")
+    ident = session_of(respell("run", script, code=3))
+    respell("export", ident, "session.respell")
+    user_file(respell, "[security]\ndeny = ['env']\n")
+    respell("--store", "other", "import", "session.respell")
+    told = respell("--store", "other", "resume", ident)
+    assert told.out.startswith("false\t")
+    assert "--deny env forbids it" in told.out

@@ -210,13 +210,9 @@ def start(
 
 def _configured(program: Program, config: Config, store: str) -> Program:
     """Return the program with what the configuration says of new sessions."""
-    permissions = program.permissions.on_top_of(
-        config.security.allow, [*config.security.deny, *config.protected_files()]
-    )
+    permissions = config.permissions(program.permissions)
     # No rule may open the store itself: a script could give itself another history.
-    permissions = replace(
-        permissions, closed=(*permissions.closed, store), sessions=config.security.sessions
-    )
+    permissions = replace(permissions, closed=(*permissions.closed, store))
     without = () if config.session.enabled else SESSION_GLOBALS
     return replace(program, permissions=permissions, without=without)
 

@@ -67,9 +67,11 @@ def import_(command: Command) -> int:
         command.open_store(create=True) as store,
         Progress(command.err, "importing", "bytes") as progress,
     ):
+        here = Path.cwd()
+        permissions = command.config.permissions(Permissions.from_flags((), (), here, here))
         session = import_session(
-            store, Path(command.args.file), actor=BY, on_progress=progress
-        )  # fmt: skip
+            store, Path(command.args.file), permissions=permissions, actor=BY, on_progress=progress
+        )
         progress.end()
         if command.args.json:
             command.out.json(session_object(store, session))

@@ -6,14 +6,28 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import bench_artifacts, bench_engine, bench_exchange, bench_lua, bench_store
+from benchmarks import (
+    bench_artifacts,
+    bench_care,
+    bench_engine,
+    bench_exchange,
+    bench_lua,
+    bench_store,
+)
 from benchmarks.measure import save, show
 
 
 def main() -> None:
     """Run all benchmarks in a temporary folder."""
     figures = []
-    for module in (bench_store, bench_artifacts, bench_exchange, bench_lua, bench_engine):
+    for module in (
+        bench_store,
+        bench_artifacts,
+        bench_care,
+        bench_exchange,
+        bench_lua,
+        bench_engine,
+    ):
         with tempfile.TemporaryDirectory(prefix="respell-bench-") as folder:
             print(f"measuring {module.__name__} …", file=sys.stderr)
             figures += module.figures(Path(folder))

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from respell import values
+from respell.artifacts.comparing import diff_text
 from respell.artifacts.naming import check_type
+from respell.artifacts.reading import verify as check_content
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json, shown_type
-from respell.artifacts.storing import diff_text
-from respell.artifacts.storing import verify as check_content
 from respell.errors import ArtifactNotFound, NotFound, StoreCorrupt, StoreMissing, UsageError
 from respell.store import Store
 from respell.times import now_us, rfc3339

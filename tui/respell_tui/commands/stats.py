@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from respell.analytics import SessionStats, StoreStats, session_stats, store_stats
-from respell.analytics.session_stats import ArtifactStats, EffectStats
+from respell.analytics import (
+    EffectStats,
+    SessionStats,
+    StoreStats,
+    session_stats,
+    store_stats,
+)
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count, seconds
 from respell_tui.output import fields, table
@@ -67,7 +72,7 @@ def _show_session(command: Command, found: SessionStats) -> None:
         ("output", f"{count(found.output_lines, 'line')}, {count(found.log_lines, 'log line')}"),
         ("hooks", "" if not hooks.calls else f"{count(hooks.calls, 'call')} in "
                   f"{seconds(hooks.total_s)} ({100 * hooks.overhead:.1f} % of the active time)"),
-        ("artifacts", _artifacts(found.artifacts)),
+        ("artifacts", _artifacts(found)),
         ("state", count(found.state_keys, "key")),
         ("limits", ", ".join(f"{name} = {value}" for name, value in found.limits.items())),
     ])  # fmt: skip
@@ -76,11 +81,12 @@ def _show_session(command: Command, found: SessionStats) -> None:
         _table(command, found.effects)
 
 
-def _artifacts(found: ArtifactStats) -> str:
-    if not found.count:
+def _artifacts(found: SessionStats) -> str:
+    if not found.artifacts:
         return ""
-    text = f"{found.count} of {count(found.names, 'name')}, {bytes_(found.bytes)}"
-    return text + f", stored in {bytes_(found.stored_bytes)}"
+    sizes = found.artifact_sizes
+    text = f"{found.artifacts} of {count(sizes.names, 'name')}, {bytes_(sizes.bytes)}"
+    return text + f", stored in {bytes_(sizes.stored_bytes)}"
 
 
 def _table(command: Command, effects: dict[str, EffectStats]) -> None:

@@ -117,12 +117,14 @@ def store_file(
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise UsageError(f"{call}: can't read the file {given}: {reason}") from None
-    with open(descriptor, "rb", buffering=0) as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise UsageError(f"{call}: {given} is no regular file, so it can't be stored")
-        return store_artifact(
-            store, session, given.name if name is None else name, cast(BinaryIO, file), **fields
-        )
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            name = given.name if name is None else name
+            return store_artifact(store, session, name, cast(BinaryIO, file), **fields)
+    finally:
+        os.close(descriptor)
 
 
 def derive(
@@ -304,9 +306,15 @@ class _Bounded:
         self._size = 0
 
     def read(self, size: int = -1) -> bytes:
-        data = self._reader.read(size)
-        if isinstance(data, str):
-            raise UsageError(f"{self._call}: the file gives text; open it in binary mode ('rb')")
+        try:
+            data: object = self._reader.read(size)
+        except OSError as error:
+            raise UsageError(f"{self._call}: can't read the content: {error}") from error
+        if not isinstance(data, bytes):
+            raise UsageError(
+                f"{self._call}: the file gives {naming.kind_of(data)} instead of bytes; open it "
+                "in binary mode ('rb')"
+            )
         self._size += len(data)
         _check_limits(self._call, self._session, self._size)
         return data

@@ -50,10 +50,13 @@ class BlobFiles:
         try:
             # A store may come from elsewhere: a pipe must not be waited for, a link not followed.
             fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with open(fd, "rb", buffering=0) as file:
+            try:
                 info = os.fstat(fd)
                 if stat.S_ISREG(info.st_mode) and info.st_size == size:
-                    return file.readall()
+                    with open(fd, "rb", buffering=0, closefd=False) as file:
+                        return file.readall()
+            finally:
+                os.close(fd)
         except OSError as error:
             raise StoreCorrupt(
                 f"the file {path} of blob {address.hex()} can't be read: {error.strerror}; "

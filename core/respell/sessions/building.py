@@ -96,7 +96,12 @@ class SessionBuilder:
         return self._set("max_idle_time", seconds)
 
     def limit(self, name: str, value: float) -> Self:
-        """Set one limit: operations, tokens, cost_usd, artifacts, artifact_bytes, …"""
+        """Set one limit.
+
+        Args:
+            name: operations, tokens, cost_usd, artifacts, artifact_bytes, …
+            value: The most there may be; sizes in bytes, times in seconds.
+        """
         return self._set("limits", {**self._options.get("limits", {}), name: value})
 
     def created_by(self, who: str) -> Self:

@@ -217,6 +217,7 @@ def test_the_command_line_moves_a_session(tmp_path: Path) -> None:
     assert imported.out.strip() == ident
     assert "identical" in two("replay", ident).out
     assert two("resume", ident, "--value", '"b"').out == "b\nend\n"
+    assert "resumed, it reads and writes below" in imported.err
     refused = two("import", str(tmp_path / "it.export"), code=2)
     assert f"session {ident} (script) is in the store" in refused.err
     assert f"`respell delete {ident}`" in refused.err
@@ -553,6 +554,20 @@ def test_the_importer_decides_and_what_was_denied_stays_denied(
     respell.resume(there, store=other, on_output=lambda _, text: lines.append(text.decode()))
     assert lines[0].startswith("true")
     assert "--deny read forbids it" in lines[1]
+
+
+def test_the_command_line_gives_an_imported_session_its_permissions(tmp_path: Path) -> None:
+    run = CommandLine(tmp_path)
+    run.script('Session.suspend() print(pcall(os.execute, "true"))')
+    ident = session_of(run("run", "script.lua", "--allow", "process", code=3))
+    run("export", ident, "it")
+    plain, given = str(tmp_path / "plain"), str(tmp_path / "given")
+    imported = run("--store", plain, "import", "it")
+    assert "it also had process; it does not have that here" in imported.err
+    assert "is not allowed" in run("--store", plain, "resume", ident).out
+    imported = run("--store", given, "import", "it", "--allow", "process")
+    assert "does not have" not in imported.err
+    assert run("--store", given, "resume", ident).out.startswith("true\ttrue")
 
 
 def test_an_imported_session_can_not_open_the_store_it_came_to(

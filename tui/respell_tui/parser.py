@@ -346,6 +346,8 @@ def _exchange(commands: _Commands) -> None:
         commands, "import", "exchange:import_", "takes a session out of an exported file", json=True
     )
     importing.add_argument("file", metavar="FILE", help="what `respell export` wrote")
+    _many(importing, "--allow", "KIND[=PATTERN]", "opens it for the session, as with `run`")
+    _many(importing, "--deny", "KIND[=PATTERN]", "closes it")
 
 
 def _care(commands: _Commands) -> None:

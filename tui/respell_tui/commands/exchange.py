@@ -63,17 +63,19 @@ def _tell(command: Command, report: ExportReport) -> None:
 
 def import_(command: Command) -> int:
     """Take a session out of a file."""
+    args = command.args
     with (
         command.open_store(create=True) as store,
         Progress(command.err, "importing", "bytes") as progress,
     ):
         here = Path.cwd()
-        permissions = command.config.permissions(Permissions.from_flags((), (), here, here))
+        given = Permissions.from_flags(args.allow, args.deny, here, here)
         session = import_session(
-            store, Path(command.args.file), permissions=permissions, actor=BY, on_progress=progress
-        )
+            store, Path(args.file), permissions=command.config.permissions(given), actor=BY,
+            on_progress=progress,
+        )  # fmt: skip
         progress.end()
-        if command.args.json:
+        if args.json:
             command.out.json(session_object(store, session))
         else:
             command.out.line(session.id)
@@ -90,8 +92,10 @@ def _tell_of_import(command: Command, store: Store, session: SessionRecord) -> N
         return
     given = store.sessions.permissions(session.key)
     if session.status in ("active", "suspended") and given is not None:
-        err.line("resumed, it reads and writes below ", Permissions.from_dict(given).cwd)
+        here = Permissions.from_dict(given)
+        err.line("resumed, it reads and writes below ", here.cwd)
         before = recorded_permissions(store, session)
         for rule in before.allow if before is not None else ():
-            err.line(f"where it comes from it also had {rule}; it does not have that here")
+            if rule not in here.allow:
+                err.line(f"where it comes from it also had {rule}; it does not have that here")
     err.line("look at it with: ", command.respell("show", short(session)))

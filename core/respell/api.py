@@ -21,7 +21,7 @@ from respell.history.diff import Difference
 from respell.sessions import building
 from respell.sessions.building import SessionBuilder
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
-from respell.sessions.session import Session
+from respell.sessions.session import Session, handles
 from respell.store import Durability, Store, default_folder
 from respell.times import microseconds
 from respell.tools import ToolRegistry
@@ -161,6 +161,7 @@ def replay(
     script: str | os.PathLike[str] | None = None,
     first: int | None = None,
     last: int | None = None,
+    timeout: float | None = None,
 ) -> ReplayResult:
     """Re-execute a session with recorded answers; nothing outside is touched.
 
@@ -172,13 +173,16 @@ def replay(
         script: Another script to re-execute with.
         first: Event number the trace begins at.
         last: Event number to stop after.
+        timeout: Most seconds it may take; None for what the session's limits say.
 
     Raises:
         SessionNotFound: There is no such session.
         UsageError: An option does not fit the mode or the session.
+        LimitReached: It took too long.
     """
     return replaying.replay(
         store, _found(store, session), mode=mode, edits=edits, first=first, last=last,
+        timeout_s=timeout,
         source=None if script is None else read_script(Path(script)),
         script=None if script is None else os.fspath(script),
     )  # fmt: skip
@@ -296,7 +300,7 @@ def list_sessions(
         limit=limit,
         offset=offset,
     )
-    return [Session(store, record) for record in store.sessions.list(query)]
+    return handles(store, query)
 
 
 def create(

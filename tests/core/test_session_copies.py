@@ -17,6 +17,7 @@ from respell.history.record import Part, Record
 from respell.sessions.record import new_id
 from respell.store import Store
 from respell.values import encode
+from stories import begin, kill_group, write_script
 
 HASH = "local h = Tool.invoke('hash_calculator', {operation = 'hash', input = 'abc'}).result.hash "
 
@@ -274,6 +275,31 @@ def test_a_fork_of_what_forked_makes_no_second_fork(script: Any, store: Store) -
     assert len(respell.list_sessions(store=store)) == 3
     ended(again.resume())
     assert len(respell.list_sessions(store=store)) == 3
+
+
+def test_a_host_that_is_killed_among_forks_leaves_none_out_and_makes_none_twice(
+    tmp_path: Path,
+) -> None:
+    text = """
+        for i = 1, 40 do
+            Session.fork(Session.getCurrent(), {at = 2, name = 'fork ' .. i})
+            print(i)
+            Utils.sleep(0.02)
+        end
+    """
+    folder = tmp_path / "store"
+    host = begin("run", write_script(tmp_path, "print('one')" + text), store=folder)
+    assert host.stdout is not None
+    while host.stdout.readline().strip() != "4":
+        assert host.poll() is None
+    kill_group(host)
+    with respell.open(folder, durability="process") as opened:
+        (session,) = (it for it in respell.list_sessions(store=opened) if it.name == "main")
+        assert session.in_doubt == []
+        ended(session.resume())
+        assert sorted(it.name for it in session.forks()) == sorted(
+            f"fork {i}" for i in range(1, 41)
+        )
 
 
 # Export and import -----------------------------------------------------------------------

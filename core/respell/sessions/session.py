@@ -65,6 +65,13 @@ class Session:
         self._store = store
         self._id = store.sessions.get(known).id
 
+    @classmethod
+    def _known(cls, store: Store, session_id: str) -> Session:
+        """Return the handle of a session that was just seen in the store."""
+        made = cls.__new__(cls)
+        made._store, made._id = store, session_id
+        return made
+
     # What it is --------------------------------------------------------------------------
 
     @property
@@ -227,7 +234,7 @@ class Session:
             return None
 
     def _others(self, query: SessionQuery) -> list[Session]:
-        return [Session(self._store, one) for one in self._store.sessions.list(query)]
+        return handles(self._store, query)
 
     # What it did and has -----------------------------------------------------------------
 
@@ -617,6 +624,11 @@ class Session:
 
     def __repr__(self) -> str:
         return f"<Session {self._id} in {self._store.path}>"
+
+
+def handles(store: Store, query: SessionQuery) -> list[Session]:
+    """Return the sessions of a store that match a query."""
+    return [Session._known(store, record.id) for record in store.sessions.list(query)]
 
 
 def current() -> Session | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, cast
@@ -111,18 +112,15 @@ def session_replay(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class _turn:  # noqa: N801 - used as a with statement's words
-    """Waits until a replay may begin, unless it is cancelled before."""
-
-    def __init__(self, ctx: EffectContext) -> None:
-        self._ctx = ctx
-
-    def __enter__(self) -> None:
-        while not _AT_ONCE.acquire(timeout=_LOOK_S):
-            if self._ctx.cancel.is_set():
-                raise EffectFailed("the replay was cancelled")
-
-    def __exit__(self, *error: object) -> None:
+@contextmanager
+def _turn(ctx: EffectContext) -> Iterator[None]:
+    """Wait until a replay may begin, unless it is cancelled before."""
+    while not _AT_ONCE.acquire(timeout=_LOOK_S):
+        if ctx.cancel.is_set():
+            raise EffectFailed("the replay was cancelled")
+    try:
+        yield
+    finally:
         _AT_ONCE.release()
 
 

@@ -63,8 +63,9 @@ def test_every_public_name_is_on_the_page() -> None:
 
 
 def public(handle: type) -> list[str]:
-    """Return the names that a class defines for its users."""
-    return [name for name in vars(handle) if not name.startswith("_")]
+    """Return the names that a class defines for its users, itself or by a class of ours."""
+    ours = [one for one in handle.__mro__ if one.__module__.startswith("respell.")]
+    return [name for one in ours for name in vars(one) if not name.startswith("_")]
 
 
 @pytest.mark.parametrize("handle", HANDLES, ids=lambda it: it.__name__)

@@ -28,6 +28,7 @@ from respell.store.export_file import ExportReader, Kind
 from respell.store.exporting import export_session
 from respell.store.importing import import_session, inspect
 from respell.store.redaction import REACH, REPLACEMENT, WINDOW, Redaction
+from respell.tools.linear_patterns import LinearPattern
 
 SECRET = "hunter2-Übergeheim"
 PATTERN = "hunter2-Überg?eheim"
@@ -315,6 +316,38 @@ def test_patterns_are_pythons_own() -> None:
     assert redaction.text("1234") == "[redacted]"
     assert redaction.text("12345") == "12345"
     assert redaction.replaced == 5
+
+
+def test_patterns_of_scripts_take_linear_time(
+    tmp_path: Path, store: Store, other: Store, script: Any
+) -> None:
+    text = f"""
+    print("{"a" * 60}b and hunter2 and hunter3")
+    State.set("bytes", "\\255ähunter2\\255")
+    Session.export(Session.getCurrent(), "it", {{redact = {{"(a+)+$", "(h)unter[0-9]"}}}})
+    print(pcall(Session.export, Session.getCurrent(), "no", {{redact = "x*"}}))
+    print(pcall(Session.export, Session.getCurrent(), "no", {{redact = "(?=x)y"}}))
+    """
+    done = script(text).session
+    assert done.status == "completed", done.error
+    assert "matches the empty text" in script.lines[1]
+    assert "Look-around and back-references are left out" in script.lines[2]
+    there = import_session(other, tmp_path / "it")
+    outputs = [it.args["text"] for it in events(other, there.key) if it.kind == "output"]
+    assert outputs[0] == f"{'a' * 60}b and [redacted] and [redacted]"
+    assert other.state.get(f"session:{there.id}", "bytes") == values.encode(
+        b"\xff" + "ä[redacted]".encode() + b"\xff"
+    )
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_pattern_in_bytes_finds_the_same_in_text_and_in_windows() -> None:
+    pattern = LinearPattern("redact", "[äb]+x")
+    text = "bäx ä\udcffbx bbbb äx"
+    assert Redaction([pattern]).text(text) == "[redacted] ä\udcff[redacted] bbbb [redacted]"
+    content = text.encode(errors="surrogateescape") * 10
+    pieces = [content[at : at + 7] for at in range(0, len(content), 7)]
+    assert b"".join(Redaction([pattern]).stream(pieces)) == Redaction([pattern]).content(content)
 
 
 def test_numbers_are_replaced_as_a_whole() -> None:

@@ -46,6 +46,7 @@ _INSERT_STATE = (
 )
 _INSERT_REF = "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)"
 _ARRIVE = "UPDATE sessions SET deleted = ?, sequence = ? WHERE key = ?"
+_GIVE_UP = f"UPDATE sessions SET deleted = 1 WHERE key = ? AND id = ? AND deleted = {_ARRIVING}"
 _COMPLETE = (
     "UPDATE sessions SET deleted = 0, records = ?, events = ?, head_hash = ?, updated_at = ?,"
     " redacted = ?, permissions = ?, artifacts ="
@@ -90,8 +91,8 @@ class Arrival:
             return
         try:
             with self._database:
-                for key in self._rows:
-                    self._store.sessions.discard(key)
+                for key, row in self._rows.items():
+                    self._database.write(_GIVE_UP, (key, row.record.id))
             self._store.sessions.purge()
         except StoreError as failed:
             if error is None:
@@ -112,7 +113,7 @@ class Arrival:
                     f"session {session_id} is just being imported by {holder}", holder=str(holder)
                 )
             # That import was cut short.
-            self._store.sessions.discard(key)
+            self._database.write(_GIVE_UP, (key, session_id))
             self._store.sessions.purge()
         elif deleted == _HIDDEN:
             raise UsageError(

@@ -22,7 +22,7 @@ from respell.store.export_rows import ARTIFACT_COLUMNS, SESSION_COLUMNS, STATE_S
 from respell.store.large import put_back, set_apart
 from respell.store.lineage import lineage
 from respell.store.redacted_rows import RedactedRows
-from respell.store.redaction import Redaction
+from respell.store.redaction import BytesPattern, Redaction
 from respell.store.references import References
 from respell.store.store import Store
 from respell.times import now_us
@@ -73,7 +73,7 @@ def export_session(
     session: SessionRecord,
     path: Path,
     *,
-    redact: Sequence[str] = (),
+    redact: Sequence[str | BytesPattern] = (),
     actor: str = "",
     on_progress: OnProgress | None = None,
 ) -> ExportReport:
@@ -86,7 +86,8 @@ def export_session(
         store: Where the session is.
         session: The session.
         path: The file to write.
-        redact: Regular expressions (Python's `re`): what matches is replaced everywhere.
+        redact: Regular expressions (Python's `re`): what matches is replaced everywhere. Give
+            a `LinearPattern` in place of a text that comes from a script.
         actor: Who exports, for the audit log: a session's id, or `cli`, `python`, …
         on_progress: Called with how many bytes of about how many are written.
 

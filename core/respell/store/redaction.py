@@ -11,7 +11,7 @@ import re
 import secrets
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from blake3 import blake3
 
@@ -78,6 +78,22 @@ class Moved:
         return match[0] if new is None else f"{match[1]}/{new}"
 
 
+class BytesPattern(Protocol):
+    """A pattern that is searched in bytes, as `respell.tools.linear_patterns.LinearPattern`."""
+
+    def spans(self, text: bytes, /) -> Iterator[tuple[int, int]]:
+        """Return where it is found, from the left, as offsets of begin and end."""
+        ...
+
+
+class _Finder(Protocol):
+    """What finds a pattern in text."""
+
+    def spans(self, text: str, at: int = 0) -> Iterator[tuple[int, int]]:
+        """Return where it is found from `at` on; what stands before may be looked at."""
+        ...
+
+
 class Redaction:
     """Replaces what matches one of some patterns.
 
@@ -86,13 +102,15 @@ class Redaction:
         moved: Content that has another address since.
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        """Take patterns in the syntax of Python's `re`.
+    def __init__(self, patterns: Sequence[str | BytesPattern]) -> None:
+        """Take patterns: texts in the syntax of Python's `re`, or what finds something itself.
 
         Raises:
             UsageError: One is malformed, or matches the empty text.
         """
-        self._patterns = [_compiled(pattern) for pattern in patterns]
+        self._finders: list[_Finder] = [
+            _Compiled(it) if isinstance(it, str) else _InBytes(it) for it in patterns
+        ]
         self.replaced = 0
         self.moved = Moved()
 
@@ -100,15 +118,17 @@ class Redaction:
 
     def text(self, text: str) -> str:
         """Return text without what matches."""
-        for pattern in self._patterns:
-            text = pattern.sub(self._instead, text)
+        for finder in self._finders:
+            parts: list[str] = []
+            at = 0
+            for begin, end in finder.spans(text):
+                if end > begin:
+                    parts += (text[at:begin], REPLACEMENT)
+                    at = end
+            if parts:
+                self.replaced += len(parts) // 2
+                text = "".join(parts) + text[at:]
         return text
-
-    def _instead(self, match: re.Match[str]) -> str:
-        if not match[0]:
-            return ""
-        self.replaced += 1
-        return REPLACEMENT
 
     def content(self, data: bytes) -> bytes:
         """Return bytes without what matches in them."""
@@ -121,11 +141,11 @@ class Redaction:
 
         A match may end at most `REACH` bytes behind its beginning; memory stays flat.
         """
-        for pattern in self._patterns:
-            pieces = self._in_windows(pattern, pieces)
+        for finder in self._finders:
+            pieces = self._in_windows(finder, pieces)
         return iter(pieces)
 
-    def _in_windows(self, pattern: re.Pattern[str], pieces: Iterable[bytes]) -> Iterator[bytes]:
+    def _in_windows(self, finder: _Finder, pieces: Iterable[bytes]) -> Iterator[bytes]:
         source = iter(pieces)
         held = b""  # at first `done` bytes that were searched before and may be looked back at
         done = 0
@@ -142,27 +162,26 @@ class Redaction:
             held = b"".join(parts)
             # A match that begins in the window may end behind it, but not one behind it begin.
             limit = size if ended else _between_characters(held, done + WINDOW)
-            searched, rest = self._searched(pattern, held, done, limit)
+            searched, rest = self._searched(finder, held, done, limit)
             yield searched
             start = max(0, rest - _CONTEXT)
             start = _between_characters(held, start)
             held, done = held[start:], rest - start
 
-    def _searched(
-        self, pattern: re.Pattern[str], data: bytes, begin: int, limit: int
-    ) -> tuple[bytes, int]:
+    def _searched(self, finder: _Finder, data: bytes, begin: int, limit: int) -> tuple[bytes, int]:
         """Return what becomes of the bytes from `begin`, and how far that reaches."""
         before = data[:begin].decode(errors="surrogateescape")
         text = before + data[begin:].decode(errors="surrogateescape")
         last = len(before) + len(data[begin:limit].decode(errors="surrogateescape"))
         at = len(before)
         parts: list[str] = []
-        for match in pattern.finditer(text, at):
-            if match.start() >= last:
+        for start, end in finder.spans(text, at):
+            if start >= last:
                 break
-            if match[0]:
-                parts += (text[at : match.start()], self._instead(match))
-                at = match.end()
+            if end > start:
+                parts += (text[at:start], REPLACEMENT)
+                at = end
+                self.replaced += 1
         reached = max(at, last)
         parts.append(text[at:reached])
         rest = text[reached:].encode(errors="surrogateescape")
@@ -208,7 +227,7 @@ class Redaction:
 
     def _number(self, value: float) -> Any:
         text = repr(value)
-        if any(match[0] for pattern in self._patterns for match in pattern.finditer(text)):
+        if any(end > begin for finder in self._finders for begin, end in finder.spans(text)):
             self.replaced += 1
             return REPLACEMENT
         return value
@@ -288,20 +307,48 @@ class Unique:
         return made
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    try:
-        compiled = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise UsageError(
-            f"the pattern {pattern!r} is no regular expression: {error}. To replace just this "
-            f"text, write {re.escape(pattern)!r}"
-        ) from None
-    if compiled.search(""):
-        raise UsageError(
-            f"the pattern {pattern!r} matches the empty text, so it would match everywhere; "
-            "make it match one character or more"
-        )
-    return compiled
+class _Compiled:
+    """A pattern of Python's own."""
+
+    def __init__(self, pattern: str) -> None:
+        try:
+            self._pattern = re.compile(pattern)
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UsageError(
+                f"the pattern {pattern!r} is no regular expression: {error}. To replace just this "
+                f"text, write {re.escape(pattern)!r}"
+            ) from None
+        if self._pattern.search(""):
+            raise _matches_everywhere(f"the pattern {pattern!r}")
+
+    def spans(self, text: str, at: int = 0) -> Iterator[tuple[int, int]]:
+        return (match.span() for match in self._pattern.finditer(text, at))
+
+
+class _InBytes:
+    """A pattern that searches bytes, made to search text."""
+
+    def __init__(self, pattern: BytesPattern) -> None:
+        self._pattern = pattern
+        if any(True for _ in pattern.spans(b"")):
+            raise _matches_everywhere("a pattern")
+
+    def spans(self, text: str, at: int = 0) -> Iterator[tuple[int, int]]:
+        data = text.encode(errors="surrogateescape")
+        done = characters = 0
+        for begin, end in self._pattern.spans(data):
+            first = characters + len(data[done:begin].decode(errors="surrogateescape"))
+            characters = first + len(data[begin:end].decode(errors="surrogateescape"))
+            done = end
+            if characters > at:
+                yield max(first, at), characters
+
+
+def _matches_everywhere(pattern: str) -> UsageError:
+    return UsageError(
+        f"{pattern} matches the empty text, so it would match everywhere; make it match one "
+        "character or more"
+    )
 
 
 def _cut(text: str, most: int) -> str:

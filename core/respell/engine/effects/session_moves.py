@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respell.engine import fork as forking
 from respell.engine.effects import EffectContext, Kind, effect
@@ -20,6 +20,9 @@ from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import path_argument, permissions_of
 from respell.engine.program import read_script
 from respell.errors import EventNotFound, SessionNotFound, UsageError
+
+if TYPE_CHECKING:
+    from respell.tools.linear_patterns import LinearPattern
 
 _OPTIONS = ("at", "outcome", "var", "script", "name", "source")
 _MAX_NAME_BYTES = 255
@@ -134,11 +137,13 @@ def session_export(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _patterns(options: Arguments) -> list[str]:
+def _patterns(options: Arguments) -> list[LinearPattern]:
+    """Return what to redact: Python's own patterns could keep the host busy for ever."""
+    from respell.tools.linear_patterns import LinearPattern
+
     value = options.given("redact")
-    if isinstance(value, str):
-        return [value]
-    return options.texts("redact", most=4096)
+    texts = [value] if isinstance(value, str) else options.texts("redact", most=4096)
+    return [LinearPattern("redact", text) for text in texts]
 
 
 @effect("session.import", kind=Kind.EXTERNAL, idempotent=True)

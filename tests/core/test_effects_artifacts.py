@@ -12,6 +12,7 @@ import pytest
 from blake3 import blake3
 
 from performing_effects import Script
+from respell.artifacts import storing
 from respell.errors import (
     ArtifactNotFound,
     EffectFailed,
@@ -400,3 +401,95 @@ def test_a_fork_reads_its_copy_by_the_originals_id(
     assert found["id"]["id"] == artifact
     fork.call("artifact.delete", id=artifact)
     assert content(script, artifact) == {"content": "hello"}
+
+
+def test_a_fork_knows_a_parent_by_the_originals_id(
+    script: Script, store: Store, tmp_path: Path
+) -> None:
+    fork = Script(store, tmp_path, name="fork")
+    fork.aliases = {script.id: fork.id}
+    parent = stored(fork)
+    child = fork.call("artifact.derive", id=parent, name="b.txt", content="b")
+    found = fork.call("artifact.get", id=child["id"])
+    assert found["metadata"]["parent_artifact"] == parent
+    assert parent.startswith(script.id)
+    (own,) = store.artifacts.versions(fork.session.key, "b.txt")
+    assert own.parent_artifact == parent.replace(script.id, fork.id)
+
+
+# Deriving --------------------------------------------------------------------------------
+
+
+def test_a_derived_artifact_knows_where_it_came_from(script: Script) -> None:
+    parent = stored(script, "data.csv", "a,b", type="ToolResult")
+    child = script.call(
+        "artifact.derive", id=parent, name="data.json", content={"a": 1},
+        options={"tags": ["cooked"], "by": "hand"},
+    )  # fmt: skip
+    metadata = script.call("artifact.get", id=child["id"])["metadata"]
+    assert metadata["parent_artifact"] == parent
+    assert metadata["artifact_type"] == "ToolResult"
+    assert (metadata["tags"], metadata["custom"]) == (["cooked"], {"by": "hand"})
+    assert metadata["mime_type"] == "application/json"
+    assert metadata["event"] == script.number - 1
+
+
+def test_only_what_is_there_can_be_derived_from(
+    script: Script, store: Store, tmp_path: Path
+) -> None:
+    parent = stored(script)
+    script.call("artifact.delete", id=parent)
+    with pytest.raises(ArtifactNotFound, match=r"Artifact\.derive: there is no artifact"):
+        script.call("artifact.derive", id=parent, name="b", content="x")
+    foreign = stored(Script(store, tmp_path, name="stranger"))
+    with pytest.raises(PermissionDenied, match=r"Artifact\.derive: .* belongs to session"):
+        script.call("artifact.derive", id=foreign, name="b", content="x")
+    made = script.call("session.create")
+    script.call("session.suspend_other", session=made)
+    with pytest.raises(EffectFailed, match=r"Artifact\.derive: session .* is suspended"):
+        script.call("artifact.derive", session=made, id=parent, name="b", content="x")
+
+
+# Hostile scripts -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["limit", "offset", "min_size", "max_size"])
+def test_numbers_that_fit_no_integer_are_refused(script: Script, name: str) -> None:
+    stored(script)
+    for number in (1e300, -1.0, 0.5, float("inf"), float("nan"), True):
+        with pytest.raises(UsageError, match=rf"Artifact\.list: {name} must be an integer"):
+            script.call("artifact.list", filter={name: number})
+    assert len(script.call("artifact.list", filter={"limit": 2.0**62})) == 1
+
+
+def test_a_list_that_no_memory_holds_asks_for_a_limit(script: Script) -> None:
+    custom = {"padding": "x" * 60_000}
+    with script.store.transaction():
+        for number in range(600):
+            stored(script, f"{number}", "x", options=custom)
+    with pytest.raises(EffectFailed, match=r"Artifact\.list: the metadata .* Use limit and offset"):
+        script.call("artifact.list")
+    with pytest.raises(EffectFailed, match=r"Artifact\.query: the metadata .* Use limit"):
+        script.call("artifact.query", filter={"limit": 1000})
+    page = script.call("artifact.list", filter={"limit": 200, "offset": 500})
+    assert [it["name"] for it in page] == [str(n) for n in range(99, -1, -1)]
+
+
+def test_metadata_is_bounded(script: Script) -> None:
+    for options, problem in (
+        ({"description": "x" * 16_385}, "description may have 16384 bytes"),
+        ({"tags": [f"t{n}" for n in range(101)]}, "there may be 100 tags, not 101"),
+        ({"padding": "x" * 65_536}, "custom fields may have 65536 bytes"),
+    ):
+        with pytest.raises(UsageError, match=rf"Artifact\.store: {problem}"):
+            stored(script, options=options)
+    assert script.call("artifact.list") == []
+
+
+def test_a_table_that_is_too_large_to_be_read_back_as_one_is_refused(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storing, "MAX_VALUE_BYTES", 1000)
+    with pytest.raises(UsageError, match="at most 1000 can be stored as a table"):
+        stored(script, "t", {"x": "y" * 1000})
+    stored(script, "t", "y" * 1000)

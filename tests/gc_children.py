@@ -12,10 +12,12 @@ from pathlib import Path
 
 from respell.artifacts.record import ArtifactRecord
 from respell.errors import NotFound, StoreError
+from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.collecting import collect
 from respell.times import now_us
+from store_children import effect
 
 CHURN_S = 4.0
 _FASTER = 400
@@ -74,6 +76,41 @@ def churn(pipe: Connection, path: Path, start: int, ahead: bool, seconds: float,
             referred.append(made.id)
             if len(referred) > 3:
                 store.artifacts.delete(referred.pop(rng.randrange(len(referred))))
+        pipe.send(count)
+
+
+def come_and_go(pipe: Connection, path: Path, seconds: float, seed: int) -> None:
+    """Make sessions, append to them, fork them, set state, and delete them again."""
+    rng = random.Random(seed)
+    with Store(path, durability="process") as store:
+        pipe.send("ready")
+        pipe.recv()
+        keys: list[int] = []
+        count = 0
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            made = store.sessions.insert(SessionRecord(name=str(count), tags=["t"], input=[1]))
+            lease = store.leases.acquire(made.key)
+            writer = store.history.writer(made.key, lease)
+            for number in range(1, rng.randrange(2, 12)):
+                with store.transaction():
+                    store.state.set(f"session:{made.id}", str(number), b"\x01")
+                    writer.append(
+                        [
+                            Record(Part.INTENT, 2 * number - 1, name="tool.invoke"),
+                            effect(2 * number, outcome=b"\xda\xff\xff" + bytes(0xFFFF)),
+                        ]
+                    )
+                store.sync()
+                done = Record(Part.OUTCOME, 2 * number - 1, name="tool.invoke")
+                writer.append([done])
+            store.leases.release(made.key, lease)
+            fork = SessionRecord(fork_of=made.key, fork_seq=rng.randrange(writer.seq + 1))
+            keys += [made.key, store.sessions.insert(fork).key]
+            store.sync()
+            count += 1
+            while len(keys) > 6:
+                store.sessions.delete(keys.pop(rng.randrange(len(keys))))
         pipe.send(count)
 
 

@@ -16,10 +16,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import respell
 from care import DAY, Clock, append, artifact_of, fill, session_of
-from gc_children import CHURN_S, churn, collect_for, put_large_and_hang
+from gc_children import CHURN_S, churn, collect_for, come_and_go, put_large_and_hang
 from respell import values
 from respell.engine.effects.confined import make_temporary_folder
 from respell.errors import StoreError, UsageError
+from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.checking import check
 from respell.store.collecting import collect
@@ -218,6 +219,29 @@ def test_a_deletion_that_was_cut_short_is_finished_and_its_ids_are_told(store: S
     assert store.sessions.count() == 2
 
 
+def test_a_purge_that_was_overtaken_spares_the_session_that_got_the_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = session_of(store, "gone")
+    append(store, gone.key, 3)
+    store._database.write("UPDATE sessions SET deleted = 1 WHERE key = ?", (gone.key,))
+    write = store._database.write
+    made: list[SessionRecord] = []
+
+    def overtaken(sql: str, bindings: tuple[object, ...] = ()) -> int:
+        if sql.startswith("DELETE FROM records") and not made:
+            with Store(store.path) as other:
+                assert other.sessions.purge() == [gone.id]
+                made.append(session_of(other, "new"))
+                append(other, made[0].key, 2)
+        return write(sql, bindings)
+
+    monkeypatch.setattr(store._database, "write", overtaken)
+    assert collect(store).sessions == []
+    assert made[0].key == gone.key  # SQLite gives the number again
+    assert store.history.verify(made[0].key) == 2
+
+
 def test_an_import_that_was_cut_short_is_given_up_after_a_day(store: Store, clock: Clock) -> None:
     record = session_of(store, "half")
     append(store, record.key, 3)
@@ -363,6 +387,32 @@ def beside_writers(path: Path, *, seconds: float, writers: int, ahead: bool) -> 
         assert check(store, read_data=True).findings == []
         for artifact in store.artifacts.list():
             assert len(store.blobs.get(artifact.content_hash)) == artifact.size
+
+
+@pytest.mark.parametrize("read_data", [False, True])
+def test_a_check_beside_writers_takes_nothing_for_damage(tmp_path: Path, read_data: bool) -> None:
+    path, seconds = tmp_path / "store", CHURN_S
+    Store(path).close()
+    start = now_us()
+    children = [
+        begin(come_and_go, path, seconds, 1),
+        begin(churn, path, start, False, seconds, 1),
+        begin(collect_for, path, start, False, seconds),
+    ]
+    for _, pipe in children:
+        assert pipe.recv() == "ready"
+    for _, pipe in children:
+        pipe.send("go")
+    checks = 0
+    with Store(path) as store:
+        while any(process.is_alive() for process, _ in children):
+            assert check(store, read_data=read_data).findings == []
+            checks += 1
+        assert checks > 3
+        assert all(pipe.recv() for _, pipe in children)
+        for process, _ in children:
+            process.join()
+        assert check(store, read_data=True).findings == []
 
 
 # Whatever is done in whatever order ------------------------------------------------------

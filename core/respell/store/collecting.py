@@ -148,14 +148,15 @@ class _Collection:
     def _purge_sessions(self) -> None:
         sessions, report = self._store.sessions, self._report
         live = self._store.leases.live()
-        given_up = [key for key in sessions.abandoned(self._before(0)) if key not in live]
+        before = self._before(0)
+        given_up = [key for key in sessions.abandoned(before) if key not in live]
         report.imports = len(given_up)
         if report.dry_run:
             unneeded = [*sessions.unneeded(), *given_up]
             report.sessions = [sessions.get(key, deleted=True).id for key in unneeded]
             return
         for key in given_up:
-            sessions.discard(key)
+            sessions.discard(key, before)
         report.sessions = sessions.purge()
 
     # ── blobs ────────────────────────────────────────────────────────────────────────────

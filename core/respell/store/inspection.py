@@ -20,6 +20,10 @@ from respell.store.store import Store
 OnProgress = Callable[[int, int], None]
 
 _BACKUP = "Restore the folder from a backup, or export the sessions that can still be read"
+
+GONE = "session.vanished"
+"""The kind of a finding about a session that is not there, but should be."""
+
 _LISTED = 200
 _USERS_NAMED = 3
 
@@ -94,7 +98,12 @@ class Inspection:
         blob: bytes = b"",
         path: str = "",
     ) -> None:
-        """Report something, and put it right where that is wanted and safe."""
+        """Report something, and put it right where that is wanted and safe.
+
+        What is about a session that was deleted meanwhile is no finding.
+        """
+        if session and kind != GONE and self._is_gone(session):
+            return
         repaired = False
         if mend is not None and self._repair:
             repaired, advice = self._mended(mend, advice)
@@ -107,6 +116,16 @@ class Inspection:
             return
         finding = Finding(kind, what, advice, repaired, session, blob.hex(), path)
         self.report.findings.append(finding)
+
+    def _is_gone(self, session: str) -> bool:
+        """Whether a session that was there is not any more, or is about to go."""
+        rows = self.rows(
+            "sessions",
+            "SELECT 1 FROM sessions WHERE id = ? AND"
+            " (deleted = 0 OR (deleted = 1 AND key IN (SELECT fork_of FROM sessions)))",
+            (session,),
+        )
+        return not rows and "\\" not in session and "sessions" not in self._unreadable
 
     def _mended(self, mend: Mend, advice: str) -> tuple[bool, str]:
         try:
@@ -178,6 +197,11 @@ class Inspection:
 
     def name(self, key: int) -> str:
         """Return a session's id, or how else to call it."""
+        if key not in self.names:  # it was made meanwhile, or there is none
+            for (name,) in self.rows(
+                "sessions", "SELECT CAST(id AS BLOB) FROM sessions WHERE key = ?", (key,)
+            ):
+                self.names[key] = text_of(name)
         return self.names.get(key) or f"of key {key}"
 
     def users_of(self, address: bytes) -> str:

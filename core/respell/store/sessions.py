@@ -47,10 +47,14 @@ _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
 _INCOMPLETE = 2  # in the column `deleted`: an import that has not come to its end
 _HEX = re.compile(r"[0-9a-fA-F-]+")
+_ABANDONED = f"FROM sessions WHERE deleted = {_INCOMPLETE} AND updated_at < ?"
 _UNNEEDED = (
     "FROM sessions AS old WHERE deleted = 1"
     " AND NOT EXISTS (SELECT 1 FROM sessions WHERE fork_of = old.key)"
 )
+
+# A key that nobody has any more may be given to a new session at any time.
+_IS_STILL_IT = "SELECT 1 FROM sessions WHERE key = ?1 AND id = ?3 AND deleted = 1"
 
 OWNED_TABLES = (
     "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox",
@@ -319,15 +323,13 @@ class Sessions:
 
     def abandoned(self, before: int) -> builtins.list[int]:
         """Return the keys of sessions whose import was cut short before that time (in µs)."""
-        rows = self._database.rows(
-            "SELECT key FROM sessions WHERE deleted = ? AND updated_at < ?", (_INCOMPLETE, before)
-        )
-        return [key for (key,) in rows]
+        return [key for (key,) in self._database.rows(f"SELECT key {_ABANDONED}", (before,))]
 
-    def discard(self, key: int) -> None:
-        """Mark a session whose import was cut short as deleted; `purge` removes it then."""
+    def discard(self, key: int, before: int = 2**62) -> None:
+        """Mark one of these as deleted; `purge` removes it then."""
         self._database.write(
-            "UPDATE sessions SET deleted = 1 WHERE key = ? AND deleted = ?", (key, _INCOMPLETE)
+            f"UPDATE sessions SET deleted = 1 WHERE key IN (SELECT key {_ABANDONED}) AND key = ?",
+            (before, key),
         )
 
     def unneeded(self) -> builtins.list[int]:
@@ -348,19 +350,27 @@ class Sessions:
             # In portions, because a long history would keep other writers waiting.
             while self._database.write(
                 "DELETE FROM records WHERE session = ?1 AND seq < ?2 + "
-                "(SELECT min(seq) FROM records WHERE session = ?1)",
-                (key, _PURGED_AT_ONCE),
+                f"(SELECT min(seq) FROM records WHERE session = ?1) AND EXISTS ({_IS_STILL_IT})",
+                (key, _PURGED_AT_ONCE, session_id),
             ):
                 pass
-            with self._database:
-                for table in OWNED_TABLES:
-                    self._database.write(f"DELETE FROM {table} WHERE session = ?", (key,))
-                for scope in OWN_SCOPES:
-                    self._database.write("DELETE FROM state WHERE scope = ?", (scope + session_id,))
-                self._database.write("DELETE FROM sessions WHERE key = ?", (key,))
-                self._database.heads.remove(key, session_id)
-            purged.append(session_id)
+            if self._remove(key, session_id):
+                purged.append(session_id)
         return purged
+
+    def _remove(self, key: int, session_id: str) -> bool:
+        """Remove all of a deleted session but its records; False if another purge was faster."""
+        database = self._database
+        with database:
+            if database.row(_IS_STILL_IT, (key, None, session_id)) is None:
+                return False
+            for table in OWNED_TABLES:
+                database.write(f"DELETE FROM {table} WHERE session = ?", (key,))
+            for scope in OWN_SCOPES:
+                database.write("DELETE FROM state WHERE scope = ?", (scope + session_id,))
+            database.write("DELETE FROM sessions WHERE key = ?", (key,))
+            database.heads.remove(key, session_id)
+        return True
 
 
 def _where(query: SessionQuery) -> Where:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from respell.errors import NotFound, StoreCorrupt
 from respell.store.heads import DamagedSlot, Head
-from respell.store.inspection import Inspection, Mend
+from respell.store.inspection import GONE, Inspection, Mend
 
 _LOST = (
     "If there is a backup, restore the store from it; otherwise the session goes on from where "
@@ -46,7 +46,7 @@ def _check(it: Inspection, head: Head) -> None:
         if it.database.heads.slot(head.key) != head:
             return  # it was deleted just now
         it.found(
-            "session.vanished",
+            GONE,
             f"session {head.session} is gone, with its {head.records} records: the database is "
             "older than what was durable",
             "If there is a backup, restore the store from it",

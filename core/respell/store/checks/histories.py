@@ -8,7 +8,7 @@ from respell.errors import NotFound, StoreCorrupt
 from respell.history.record import Part
 from respell.store.chains import Link
 from respell.store.cutting import cut
-from respell.store.inspection import Inspection, Mend
+from respell.store.inspection import Inspection, Mend, text_of
 from respell.store.large import addresses_of
 from respell.store.lineage import Segment
 
@@ -20,7 +20,7 @@ _CLOSING = frozenset((Part.OUTCOME, Part.END))
 _COUNTERS = """
     SELECT s.key, s.records, s.events, s.head_hash, s.fork_of, s.fork_seq,
         r.count, r.first, r.last, r.begun,
-        (SELECT hash FROM records WHERE session = s.key AND seq = r.last)
+        (SELECT hash FROM records WHERE session = s.key AND seq = r.last), CAST(s.id AS BLOB)
     FROM sessions AS s LEFT JOIN (
         SELECT session, count(*) AS count, min(seq) AS first, max(seq) AS last,
             max(ifnull(begun, number)) AS begun
@@ -45,6 +45,12 @@ class _Row:
     last: int | None
     begun: int | None
     hash: bytes | None
+    id: bytes
+
+    @property
+    def name(self) -> str:
+        """Its id as text."""
+        return text_of(self.id)
 
 
 def check_histories(it: Inspection) -> None:
@@ -67,7 +73,7 @@ def check_histories(it: Inspection) -> None:
 def _check_lineage(it: Inspection, row: _Row) -> bool:
     if row.fork_of is None:
         return True
-    name = it.name(row.key)
+    name = row.name
     source = it.rows(
         "sessions",
         "SELECT 1 FROM sessions WHERE key = ? AND key < ? AND records >= ?",
@@ -103,11 +109,12 @@ def _beginning(it: Inspection, row: _Row) -> Link:
 
 def _check_counters(it: Inspection, row: _Row) -> None:
     """Compare what a session's row says of its history with the records there are."""
-    name = it.name(row.key)
+    name = row.name
     try:
         begin = _beginning(it, row)
     except (NotFound, StoreCorrupt) as error:
-        it.found("history.damaged", f"the history of session {name}: {error}", _RESTORE)
+        what = f"the history of session {name}: {error}"
+        it.found("history.damaged", what, _RESTORE, session=name)
         return
     last, begun, head = row.last or begin.seq, row.begun or begin.number, row.hash or begin.head
     own = last - begin.seq
@@ -174,7 +181,7 @@ class _Chain:
     def __init__(self, it: Inspection, row: _Row) -> None:
         self._it = it
         self._row = row
-        self._name = it.name(row.key)
+        self._name = row.name
         self._bad = 0
         self._good = row.fork_seq
         self._open: set[int] = set()  # events with an intent and no outcome
@@ -276,7 +283,7 @@ class _Chain:
             )
         }
         for number in self._open:
-            if number not in listed:
+            if number not in listed and not self._has_ended(number):
                 it.found(
                     "effect.unlisted",
                     f"effect {number} of session {self._name} has no outcome, and is not listed "
@@ -285,6 +292,11 @@ class _Chain:
                     open_effects_mend(it, key),
                     session=self._name,
                 )
+
+    def _has_ended(self, number: int) -> bool:
+        """Whether an effect has got its outcome since its intent was read."""
+        sql = "SELECT 1 FROM records WHERE session = ? AND number = ? AND begun IS NOT NULL LIMIT 1"
+        return self._it.rows("records", sql, (self._row.key, number)) != []
 
 
 def _sharers(it: Inspection, key: int, seq: int) -> str:

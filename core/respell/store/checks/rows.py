@@ -8,6 +8,7 @@ from respell.errors import NotFound, StoreCorrupt
 from respell.history.record import Part, Record
 from respell.store.blobs import Blobs
 from respell.store.checks.histories import open_effects_mend
+from respell.store.database import Row
 from respell.store.inspection import Inspection, Mend, text_of
 from respell.store.sessions import OWN_SCOPES, OWNED_TABLES
 
@@ -94,11 +95,14 @@ def _check_kept(it: Inspection) -> None:
 
 def _check_large(it: Inspection) -> None:
     """Check that the large values of records are known to be needed."""
+    still = "SELECT 1 FROM records WHERE session = ? AND seq = ? AND instr(large, ?)"
     for key, seq, address in it.large_values():
         if it.rows(
             "blob_refs", "SELECT 1 FROM blob_refs WHERE (session, hash) = (?, ?)", (key, address)
         ):
             continue
+        if not it.rows("records", still, (key, seq, address)):
+            continue  # the session was deleted just now
         it.found(
             "reference.unlisted",
             f"a large value of record {seq} of session {it.name(key)} (blob {address.hex()}) is "
@@ -120,12 +124,18 @@ def _keeping(blobs: Blobs, address: bytes, key: int) -> Mend:
 
 def _check_open_effects(it: Inspection) -> None:
     """Check that the effects listed as without outcome are what their intents say."""
-    for key, number, seq, name, due in it.rows(
-        "open_effects",
+    sql = (
         "SELECT session, number, seq, CAST(name AS BLOB), due FROM open_effects"
-        " WHERE session IN (SELECT key FROM sessions WHERE deleted = 0)",
-    ):
-        if not _is_intent(it, key, seq, (number, text_of(name), due)):
+        " WHERE session IN (SELECT key FROM sessions WHERE deleted = 0)"
+    )
+    for row in it.rows("open_effects", sql):
+        key, number, seq, name, _ = row
+        # Once more: the session may just have been deleted, and its key given to another.
+        if (
+            not _is_intent(it, row)
+            and row in it.rows("open_effects", sql)
+            and not _is_intent(it, row)
+        ):
             it.found(
                 "effect.listed",
                 f"effect {number} ({text_of(name)}) of session {it.name(key)} is listed as "
@@ -136,11 +146,13 @@ def _check_open_effects(it: Inspection) -> None:
             )
 
 
-def _is_intent(it: Inspection, key: int, seq: int, listed: tuple[int, str, int | None]) -> bool:
+def _is_intent(it: Inspection, row: Row) -> bool:
+    key, number, seq, name, listed_due = row
     try:
         for _, body in it.store.history.records(key, seq, seq):
             record = Record.unpack(body)
             due = record.metadata().get("due") if record.meta else None
+            listed = (number, text_of(name), listed_due)
             return record.part is Part.INTENT and (record.number, record.name, due) == listed
     except (NotFound, StoreCorrupt, struct.error, IndexError, ValueError):
         return True  # a finding of its own

@@ -146,13 +146,14 @@ class CommandLine:
             os.close(ours)
 
     @contextmanager
-    def terminal(self, *words: str, columns: int = 200) -> Iterator[Terminal]:
+    def terminal(self, *words: str, columns: int = 200, **environment: str) -> Iterator[Terminal]:
         """Start a command on a terminal of its own, where Ctrl-C works as well."""
         ours, theirs = pty.openpty()
         ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
         process = subprocess.Popen(
             ["setsid", "--ctty", RESPELL, *words],
-            stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.folder, env=self.environment,
+            stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.folder,
+            env=self.environment | environment,
         )  # fmt: skip
         os.close(theirs)
         try:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 from command_line import CommandLine
@@ -44,6 +45,16 @@ def comparable(line: str) -> str:
     return line.rstrip()
 
 
+def on_a_terminal(respell: CommandLine, words: list[str], expected: list[str]) -> str:
+    """Return what a command shows; what stands below a question in the README is typed."""
+    with respell.terminal(*words, columns=100, NO_COLOR="1") as terminal:
+        for question, answer in pairwise(expected):
+            if question.endswith("[y/N]"):
+                terminal.wait_for("[y/N]\n")
+                terminal.type(f"{answer}\n")
+        return terminal.end()
+
+
 def test_the_session_the_readme_shows_is_true(respell: CommandLine) -> None:
     shutil.copytree(REPOSITORY / "examples", respell.folder / "examples")
     told = conversation()
@@ -51,7 +62,7 @@ def test_the_session_the_readme_shows_is_true(respell: CommandLine) -> None:
     for command, expected in told:
         program, *words = shlex.split(command)
         assert program == "respell"
-        _, screen = respell.on_a_terminal(*words, NO_COLOR="1")
+        screen = on_a_terminal(respell, words, expected)
         seen = screen.replace(str(respell.folder), HOME).splitlines()
         assert [comparable(line) for line in seen] == [comparable(line) for line in expected]
 

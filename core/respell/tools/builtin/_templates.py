@@ -16,7 +16,8 @@ _WARM_UP = (
     "{{ a }} {{ 'é' }}",
     "{{ b }}",
     "{{ }}",
-    "{% if a %}{{ a | upper | slugify }}{% endif %}{{ now() | date }}{{ [1] | sort | json_encode }}",
+    "{% if a %}{{ a | upper | slugify }}{% endif %}{{ [1] | sort | json_encode }}",
+    "{{ now() | date }}",
     "{{ a | nope }}",
     "{{ 1 / 0 }}",
 )

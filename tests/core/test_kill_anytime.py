@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from respell.artifacts.collector import TAG
 from stories import (
     CountingServer,
     begin,
@@ -53,6 +54,7 @@ class Story:
     every: int
     kills: int = 0
     settled: list[int] = field(default_factory=list)
+    given: set[int] = field(default_factory=set)  # by hand, so no tool returned them
 
     @property
     def log(self) -> Path:
@@ -71,11 +73,20 @@ class Story:
 
     def result(self, store: Path) -> dict[str, Any]:
         output = respell("show", "@last", "--output", store=store)
-        listed = respell("artifacts", "list", "@last", "--json", store=store)
         artifacts = [
-            (one["name"], one["version"], one["content_hash"]) for one in json.loads(listed.stdout)
+            (one["name"], one["version"], one["content_hash"])
+            for one in self.artifacts(store)
+            if TAG not in one["tags"]
         ]
         return {"output": output.stdout, "artifacts": sorted(artifacts)}
+
+    def artifacts(self, store: Path) -> list[dict[str, Any]]:
+        listed = respell("artifacts", "list", "@last", "--json", store=store)
+        return json.loads(listed.stdout)  # type: ignore[no-any-return]
+
+    def collected(self, store: Path) -> int:
+        """How many answers of the server became artifacts by themselves."""
+        return sum(TAG in one["tags"] for one in self.artifacts(store))
 
     def run_and_kill(self, kills: int, longest_s: float, seed: int) -> Path:
         """Start it, and kill its process group at random times, until it has ended."""
@@ -112,6 +123,7 @@ class Story:
             self.settled.append(asked)
             if asked in self.server.asked:
                 outcome = {"success": True, "result": {"body": {"double": 2 * asked}}}
+                self.given.add(asked)
                 options += ["--outcome", f"{one['number']}={json.dumps(outcome)}"]
             else:
                 options += ["--retry", str(one["number"])]
@@ -122,6 +134,7 @@ def the_story(folder: Path, *, megabytes: float, every: int, kills: int, longest
     with counting_server() as server:
         story = Story(folder, server, megabytes, every)
         calm = story.run_undisturbed()
+        assert story.collected(folder / "calm") == len(server.asked)
         requests = list(server.asked)
         assert requests == sorted(set(requests))
         server.asked.clear()
@@ -130,6 +143,8 @@ def the_story(folder: Path, *, megabytes: float, every: int, kills: int, longest
             rounds += 1
             store = story.run_and_kill(kills, longest_s, rounds)
             assert story.result(store) == calm
+            assert story.collected(store) == len(requests) - len(story.given)
+            story.given.clear()
             # In order; and each exactly once, but for those that a person had to settle.
             assert sorted(server.asked) == requests, "a request was lost or made twice"
             server.asked.clear()

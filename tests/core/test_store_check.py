@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import apsw
 import pytest
 
 from care import (
+    Clock,
     append,
     artifact_of,
     fill,
@@ -26,6 +28,7 @@ from respell import values
 from respell.errors import StoreCorrupt, StoreError
 from respell.store import Store
 from respell.store.checking import check
+from respell.store.collecting import collect
 from respell.store.database import define_functions
 from respell.store.findings import Finding
 from respell.store.sums import SUMMED
@@ -536,6 +539,7 @@ def test_a_store_that_can_only_be_read_is_checked_and_not_repaired(folder: Path)
 import os, sys
 from respell.store import Store
 from respell.store.checking import check
+from respell.store.collecting import collect
 from respell.errors import StoreError
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with Store(sys.argv[1]) as store:
@@ -582,3 +586,21 @@ def test_a_newer_store_is_not_checked(folder: Path) -> None:
     changed(folder, "PRAGMA user_version = 99")
     with pytest.raises(StoreError, match="newer"):
         Store(folder)
+
+
+def test_a_store_of_the_first_version_is_healthy_and_stays_so(tmp_path: Path) -> None:
+    with tarfile.open(Path(__file__).parent / "stores" / "v1.tar.xz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    with Store(tmp_path / "store") as store:
+        before = check(store, read_data=True)
+        assert before.findings == []
+        assert before.sessions > 5
+        clock = Clock()
+        clock.pass_days(400)
+    with Store(tmp_path / "store", clock=clock) as store:
+        collect(store)
+        after = check(store, read_data=True)
+        assert after.findings == []
+        assert (after.sessions, after.records) == (before.sessions, before.records)
+        append(store, store.sessions.list()[0].key, 1)
+        assert check(store, read_data=True).findings == []

@@ -20,7 +20,7 @@ from respell.artifacts.record import ArtifactRecord
 from respell.errors import InvalidTransition, LimitReached, UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.blobs import INLINE_LIMIT
+from respell.store.blob_forms import INLINE_LIMIT
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 """Most JSON that a table may be: it is read back as a whole."""

@@ -8,7 +8,7 @@ with Store("~/sessions") as store:
 
 from respell.store.appending import HistoryWriter
 from respell.store.audit import AuditEntry
-from respell.store.blobs import BlobInfo
+from respell.store.blob_forms import BlobInfo
 from respell.store.database import Durability, sqlite_version
 from respell.store.folder import default_folder
 from respell.store.history import OpenEffect

@@ -18,7 +18,7 @@ from respell.history.record import FIRST_HASH, Record
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store.appending import INSERT_OPEN, INSERT_RECORD, Batch
-from respell.store.blobs import StoredBlob
+from respell.store.blob_forms import StoredBlob
 from respell.store.database import Row
 from respell.store.export_contents import Contents
 from respell.store.export_rows import ARTIFACT_COLUMNS, STATE_SCOPES, SessionRow

@@ -12,12 +12,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from respell.store.blob_forms import CHUNK_SIZE, Packed
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
-
-CHUNK_SIZE = 1024 * 1024
 
 _THREADS = 8
 _UNDER_WAY = 12
@@ -27,22 +27,7 @@ _MOST_WAITING_S = 30.0
 """Files without a row are the collector's when they are two minutes old."""
 
 
-class Written(Protocol):
-    """What became of a chunk."""
-
-    @property
-    def address(self) -> bytes:
-        """The chunk's address."""
-
-    @property
-    def data(self) -> bytes:
-        """What goes into the database; empty where it is in a file."""
-
-
-_W = TypeVar("_W", bound=Written)
-
-
-class ChunkWriter(Generic[_W]):
+class ChunkWriter:
     """Writes chunks in threads, never more than a few at once.
 
     Used as a context: when it is left, no thread is at work any more, whatever happened.
@@ -51,14 +36,14 @@ class ChunkWriter(Generic[_W]):
         write: Compresses a chunk and writes it, where it goes into a file.
     """
 
-    def __init__(self, write: Callable[[bytes, bytes], _W]) -> None:
+    def __init__(self, write: Callable[[bytes, bytes], Packed]) -> None:
         from concurrent.futures import ThreadPoolExecutor  # slow to import, and rarely needed
 
         self._write = write
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="respell-chunk")
-        self._under_way: deque[Future[_W]] = deque()
+        self._under_way: deque[Future[Packed]] = deque()
         self._known: set[bytes] = set()
-        self._written: list[_W] = []
+        self._written: list[Packed] = []
         self._bytes = 0
         self._since = time.monotonic()
 
@@ -86,7 +71,7 @@ class ChunkWriter(Generic[_W]):
             or time.monotonic() - self._since >= _MOST_WAITING_S
         )
 
-    def take(self) -> list[_W]:
+    def take(self) -> list[Packed]:
         """Wait for all that is under way and return what was written since the last time.
 
         Raises:

@@ -6,35 +6,34 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-import lz4.frame
 from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt, StoreError
 from respell.store.blob_files import BlobFiles
-from respell.store.blob_streams import CHUNK_SIZE as CHUNK_SIZE
-from respell.store.blob_streams import ChunkWriter, Written, chunks, read_up_to
+from respell.store.blob_forms import (
+    CHUNK_SIZE,
+    CHUNKED,
+    HASH_SIZE,
+    IN_FILE,
+    RAW,
+    WHOLE_LIMIT,
+    BlobInfo,
+    Packed,
+    StoredBlob,
+    as_stored,
+    packed_as,
+)
+from respell.store.blob_streams import ChunkWriter, chunks, read_up_to
 from respell.store.database import Database
 from respell.times import SECOND
 
-COMPRESS_ABOVE = 10 * 1024
-INLINE_LIMIT = 256 * 1024
-WHOLE_LIMIT = 8 * 1024 * 1024
-"""Bytes above which a blob is a list of chunks, written and read as a stream."""
-
-_HASH_SIZE = 32
 _ATTEMPTS = 5
 _CACHE_BYTES = 16 * 1024 * 1024
 TOUCHED_EVERY = 60 * SECOND
 """How late `touched` may be: what is put again and again is not written each time."""
-
-_RAW, _LZ4 = 0, 1
-_INLINE, _FILE, _CHUNKS = 0, 1, 2
-INLINE, IN_FILE, CHUNKED = _INLINE, _FILE, _CHUNKS
-"""Where a blob is: `BlobInfo.place`."""
 
 _FIND = "SELECT id, size, stored_size, codec, place, touched FROM blobs WHERE hash = ?"
 _INSERT = (
@@ -43,95 +42,6 @@ _INSERT = (
     " codec = excluded.codec, place = excluded.place, touched = excluded.touched"
 )
 _INSERT_DATA = "INSERT OR REPLACE INTO blob_data (id, data) SELECT id, ? FROM blobs WHERE hash = ?"
-
-
-@dataclass(frozen=True, slots=True)
-class BlobInfo:
-    """How a blob is stored.
-
-    Attributes:
-        id: Key of its row.
-        size: Raw bytes.
-        stored_size: Bytes it occupies; of a list of chunks, without the chunks.
-        codec: 0 raw, 1 lz4.frame.
-        place: 0 in the database, 1 a file, 2 a list of chunks.
-        touched: When it was put last, roughly.
-    """
-
-    id: int
-    size: int
-    stored_size: int
-    codec: int
-    place: int
-    touched: int
-
-    @property
-    def is_compressed(self) -> bool:
-        """Whether the stored bytes are compressed."""
-        return self.codec == _LZ4
-
-
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
-    """A blob as it lies in a store, for copying it into another.
-
-    Attributes:
-        address: Its address.
-        size: Raw bytes.
-        codec: 0 raw, 1 lz4.frame.
-        data: The stored bytes; of a list of chunks, their addresses one after the other.
-        is_list: Whether it is a list of chunks, which are blobs of their own.
-    """
-
-    address: bytes
-    size: int
-    codec: int
-    data: bytes
-    is_list: bool = False
-
-    @property
-    def chunks(self) -> list[bytes]:
-        """The addresses of a list's chunks, in their order."""
-        return [self.data[at : at + _HASH_SIZE] for at in range(0, len(self.data), _HASH_SIZE)]
-
-    def content(self) -> bytes:
-        """Return the raw bytes of one that is no list, verified.
-
-        Raises:
-            ValueError: The stored bytes are not what address and size say.
-        """
-        if not 0 <= self.size <= WHOLE_LIMIT:
-            raise ValueError(f"a blob that is no list can't have {self.size} bytes")
-        if self.codec == _RAW:
-            data = self.data
-        elif self.codec == _LZ4:
-            unpacker = lz4.frame.LZ4FrameDecompressor()
-            try:
-                # Not one byte more than it should have: a few KB can stand for gigabytes.
-                data = unpacker.decompress(self.data, max_length=self.size + 1)
-            except RuntimeError as error:
-                raise ValueError(f"it can't be decompressed ({error})") from None
-            if unpacker.unused_data:
-                raise ValueError("bytes follow the compressed ones")
-        else:
-            raise ValueError(f"there is no codec {self.codec}")
-        if len(data) != self.size:
-            raise ValueError(f"it does not have {self.size} bytes")
-        if blake3(data).digest() != self.address:
-            raise ValueError("its content does not fit its address")
-        return data
-
-
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    """Bytes ready to be written; `data` is left out once they are in a file."""
-
-    address: bytes
-    size: int
-    codec: int
-    place: int
-    stored_size: int
-    data: bytes
 
 
 class Blobs:
@@ -165,7 +75,7 @@ class Blobs:
             return self.put_stream(io.BytesIO(data))[0]
         address = blake3(data).digest()
         if not self.is_stored(address):
-            self._write([_packed(address, data, self._compress)])
+            self._write([packed_as(address, data, self._compress)])
         return address
 
     def put_stream(self, reader: BinaryIO) -> tuple[bytes, int]:
@@ -198,20 +108,20 @@ class Blobs:
         if not self.is_stored(address):
             # The manifest has no address of its own to be verified by: its hash stands first.
             data = blake3(manifest).digest() + manifest
-            self._write([_Packed(address, size, _RAW, _CHUNKS, len(data), data)])
+            self._write([Packed(address, size, RAW, CHUNKED, len(data), data)])
         return address, size
 
-    def _write_chunk(self, address: bytes, chunk: bytes) -> _Packed:
+    def _write_chunk(self, address: bytes, chunk: bytes) -> Packed:
         """Compress a chunk, and write it if it goes into a file; done by threads."""
-        packed = _packed(address, chunk, self._compress)
-        if packed.place != _FILE:
+        packed = packed_as(address, chunk, self._compress)
+        if packed.place != IN_FILE:
             return packed
         self._files.write_one(address, packed.data)
-        return replace(packed, data=b"")
+        return packed.in_file()
 
-    def _write_chunk_rows(self, packed: list[_Packed]) -> None:
+    def _write_chunk_rows(self, packed: Sequence[Packed]) -> None:
         """Make chunks known whose files are written."""
-        in_files = [it for it in packed if it.place == _FILE]
+        in_files = [it for it in packed if it.place == IN_FILE]
         self._files.sync_names(it.address for it in in_files)
         now = self._clock()
         with self._database:
@@ -223,9 +133,7 @@ class Blobs:
 
     def _check_chunks(self, manifest: bytes) -> None:
         """Refuse a list of chunks that are not all there (any more); in its transaction."""
-        wanted = [
-            manifest[at : at + _HASH_SIZE].hex() for at in range(0, len(manifest), _HASH_SIZE)
-        ]
+        wanted = [manifest[at : at + HASH_SIZE].hex() for at in range(0, len(manifest), HASH_SIZE)]
         missing = self._database.value(
             "SELECT count(*) FROM json_each(?) WHERE NOT EXISTS"
             " (SELECT 1 FROM blobs WHERE hash = unhex(value))",
@@ -239,9 +147,9 @@ class Blobs:
         info = self._info(address)
         if info is None:
             return False
-        if info.place == _FILE and not self._files.has(address, info.stored_size):
+        if info.place == IN_FILE and not self._files.has(address, info.stored_size):
             return False
-        if info.place == _CHUNKS and not all(map(self.is_stored, self._manifest(address, info))):
+        if info.place == CHUNKED and not all(map(self.is_stored, self._manifest(address, info))):
             return False
         now = self._clock()
         if now - info.touched <= TOUCHED_EVERY:
@@ -250,9 +158,9 @@ class Blobs:
         sql = "UPDATE blobs SET touched = ? WHERE id = ? AND hash = ?"
         return self._database.write(sql, (now, info.id, address)) > 0
 
-    def _write(self, packed: list[_Packed]) -> None:
+    def _write(self, packed: list[Packed]) -> None:
         """Write blobs: the files first, so that a crash leaves only files nobody knows."""
-        files = [(it.address, it.data) for it in packed if it.place == _FILE]
+        files = [(it.address, it.data) for it in packed if it.place == IN_FILE]
         for _ in range(_ATTEMPTS):
             self._files.write(files)
             now = self._clock()
@@ -268,14 +176,14 @@ class Blobs:
             "program clear that folder?"
         )
 
-    def _write_row(self, it: _Packed, now: int) -> None:
+    def _write_row(self, it: Packed, now: int) -> None:
         # The row may be there already: written by another process just now, or left when its
         # file was lost.
-        if it.place == _CHUNKS:
-            self._check_chunks(it.data[_HASH_SIZE:])
+        if it.place == CHUNKED:
+            self._check_chunks(it.data[HASH_SIZE:])
         row = (it.address, it.size, it.stored_size, it.codec, it.place, now)
         self._database.write(_INSERT, row)
-        if it.place != _FILE:
+        if it.place != IN_FILE:
             self._database.write(_INSERT_DATA, (it.data, it.address))
 
     def put_stored(self, blobs: Sequence[StoredBlob]) -> None:
@@ -286,10 +194,10 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        packed = {it.address: _as_stored(it) for it in blobs if not self.is_stored(it.address)}
+        packed = {it.address: as_stored(it) for it in blobs if not self.is_stored(it.address)}
         self._write(list(packed.values()))
 
-    def write_stored(self, blob: StoredBlob) -> Written:
+    def write_stored(self, blob: StoredBlob) -> Packed:
         """Write the file of such a blob, if it goes into one; threads may do so at once.
 
         It is in the store once `add_stored` has noted it, within two minutes.
@@ -297,15 +205,15 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        packed = _as_stored(blob)
-        if packed.place != _FILE:
+        packed = as_stored(blob)
+        if packed.place != IN_FILE:
             return packed
         self._files.write_one(packed.address, packed.data)
-        return replace(packed, data=b"")
+        return packed.in_file()
 
-    def add_stored(self, written: Sequence[Written]) -> None:
+    def add_stored(self, written: Sequence[Packed]) -> None:
         """Note blobs that `write_stored` has written."""
-        self._write_chunk_rows([it for it in written if isinstance(it, _Packed)])
+        self._write_chunk_rows(written)
 
     def keep(self, address: bytes, session: int) -> None:
         """Note that a session's history refers to a blob, so that it is not collected.
@@ -327,7 +235,7 @@ class Blobs:
             StoreCorrupt: What is stored is not what was written; names hash and file.
         """
         info = self.info(address)
-        if info.place != _CHUNKS:
+        if info.place != CHUNKED:
             return self._whole(address, info)
         return b"".join(self._chunks(address, info))
 
@@ -347,7 +255,7 @@ class Blobs:
         end = min(offset + size, info.size)
         if offset >= end:
             return b""
-        if info.place != _CHUNKS:
+        if info.place != CHUNKED:
             return self._recent(address, info)[offset:end]
         manifest = self._manifest(address, info)
         parts = []
@@ -365,7 +273,7 @@ class Blobs:
             StoreCorrupt: What is stored is not what was written; names hash and file.
         """
         info = self.info(address)
-        if info.place == _CHUNKS:
+        if info.place == CHUNKED:
             return self._chunks(address, info)
         return iter((self._whole(address, info),))
 
@@ -395,7 +303,7 @@ class Blobs:
                 f"{self._database.path}; restore the store from a backup"
             )
         size = min(CHUNK_SIZE, info.size - index * CHUNK_SIZE)
-        if chunk.place == _CHUNKS or chunk.size != size:
+        if chunk.place == CHUNKED or chunk.size != size:
             raise StoreCorrupt(_damaged(address, str(self._database.path)))
         return chunk
 
@@ -407,9 +315,9 @@ class Blobs:
             StoreCorrupt: What is stored is not what was written; names hash and file.
         """
         info = self.info(address)
-        if info.place == _CHUNKS:
+        if info.place == CHUNKED:
             data = b"".join(self._manifest(address, info))
-            return StoredBlob(address, info.size, _RAW, data, is_list=True)
+            return StoredBlob(address, info.size, RAW, data, is_list=True)
         data, where = self._stored(address, info)
         blob = StoredBlob(address, info.size, info.codec, data)
         try:
@@ -467,7 +375,7 @@ class Blobs:
 
     def _stored(self, address: bytes, info: BlobInfo) -> tuple[bytes, str]:
         """Return the stored bytes of one that is no list, and where they are."""
-        if info.place == _FILE:
+        if info.place == IN_FILE:
             data = self._files.read(address, info.stored_size)
             return data, str(self._files.path(address))
         return self._inline(address, info), str(self._database.path)
@@ -493,11 +401,11 @@ class Blobs:
     def _manifest(self, address: bytes, info: BlobInfo) -> list[bytes]:
         """Return the addresses of a blob's chunks."""
         data = self._inline(address, info)
-        manifest = data[_HASH_SIZE:]
-        fits = len(manifest) == -(-info.size // CHUNK_SIZE) * _HASH_SIZE
-        if not fits or blake3(manifest).digest() != data[:_HASH_SIZE]:
+        manifest = data[HASH_SIZE:]
+        fits = len(manifest) == -(-info.size // CHUNK_SIZE) * HASH_SIZE
+        if not fits or blake3(manifest).digest() != data[:HASH_SIZE]:
             raise StoreCorrupt(_damaged(address, str(self._database.path)))
-        return [manifest[at : at + _HASH_SIZE] for at in range(0, len(manifest), _HASH_SIZE)]
+        return [manifest[at : at + HASH_SIZE] for at in range(0, len(manifest), HASH_SIZE)]
 
 
 def _damaged(address: bytes, where: str) -> str:
@@ -512,23 +420,3 @@ def _collected_too_early(gone: int, of: int) -> str:
         f"{gone} of {of} pieces of what is being stored were collected before it was complete; "
         "store it again, with a longer grace period for `gc`"
     )
-
-
-def _as_stored(blob: StoredBlob) -> _Packed:
-    """Return how a blob of another store is stored in this one."""
-    if blob.is_list:
-        data, place = blake3(blob.data).digest() + blob.data, _CHUNKS
-    else:
-        data, place = blob.data, _INLINE if len(blob.data) <= INLINE_LIMIT else _FILE
-    return _Packed(blob.address, blob.size, blob.codec, place, len(data), data)
-
-
-def _packed(address: bytes, data: bytes, compress: bool) -> _Packed:
-    """Return how bytes of at most `WHOLE_LIMIT` are stored."""
-    stored, codec = data, _RAW
-    if compress and len(data) > COMPRESS_ABOVE:
-        compressed = lz4.frame.compress(data)
-        if len(compressed) < len(data):
-            stored, codec = compressed, _LZ4
-    place = _INLINE if len(stored) <= INLINE_LIMIT else _FILE
-    return _Packed(address, len(data), codec, place, len(stored), stored)

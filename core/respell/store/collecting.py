@@ -15,7 +15,8 @@ from itertools import islice
 from pathlib import Path
 
 from respell.errors import NotFound, UsageError
-from respell.store.blobs import CHUNKED, IN_FILE, TOUCHED_EVERY
+from respell.store.blob_forms import CHUNKED, IN_FILE
+from respell.store.blobs import TOUCHED_EVERY
 from respell.store.database import Database, Row
 from respell.store.object_folder import FoundFile, object_files
 from respell.store.store import Store

@@ -9,7 +9,8 @@ from itertools import chain, islice
 import lz4.frame
 from blake3 import blake3
 
-from respell.store.blobs import CHUNK_SIZE, COMPRESS_ABOVE, WHOLE_LIMIT, Blobs, StoredBlob
+from respell.store.blob_forms import CHUNK_SIZE, COMPRESS_ABOVE, WHOLE_LIMIT, StoredBlob
+from respell.store.blobs import Blobs
 from respell.store.export_file import ExportWriter, Kind
 from respell.store.redaction import Redaction
 

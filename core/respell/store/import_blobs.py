@@ -8,8 +8,9 @@ from typing import Self
 
 from blake3 import blake3
 
-from respell.store.blob_streams import CHUNK_SIZE, ChunkWriter, Written
-from respell.store.blobs import Blobs, StoredBlob
+from respell.store.blob_forms import CHUNK_SIZE, Packed, StoredBlob
+from respell.store.blob_streams import ChunkWriter
+from respell.store.blobs import Blobs
 
 
 class BlobsIn:
@@ -20,14 +21,14 @@ class BlobsIn:
         self._blobs = blobs
         self._on_written = on_written
         self._waiting: dict[bytes, StoredBlob] = {}
-        self._writer: ChunkWriter[Written] = ChunkWriter(self._write)
+        self._writer = ChunkWriter(self._write)
         # Pieces of 1 MiB that came one after the other, and the hash of all of them together:
         # mostly they are just the chunks of the list that follows.
         self._pieces: list[bytes] = []
         self._together = blake3()
         self._last_size = 0
 
-    def _write(self, address: bytes, data: bytes) -> Written:
+    def _write(self, address: bytes, data: bytes) -> Packed:
         return self._blobs.write_stored(self._waiting.pop(address))
 
     def add(self, blob: StoredBlob) -> None:

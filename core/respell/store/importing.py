@@ -20,7 +20,7 @@ from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store.arrival import Arrival
 from respell.store.arrival import recorded_permissions as recorded_permissions
-from respell.store.blobs import StoredBlob
+from respell.store.blob_forms import StoredBlob
 from respell.store.export_contents import Contents
 from respell.store.export_file import ExportReader
 from respell.store.export_rows import SessionRow

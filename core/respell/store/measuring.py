@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from respell.store.blobs import CHUNKED
+from respell.store.blob_forms import CHUNKED
 
 if TYPE_CHECKING:
     from respell.store.store import Store

@@ -10,7 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt
-from respell.store.blobs import CHUNK_SIZE, CHUNKED, IN_FILE, INLINE, StoredBlob
+from respell.store.blob_forms import CHUNK_SIZE, CHUNKED, IN_FILE, INLINE, StoredBlob
 from respell.store.inspection import Inspection, Mend
 from respell.store.object_folder import object_files
 from respell.times import SECOND

@@ -67,12 +67,6 @@ MAX_SLEEP_S = 100 * 365 * 86400
 # What a performer ends in when a worker that was taken over calls it as our library never does.
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
-# Input may never come, and what only reads may take long: both are begun again.
-_LEFT = frozenset({
-    "input.read", "session.replay", "session.replay_metadata", "session.diff", "session.stats",
-    "session.timeline", "session.check_fork",
-})  # fmt: skip
-
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
 
 
@@ -442,7 +436,8 @@ class Host:
         else:
             if effect.prepare is not None:
                 effect.prepare(ctx, record.arguments())
-            self._performing.start(effect, ctx, record.ordinal, record.args)
+            reads = manner.kind is Kind.READ
+            self._performing.start(effect, ctx, record.ordinal, record.args, reads=reads)
 
     def _take(self, ordinal: int, result: Result) -> None:
         """Go on with what became of an effect outside the store."""
@@ -589,8 +584,11 @@ class Host:
                 self._stop_worker()
 
     def _calls_worth_waiting_for(self) -> bool:
-        """Whether a call is in flight whose outcome should be had."""
-        return any(one.name not in _LEFT for one in self._performing.in_flight.values())
+        """Whether a call is in flight whose outcome should be had; input may never come."""
+        return any(
+            not one.reads and one.name != "input.read"
+            for one in self._performing.in_flight.values()
+        )
 
     def _stop_worker(self) -> None:
         """The worker has reached an effect: it is no longer needed, a call may still be."""

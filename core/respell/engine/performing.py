@@ -61,6 +61,7 @@ class InFlight:
     ordinal: int
     number: int
     name: str
+    reads: bool
     cancel: threading.Event = field(default_factory=threading.Event)
 
 
@@ -98,9 +99,11 @@ class Performing:
         self._threads = 0
         self.in_flight: dict[int, InFlight] = {}
 
-    def start(self, effect: Effect, ctx: EffectContext, ordinal: int, args: bytes) -> None:
-        """Begin to perform an effect."""
-        self.in_flight[ordinal] = InFlight(ordinal, ctx.number, effect.name, ctx.cancel)
+    def start(
+        self, effect: Effect, ctx: EffectContext, ordinal: int, args: bytes, *, reads: bool
+    ) -> None:
+        """Begin to perform an effect; one that only reads may be given up at any time."""
+        self.in_flight[ordinal] = InFlight(ordinal, ctx.number, effect.name, reads, ctx.cancel)
 
         def job() -> None:
             result: Result

@@ -206,6 +206,10 @@ def test_two_filters_for_the_session_both_hold(store: Store) -> None:
         ({"offset": -1}, "offset must be 0 or more, not -1"),
         ({"min_size": -1}, "min_size must be 0 or more, not -1"),
         ({"name_pattern": "x*" * 600}, "name_pattern may have 1024 bytes"),
+        ({"name_pattern": "a*\0b"}, "name_pattern may have 1024 bytes, and none that is zero"),
+        ({"name_pattern": "\ud800*"}, "has bytes that are not UTF-8"),
+        ({"tags": ["\ud800"]}, "has bytes that are not UTF-8"),
+        ({"text": "\ud800"}, "has bytes that are not UTF-8"),
         ({"sort": "owner"}, "can't be sorted by 'owner'; choose one of created_at, name, size"),
     ],
 )

@@ -212,5 +212,6 @@ def _check(query: ArtifactQuery) -> None:
         value = getattr(query, name)
         if value is not None and value < 0:
             raise UsageError(f"{name} must be 0 or more, not {value}")
-    if query.name_pattern is not None and len(query.name_pattern.encode()) > MAX_PATTERN_BYTES:
-        raise UsageError(f"name_pattern may have {MAX_PATTERN_BYTES} bytes")
+    pattern = query.name_pattern or ""
+    if len(pattern.encode(errors="surrogatepass")) > MAX_PATTERN_BYTES or "\0" in pattern:
+        raise UsageError(f"name_pattern may have {MAX_PATTERN_BYTES} bytes, and none that is zero")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from respell import values
 from respell.artifacts.collector import Collected, Collection, collected, is_collected
 from respell.artifacts.record import ArtifactRecord
+from respell.artifacts.storing import over_limits
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -86,9 +86,8 @@ class Collecting:
         return b""
 
     def _keep(self, found: Collected, number: int) -> bool:
-        session = self._store.sessions.get(self._key)
         size = len(found.content)
-        if not _has_room(session, size):
+        if over_limits(self._store.sessions.get(self._key), size) is not None:
             return False
         self._store.artifacts.insert(
             ArtifactRecord(
@@ -106,12 +105,3 @@ class Collecting:
             )
         )
         return True
-
-
-def _has_room(session: SessionRecord, size: int) -> bool:
-    limits: dict[str, Any] = session.limits
-    most = limits.get("artifacts")
-    if most is not None and session.artifacts >= most:
-        return False
-    most = limits.get("artifact_bytes")
-    return most is None or session.usage.get("artifact_bytes", 0) + size <= most

@@ -376,6 +376,8 @@ class Host:
             args = values.decode(caused.args) or {}
             kind = effect.manner(ctx, args).kind
             if kind is Kind.STORED:
+                if effect.prepare is not None:
+                    effect.prepare(ctx, args)
                 with self._ledger.together() as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
                     records.append(_ended(record, outcome))

@@ -106,7 +106,8 @@ class Effect:
         decide: Returns how a call with these arguments is performed.
         quick: It takes no longer than a write to the disk, so the host performs it itself
             instead of in a thread.
-        prepare: Called by the host before a thread begins to perform it; None for nothing.
+        prepare: Called by the host before a thread begins to perform it, or before the
+            transaction of a STORED one; None for nothing.
     """
 
     name: str
@@ -156,7 +157,8 @@ def effect(
             arguments.
         idempotent: Performing it twice is the same as once (for a fixed kind).
         quick: It takes no longer than a write to the disk.
-        prepare: What the host does before a thread begins to perform it.
+        prepare: What the host does before a thread begins to perform it, or before the
+            transaction of a STORED one.
 
     Raises:
         UsageError: Another performer has that name.

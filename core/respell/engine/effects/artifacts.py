@@ -6,6 +6,7 @@ side), and a file is stored from the snapshot that `file.open` took.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from respell.errors import (
     EffectFailed,
     LimitReached,
     PermissionDenied,
+    RespellError,
     StoreCorrupt,
     UsageError,
 )
@@ -27,6 +29,8 @@ from respell.times import rfc3339
 
 INLINE_BYTES = 64 * 1024
 """Content up to this size is part of the outcome; larger is read by its address."""
+
+_LARGE_BYTES = 256 * 1024  # waits for the disk when it is stored
 
 MAX_LIST_BYTES = 32 * 1024 * 1024
 """Most bytes of metadata that one call returns."""
@@ -44,7 +48,19 @@ _FILTERS = (
 # Storing ---------------------------------------------------------------------------------
 
 
-@effect("artifact.store", kind=Kind.STORED)
+def _put_large(ctx: EffectContext, args: dict[str, Any]) -> None:
+    """Write large content before the transaction, which would keep other writers waiting."""
+    content = args.get("content")
+    data = content.encode() if isinstance(content, str) else content
+    if not isinstance(data, bytes) or len(data) <= _LARGE_BYTES:
+        return
+    with suppress(RespellError):  # what is wrong is said when it is performed
+        session = _open_session(ctx, args.get("session"), "Artifact.store")
+        if storing.over_limits(session, len(data)) is None:
+            ctx.store.blobs.put(data)
+
+
+@effect("artifact.store", kind=Kind.STORED, prepare=_put_large)
 def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Store an artifact and return its id.
 
@@ -55,7 +71,7 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     return _store(ctx, args, _open_session(ctx, args.get("session"), call), call)
 
 
-@effect("artifact.derive", kind=Kind.STORED)
+@effect("artifact.derive", kind=Kind.STORED, prepare=_put_large)
 def artifact_derive(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Store an artifact that was made from another and return its id."""
     call = "Artifact.derive"

@@ -12,7 +12,7 @@ from respell.artifacts.record import ArtifactRecord
 from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord
 from respell.store import HistoryWriter, Store
-from respell.store.findings import CheckReport
+from respell.store.care.findings import CheckReport
 from respell.times import SECOND, now_us
 from store_children import effect
 

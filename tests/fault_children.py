@@ -16,7 +16,7 @@ from respell.artifacts.record import ArtifactRecord
 from respell.errors import RespellError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.checking import check
+from respell.store.care.checking import check
 from store_children import effect
 
 ROUNDS = 4

@@ -15,7 +15,7 @@ from respell.errors import NotFound, StoreError
 from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.collecting import collect
+from respell.store.care.collecting import collect
 from respell.times import now_us
 from store_children import effect
 

@@ -28,8 +28,8 @@ from respell.tools import ToolRegistry
 
 if TYPE_CHECKING:
     from respell.analytics import StoreStats
-    from respell.store.collecting import GcReport
-    from respell.store.findings import CheckReport
+    from respell.store.care.collecting import GcReport
+    from respell.store.care.findings import CheckReport
 
 AnySession = Session | SessionRecord | str
 """A session, its record, or what finds it: id, unique prefix, unique name, `@last`."""
@@ -378,7 +378,7 @@ def import_(
         StoreError: The store refused. In all these cases nothing was changed.
     """
     from respell.security import Permissions
-    from respell.store.importing import import_session
+    from respell.store.exchange.importing import import_session
 
     here = Path.cwd()
     given = Permissions.from_flags(tuple(allow), tuple(deny), script_dir=here, cwd=here)
@@ -410,7 +410,7 @@ def check(*, store: Store, read_data: bool = False, repair: bool = False) -> Che
             of them.
         repair: Do what can safely be done about it, and say so.
     """
-    from respell.store.checking import check as look
+    from respell.store.care.checking import check as look
 
     return look(store, read_data=read_data, repair=repair)
 
@@ -427,7 +427,7 @@ def gc(*, store: Store, grace: float = DAY_S, dry_run: bool = False) -> GcReport
         StoreError: The store can't be written to.
     """
     from respell.engine.effects.confined import remove_temporary_folder
-    from respell.store.collecting import collect
+    from respell.store.care.collecting import collect
 
     report = collect(store, grace_s=grace, dry_run=dry_run)
     if not dry_run:

@@ -13,8 +13,8 @@ from benchmarks.measure import Figure
 from respell.artifacts.record import ArtifactRecord
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
 
 _FILE_MB = 100
 _FILES = 10

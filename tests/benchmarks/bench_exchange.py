@@ -18,8 +18,8 @@ from respell.artifacts.record import ArtifactRecord
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.exporting import export_session
-from respell.store.importing import import_session
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session
 
 _CONTENT_MIB = 1024
 _RECORDS = 100_000

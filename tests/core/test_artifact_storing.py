@@ -27,8 +27,8 @@ from respell.errors import (
 )
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
 
 MIB = 1024 * 1024
 TEXT = b"a line that can be compressed\n" * 2000

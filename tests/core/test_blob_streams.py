@@ -26,7 +26,7 @@ from respell.errors import StoreCorrupt, StoreError, StoreFull
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.blob_files import BlobFiles
-from respell.store.checking import check
+from respell.store.care.checking import check
 from store_children import begin
 
 KIB, MIB = 1024, 1024 * 1024

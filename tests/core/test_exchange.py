@@ -19,9 +19,9 @@ from respell.history.events import events
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.exporting import export_session
-from respell.store.importing import import_session, inspect
+from respell.store.care.checking import check
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session, inspect
 from store_children import run_code
 
 STORY = """
@@ -600,8 +600,8 @@ MOVE = """
 import sys
 from pathlib import Path
 from respell.store import Store
-from respell.store.exporting import export_session
-from respell.store.importing import import_session
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session
 
 def peak():
     status = Path("/proc/self/status").read_text()

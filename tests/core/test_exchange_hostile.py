@@ -34,11 +34,11 @@ from respell.errors import (
 from respell.history.record import FIRST_HASH, Part, Record, Status, chain
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.collecting import collect
-from respell.store.export_blobs import BLOB_HEAD
-from respell.store.export_file import ExportReader, ExportWriter, Kind, start_of_file
-from respell.store.exporting import export_session
-from respell.store.importing import import_session, inspect
+from respell.store.care.collecting import collect
+from respell.store.exchange.export_blobs import BLOB_HEAD
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.file import ExportReader, ExportWriter, Kind, start_of_file
+from respell.store.exchange.importing import import_session, inspect
 from store_children import begin, effect
 
 SCRIPT = """
@@ -643,7 +643,7 @@ def test_a_pattern_that_takes_for_ever_can_be_interrupted(tmp_path: Path) -> Non
 import respell
 from pathlib import Path
 from respell.store import Store
-from respell.store.exporting import export_session
+from respell.store.exchange.exporting import export_session
 with Store({str(tmp_path / "store")!r}, durability="process") as store:
     session = respell.run({str(tmp_path / "main.lua")!r}, store=store).session
     print("exporting", flush=True)

@@ -22,12 +22,12 @@ from respell.history.events import events
 from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord, session_json
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.export_blobs import BLOB_HEAD
-from respell.store.export_file import ExportReader, Kind
-from respell.store.exporting import export_session
-from respell.store.importing import import_session, inspect
-from respell.store.redaction import REACH, REPLACEMENT, WINDOW, Redaction
+from respell.store.care.checking import check
+from respell.store.exchange.export_blobs import BLOB_HEAD
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.file import ExportReader, Kind
+from respell.store.exchange.importing import import_session, inspect
+from respell.store.exchange.redaction import REACH, REPLACEMENT, WINDOW, Redaction
 from respell.tools.linear_patterns import LinearPattern
 
 SECRET = "hunter2-Übergeheim"
@@ -384,7 +384,7 @@ def test_what_does_not_match_keeps_its_bytes() -> None:
 @given(data=st.data())
 def test_long_content_is_redacted_as_if_it_were_read_at_once(data: st.DataObject) -> None:
     """With windows of a few bytes in the place of MiB."""
-    import respell.store.redaction as module
+    import respell.store.exchange.redaction as module
 
     text = data.draw(st.text("abßс-x\n", max_size=120))
     content = text.encode()

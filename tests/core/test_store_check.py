@@ -27,10 +27,10 @@ from care import (
 from respell import values
 from respell.errors import StoreCorrupt, StoreError
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
+from respell.store.care.findings import Finding
 from respell.store.database import define_functions
-from respell.store.findings import Finding
 from respell.store.sums import SUMMED
 from store_children import effect, run_code
 
@@ -538,8 +538,8 @@ def test_a_store_that_can_only_be_read_is_checked_and_not_repaired(folder: Path)
     code = """
 import os, sys
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
 from respell.errors import StoreError
 os.setgroups([]); os.setgid(65534); os.setuid(65534)
 with Store(sys.argv[1]) as store:

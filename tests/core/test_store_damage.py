@@ -14,7 +14,7 @@ import pytest
 from care import append, fill, kinds, session_of
 from respell.errors import RespellError
 from respell.store import Store
-from respell.store.checking import check
+from respell.store.care.checking import check
 
 NOT_COMPARED = {
     "sessions": {"updated_at"},

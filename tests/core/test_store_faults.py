@@ -24,8 +24,8 @@ from fault_children import (
 )
 from respell.errors import StoreError, StoreFull
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
 from stories import RESPELL, respell
 
 SYNCS = "fdatasync,fsync"

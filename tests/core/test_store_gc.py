@@ -22,8 +22,8 @@ from respell.engine.effects.confined import make_temporary_folder
 from respell.errors import StoreError, UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
 from respell.times import now_us
 from store_children import begin
 

@@ -11,7 +11,7 @@ import pytest
 
 from care import append, kinds, session_of, writer_of
 from respell.store import Store
-from respell.store.checking import check
+from respell.store.care.checking import check
 from respell.store.heads import SLOT_SIZE, DamagedSlot, Head
 from store_children import effect
 

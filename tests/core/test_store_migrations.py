@@ -21,8 +21,8 @@ from respell.artifacts.record import ArtifactQuery
 from respell.errors import StoreError, StoreFull, StoreTooNew
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store, schema
-from respell.store.exporting import export_session
-from respell.store.importing import import_session
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session
 from store_children import begin, make_store, run_code
 
 STORES = Path(__file__).parent / "stores"

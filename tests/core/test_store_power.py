@@ -21,7 +21,7 @@ import pytest
 
 from care import append, kinds, session_of
 from respell.store import Store
-from respell.store.checking import check
+from respell.store.care.checking import check
 from store_children import append_until_killed, begin
 
 _SHUT_DOWN = 0x8004587D

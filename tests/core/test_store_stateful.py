@@ -37,10 +37,10 @@ from respell.errors import UsageError
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionQuery, SessionRecord, new_id
 from respell.store import Store
-from respell.store.checking import check
-from respell.store.collecting import collect
-from respell.store.exporting import export_session
-from respell.store.importing import import_session
+from respell.store.care.checking import check
+from respell.store.care.collecting import collect
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session
 from store_children import effect
 
 SHARED_MEMORY = Path("/dev/shm")  # where a wait for the disk costs nothing

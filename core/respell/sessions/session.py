@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from respell.history.diff import Difference
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.state import SessionState
-    from respell.store.exporting import ExportReport
+    from respell.store.exchange.exporting import ExportReport
 
 _LOOK_S = 0.02
 _BY = "python"
@@ -163,7 +163,7 @@ class Session(SessionFacts):
         Raises:
             UsageError: The file can't be written, or an expression is wrong.
         """
-        from respell.store.exporting import export_session
+        from respell.store.exchange.exporting import export_session
 
         return export_session(self._store, self.record, Path(path), redact=tuple(redact), actor=_BY)
 

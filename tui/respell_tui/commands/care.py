@@ -7,9 +7,9 @@ from dataclasses import asdict
 from respell.engine.effects.confined import remove_temporary_folder
 from respell.errors import StoreCorrupt
 from respell.sessions.retention import RetentionReport, apply_retention
-from respell.store.checking import check as examine
-from respell.store.collecting import GcReport, collect
-from respell.store.findings import CheckReport
+from respell.store.care.checking import check as examine
+from respell.store.care.collecting import GcReport, collect
+from respell.store.care.findings import CheckReport
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count
 from respell_tui.progress import Progress

@@ -8,8 +8,8 @@ from typing import Any
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.exporting import ExportReport, export_session
-from respell.store.importing import import_session, recorded_permissions
+from respell.store.exchange.exporting import ExportReport, export_session
+from respell.store.exchange.importing import import_session, recorded_permissions
 from respell_tui.context import BY, Command, short
 from respell_tui.describe import bytes_, count, session_object
 from respell_tui.progress import Progress

@@ -117,7 +117,7 @@ def _address(source: object) -> bytes:
 @effect("session.export", kind=Kind.EXTERNAL, idempotent=True)
 def session_export(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Write a session to a file that the script may write."""
-    from respell.store.exporting import export_session
+    from respell.store.exchange.exporting import export_session
 
     call = "Session.export"
     record = acting_as(ctx, args.get("session"), call)
@@ -153,7 +153,7 @@ def session_import(ctx: EffectContext, args: dict[str, Any]) -> str:
     The mark that lets it do so is made before. A host that dies on the way leaves it, and by
     it the next attempt knows a session that this very call has brought in.
     """
-    from respell.store.importing import import_session, inspect
+    from respell.store.exchange.importing import import_session, inspect
 
     call = "Session.import"
     path = permissions_of(ctx).check_read(path_argument(Arguments(call, args), "path"))

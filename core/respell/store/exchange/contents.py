@@ -14,9 +14,9 @@ from typing import Any, Protocol
 from respell.errors import RespellError, StoreCorrupt, UsageError
 from respell.history.record import HASH_SIZE, Part, Record
 from respell.store.blob_forms import CHUNK_SIZE, WHOLE_LIMIT, StoredBlob
-from respell.store.export_blobs import BLOB_HEAD
-from respell.store.export_file import ExportReader, Frame, Kind, unpacked
-from respell.store.export_rows import (
+from respell.store.exchange.export_blobs import BLOB_HEAD
+from respell.store.exchange.file import ExportReader, Frame, Kind, unpacked
+from respell.store.exchange.rows import (
     ARTIFACT_COLUMNS,
     SessionRow,
     artifact_row,

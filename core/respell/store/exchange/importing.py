@@ -18,12 +18,12 @@ from respell.errors import StoreFull, UsageError
 from respell.history.record import HASH_SIZE
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
-from respell.store.arrival import Arrival
-from respell.store.arrival import recorded_permissions as recorded_permissions
 from respell.store.blob_forms import StoredBlob
-from respell.store.export_contents import Contents
-from respell.store.export_file import ExportReader
-from respell.store.export_rows import SessionRow
+from respell.store.exchange.arrival import Arrival
+from respell.store.exchange.arrival import recorded_permissions as recorded_permissions
+from respell.store.exchange.contents import Contents
+from respell.store.exchange.file import ExportReader
+from respell.store.exchange.rows import SessionRow
 from respell.store.store import Store
 
 OnProgress = Callable[[int, int], None]

@@ -16,14 +16,14 @@ from respell._version import __version__
 from respell.errors import StoreCorrupt
 from respell.history.record import FIRST_HASH, HASH_SIZE, Record, chain
 from respell.sessions.record import SessionRecord
-from respell.store.export_blobs import BlobsOut
-from respell.store.export_file import ExportWriter, Kind, new_export
-from respell.store.export_rows import ARTIFACT_COLUMNS, SESSION_COLUMNS, STATE_SCOPES
+from respell.store.exchange.export_blobs import BlobsOut
+from respell.store.exchange.file import ExportWriter, Kind, new_export
+from respell.store.exchange.redacted_rows import RedactedRows
+from respell.store.exchange.redaction import BytesPattern, Redaction
+from respell.store.exchange.references import References
+from respell.store.exchange.rows import ARTIFACT_COLUMNS, SESSION_COLUMNS, STATE_SCOPES
 from respell.store.large import put_back, set_apart
 from respell.store.lineage import lineage
-from respell.store.redacted_rows import RedactedRows
-from respell.store.redaction import BytesPattern, Redaction
-from respell.store.references import References
 from respell.store.store import Store
 from respell.times import now_us
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from respell.artifacts import naming
 from respell.artifacts.record import DEFAULT_MIME, DEFAULT_TYPE
-from respell.store.export_rows import ARTIFACT_COLUMNS
+from respell.store.exchange.redaction import Redaction, Unique
+from respell.store.exchange.rows import ARTIFACT_COLUMNS
 from respell.store.queries import json_or_null
-from respell.store.redaction import Redaction, Unique
 
 _MAX_SESSION_TAG_BYTES = 255
 

@@ -11,8 +11,8 @@ from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt
 from respell.store.blob_forms import CHUNK_SIZE, CHUNKED, IN_FILE, INLINE, StoredBlob
-from respell.store.inspection import Inspection, Mend
-from respell.store.object_folder import object_files
+from respell.store.care.inspection import Inspection, Mend
+from respell.store.care.object_folder import object_files
 from respell.times import SECOND
 
 _HASH_SIZE = 32

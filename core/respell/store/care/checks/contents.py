@@ -9,7 +9,7 @@ from typing import Any
 
 from respell import values
 from respell.errors import StoreCorrupt, UsageError
-from respell.store.inspection import Inspection, Mend
+from respell.store.care.inspection import Inspection, Mend
 from respell.store.sums import SUMMED, row_sum, sum_sql
 
 _AT_ONCE = 200

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from respell.errors import NotFound, StoreCorrupt
+from respell.store.care.inspection import GONE, Inspection, Mend
 from respell.store.heads import DamagedSlot, Head
-from respell.store.inspection import GONE, Inspection, Mend
 
 _LOST = (
     "If there is a backup, restore the store from it; otherwise the session goes on from where "

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from respell.errors import NotFound, StoreCorrupt
 from respell.history.record import Part
+from respell.store.care.cutting import cut
+from respell.store.care.inspection import Inspection, Mend, text_of
 from respell.store.chains import Link
-from respell.store.cutting import cut
-from respell.store.inspection import Inspection, Mend, text_of
 from respell.store.large import addresses_of
 from respell.store.lineage import Segment
 

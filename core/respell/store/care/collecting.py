@@ -17,10 +17,10 @@ from pathlib import Path
 from respell.errors import NotFound, UsageError
 from respell.store.blob_forms import CHUNKED, IN_FILE
 from respell.store.blobs import TOUCHED_EVERY
+from respell.store.care.object_folder import FoundFile, object_files
+from respell.store.care.trash import Trash
 from respell.store.database import Database, Row
-from respell.store.object_folder import FoundFile, object_files
 from respell.store.store import Store
-from respell.store.trash import Trash
 from respell.times import SECOND
 
 DAY_S = 86400.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from respell.errors import SessionBusy
 from respell.history.record import Record
-from respell.store.damaged import Damaged
+from respell.store.care.damaged import Damaged
 from respell.store.heads import Head
 from respell.store.lineage import Segment
 from respell.store.store import Store

@@ -8,8 +8,8 @@ import apsw
 
 from respell.errors import StoreCorrupt
 from respell.store import schema
+from respell.store.care.inspection import Inspection, Mend, text_of
 from respell.store.database import Database, define_functions
-from respell.store.inspection import Inspection, Mend, text_of
 
 _MESSAGES = 100
 _BACKUP = "Restore the folder from a backup, or export the sessions that can still be read"

@@ -20,10 +20,10 @@ from respell.sessions.record import SessionRecord
 from respell.store.appending import INSERT_OPEN, INSERT_RECORD, Batch
 from respell.store.blob_forms import StoredBlob
 from respell.store.database import Row
-from respell.store.export_contents import Contents
-from respell.store.export_rows import ARTIFACT_COLUMNS, STATE_SCOPES, SessionRow
+from respell.store.exchange.contents import Contents
+from respell.store.exchange.import_blobs import BlobsIn
+from respell.store.exchange.rows import ARTIFACT_COLUMNS, STATE_SCOPES, SessionRow
 from respell.store.heads import Head
-from respell.store.import_blobs import BlobsIn
 from respell.store.large import put_back
 from respell.store.leases import HEARTBEAT_EVERY
 from respell.store.store import Store

@@ -8,14 +8,14 @@ with Store(path) as store:
 
 from __future__ import annotations
 
-from respell.store.checks.blobs import check_blobs
-from respell.store.checks.contents import check_contents
-from respell.store.checks.heads import check_heads
-from respell.store.checks.histories import check_histories
-from respell.store.checks.pages import check_definitions, check_pages
-from respell.store.checks.rows import check_derived, check_references
-from respell.store.findings import CheckReport
-from respell.store.inspection import Inspection, OnProgress
+from respell.store.care.checks.blobs import check_blobs
+from respell.store.care.checks.contents import check_contents
+from respell.store.care.checks.heads import check_heads
+from respell.store.care.checks.histories import check_histories
+from respell.store.care.checks.pages import check_definitions, check_pages
+from respell.store.care.checks.rows import check_derived, check_references
+from respell.store.care.findings import CheckReport
+from respell.store.care.inspection import Inspection, OnProgress
 from respell.store.store import Store
 
 

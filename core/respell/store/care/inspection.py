@@ -11,9 +11,9 @@ from typing import Any
 import apsw
 
 from respell.errors import RespellError, StoreCorrupt
-from respell.store.damaged import Damaged
+from respell.store.care.damaged import Damaged
+from respell.store.care.findings import CheckReport, Finding
 from respell.store.database import Database, Row
-from respell.store.findings import CheckReport, Finding
 from respell.store.large import addresses_of
 from respell.store.store import Store
 

@@ -7,9 +7,9 @@ import struct
 from respell.errors import NotFound, StoreCorrupt
 from respell.history.record import Part, Record
 from respell.store.blobs import Blobs
-from respell.store.checks.histories import open_effects_mend
+from respell.store.care.checks.histories import open_effects_mend
+from respell.store.care.inspection import Inspection, Mend, text_of
 from respell.store.database import Row
-from respell.store.inspection import Inspection, Mend, text_of
 from respell.store.sessions import OWN_SCOPES, OWNED_TABLES
 
 _AGAIN = "Store its content once more, or restore it from a backup"

@@ -11,8 +11,8 @@ from blake3 import blake3
 
 from respell.store.blob_forms import CHUNK_SIZE, COMPRESS_ABOVE, WHOLE_LIMIT, StoredBlob
 from respell.store.blobs import Blobs
-from respell.store.export_file import ExportWriter, Kind
-from respell.store.redaction import Redaction
+from respell.store.exchange.file import ExportWriter, Kind
+from respell.store.exchange.redaction import Redaction
 
 BLOB_HEAD = struct.Struct("<32sQB")
 """Address, size and codec, before the stored bytes of a blob or the addresses of a list."""

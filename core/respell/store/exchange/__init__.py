@@ -1,0 +1,1 @@
+"""A session as one file: what is in it, how it is written, and how it arrives elsewhere."""

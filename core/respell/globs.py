@@ -11,6 +11,11 @@ def has_wildcard(text: str) -> bool:
     return any(character in text for character in "*?[")
 
 
+def literal(text: str) -> str:
+    """Return the pattern that means just this text."""
+    return re.sub(r"([*?[])", r"[\1]", text)
+
+
 def path_matches(pattern: str, path: str) -> bool:
     """Return whether an absolute path is what the pattern names, or lies below it.
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from respell.errors import PermissionDenied, UsageError
-from respell.globs import path_matches
+from respell.globs import has_wildcard, literal, path_matches
 from respell.rules import (
     KINDS,
     Rule,
@@ -228,7 +228,9 @@ class Permissions:
         shown = str(resolved)
         if resolved.name.casefold() == _CONFIG_NAME and Rule("write", shown) not in self.allow:
             self._refuse(
-                _denied("writing", shown, "it decides what scripts may do", f"write={shown}")
+                _denied(
+                    "writing", shown, "it decides what scripts may do", f"write={literal(shown)}"
+                )
             )
         if moves and any(_below(folder, shown) for folder in self.closed):
             raise _denied("moving or removing", shown, "the session store is below it", "")
@@ -250,7 +252,7 @@ class Permissions:
         if verdict and "=" not in reason and _below(text, _KERNEL_FILES):
             verdict, reason = False, f"{_KERNEL_FILES} is left out unless a pattern names it"
         if not verdict:
-            self._refuse(_denied(doing, text, reason, f"{kind}={text}"))
+            self._refuse(_denied(doing, text, reason, f"{kind}={literal(text)}"))
         return resolved
 
     # The rest ----------------------------------------------------------------------------
@@ -271,7 +273,9 @@ class Permissions:
         verdict, reason = self._decide("network", lambda p: host_matches(p, name, port))
         if verdict is False:
             shown = f"[{name}]:{port}" if ":" in name else f"{name}:{port}"
-            self._refuse(_denied("connecting to", shown, reason, f"network={shown}"))
+            # No host has these in its name, so no rule can mean this one alone.
+            flag = "" if has_wildcard(name) else f"network={shown}"
+            self._refuse(_denied("connecting to", shown, reason, flag))
 
     def check_process(self, program: str) -> str:
         """Return the path of the program to run, or its name where there is no such program.
@@ -288,7 +292,8 @@ class Permissions:
         )
         if not verdict:
             reason = reason or "scripts may not start processes by default"
-            self._refuse(_denied("running", program, reason, f"process={program}"))
+            flag = f"process={literal(program)}" if program else ""
+            self._refuse(_denied("running", program, reason, flag))
         return found or program
 
     def check_shell(self, command: str) -> None:
@@ -318,7 +323,9 @@ class Permissions:
                 reason = "its name looks like a secret's, and what a script reads is recorded"
             elif not reason.startswith("--deny"):
                 reason = "scripts see " + " ".join(ENVIRONMENT)
-            self._refuse(_denied("reading the environment variable", name, reason, f"env={name}"))
+            self._refuse(
+                _denied("reading the environment variable", name, reason, f"env={literal(name)}")
+            )
 
     def environment(self) -> dict[str, str]:
         """Return the environment that processes of the script get."""

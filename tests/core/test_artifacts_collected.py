@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -225,3 +228,42 @@ def test_an_output_that_nobody_takes_leaves_nothing_in_doubt(
     lines: list[bytes] = []
     done = respell.resume(session, store=store, on_output=lambda name, text: lines.append(text))
     assert done.ended.status == "completed"
+
+
+DIES_IN_THE_TOOL = """
+import os, signal, sys
+import respell
+from respell.tools import ToolRegistry, make_tool
+
+def measure(length: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+tools = ToolRegistry()
+tools.register(make_tool(measure, idempotent=True))
+with respell.open(sys.argv[1], durability="process") as store:
+    respell.run("main.lua", store=store, tools=tools)
+"""
+
+
+def test_a_call_that_a_kill_interrupted_is_collected_once(
+    script: Script, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "main.lua").write_text(
+        """
+        Hook.register("AfterToolExecution", function() return "continue" end)
+        print(Tool.invoke("measure", {length = 3}).result.length)
+        """
+    )
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_IN_THE_TOOL, str(store.path)], cwd=tmp_path, check=False
+    )
+    assert died.returncode == -signal.SIGKILL
+    registry = ToolRegistry()
+    registry.register(make_tool(measure, idempotent=True))
+    (session,) = store.sessions.list()
+    done = script.resume(session, tools=registry)
+    assert done.ended.status == "completed"
+    assert script.lines == ["3"]
+    assert [(it.version, it.custom) for it in artifacts_of(store, done)] == [
+        (1, {"tool": "measure"})
+    ]

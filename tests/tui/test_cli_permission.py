@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,48 @@ def test_nobody_is_asked_in_a_pipe_or_where_the_configuration_says_so(
         "run", script, "--", str(outside), RESPELL_SECURITY_ASK="false"
     )
     assert "[y/N]" not in shown
+
+
+def test_what_was_typed_before_the_question_is_no_answer(
+    respell: CommandLine, outside: Path
+) -> None:
+    script = respell.script("""
+        print("shall I go on? [y/n]")
+        local until_ = os.clock() + 1.5
+        while os.clock() < until_ do end
+        print(pcall(io.open, args[1]))
+    """)
+    with respell.terminal("run", script, "--", str(outside)) as terminal:
+        terminal.wait_for("[y/n]")
+        terminal.type("y\ny\n")
+        terminal.wait_for("[y/N]\n")
+        terminal.type("n\n")
+        shown = terminal.end()
+    assert "is not allowed" in shown.rpartition("[y/N]")[2]
+
+
+def test_a_script_can_not_choose_a_pattern_to_be_allowed(respell: CommandLine) -> None:
+    script = respell.script("""
+        print(pcall(io.open, "/etc/*"))
+        print(io.open("/etc/hostname"))
+    """)
+    with respell.terminal("run", script) as terminal:
+        terminal.wait_for("read=/etc/[*] [y/N]\n")
+        terminal.type("y\n")
+        terminal.wait_for("read=/etc/hostname [y/N]\n")
+        terminal.type("n\n")
+        assert "is not allowed" in terminal.end()
+
+
+def test_the_host_lives_on_while_a_person_thinks(respell: CommandLine, outside: Path) -> None:
+    script = respell.script("print(pcall(os.remove, args[1]))")
+    with respell.terminal("run", script, "--max-duration", "2", "--", str(outside)) as terminal:
+        terminal.wait_for("[y/N]\n")
+        ident = respell("list", "--json").json[0]["id"]
+        began = time.monotonic()
+        while time.monotonic() - began < 2.5:  # the thinking is the point
+            assert respell("show", ident, "--json").json["running"]
+        terminal.type("y\n")
+        shown = terminal.end()
+    assert "completed" in shown  # the time of a question is nobody's
+    assert not outside.exists()

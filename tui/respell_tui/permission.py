@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import sys
+import termios
 
 from respell.errors import PermissionDenied
 from respell.security import Ask
@@ -28,18 +29,26 @@ def asker(command: Command, stopper: Stopper) -> Ask | None:
     def ask(refused: PermissionDenied) -> bool:
         reason = str(refused).partition(" To allow it: ")[0]
         err = command.err
+        # What was typed before was an answer to something else, or to a script's own question.
+        termios.tcflush(0, termios.TCIFLUSH)
         err.line(err.paint("permission", "yellow"), ": ", reason)
-        err.line("allow it for this session? ", refused.flag, " [y/N]")
+        err.line(_question(refused.flag))
         answer = _line(stopper)
         return answer is not None and answer.strip().lower() in ("y", "yes")
 
     return ask
 
 
+def _question(flag: str) -> str:
+    if flag == "process":
+        return "allow every program, through a shell, for this session? process [y/N]"
+    return f"allow it for this session? {flag} [y/N]"
+
+
 def _line(stopper: Stopper) -> str | None:
     """Return what is typed; None if the run is asked to stop instead."""
     typed = b""
-    while not typed.endswith(b"\n"):
+    while b"\n" not in typed:
         if stopper.asked:
             return None
         ready, _, _ = select.select([0], [], [], _LOOK_S)
@@ -48,4 +57,4 @@ def _line(stopper: Stopper) -> str | None:
             if not more:
                 return None
             typed += more
-    return typed.decode(errors="replace")
+    return typed.partition(b"\n")[0].decode(errors="replace")

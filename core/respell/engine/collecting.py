@@ -27,6 +27,7 @@ class Collecting:
 
     def __init__(self, store: Store, session: SessionRecord, settings: Collection) -> None:
         self._store = store
+        self._begun_before = session.events  # up to here events were begun by earlier hosts
         self._key = session.key
         self._id = session.id
         self._settings = settings
@@ -68,7 +69,7 @@ class Collecting:
         """
         if not is_collected(self._settings, effect.name):
             return None
-        if effect.number in self._begun:
+        if effect.number in self._begun or effect.number <= self._begun_before:
             self._seen.add(effect.number)
         found = collected(
             self._settings, self._id, effect.number, effect.name,

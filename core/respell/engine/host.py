@@ -129,7 +129,7 @@ class Host:
         )
         self._performing = Performing(self._channel.wake)
         self._collecting = Collecting(store, session, services.collection)
-        self._asking = Asking(program.permissions, services.ask)
+        self._asking = Asking(program.permissions, services.ask, self._while_asked)
         self._refusals = Refusals(store, session.id)
         self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
@@ -197,8 +197,7 @@ class Host:
 
     def _keep_what_was_done(self) -> None:
         """Record what calls have come to, though the script can't go on: it was really done."""
-        for ordinal, result in self._performing.done():
-            self._take(ordinal, result)
+        self._take_all()
         self._ledger.commit()
 
     def _begin(self) -> None:
@@ -254,9 +253,7 @@ class Host:
         except WorkerFailed as error:
             self._broke_off(str(error))
             return
-        self._asking.write(self._store, self._session.key, self._session.id, self._ledger)
-        for ordinal, result in self._performing.done():
-            self._take(ordinal, result)
+        self._take_all()
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
             self._ledger.commit()
         if self._channel.closed and self._stopping is None and self._ended is None:
@@ -441,6 +438,22 @@ class Host:
             reads = manner.kind is Kind.READ
             self._performing.start(effect, ctx, record.ordinal, record.args, reads=reads)
 
+    def _take_all(self) -> None:
+        """Go on with all effects outside the store that have ended, and keep what was allowed."""
+        done = self._performing.done()
+        self._asking.write(self._store, self._session.key, self._session.id, self._ledger)
+        for ordinal, result in done:
+            self._take(ordinal, result)
+
+    def _while_asked(self) -> None:
+        """Keep the session while a person thinks about what an effect of this thread asks."""
+        now = time.monotonic()
+        self._meter.heard(now)
+        self._meter.leave_out(now)
+        if now >= self._heartbeat_due:
+            self._heartbeat_due = now + HEARTBEAT_S
+            self._store.leases.renew(self._session.key, self._lease)
+
     def _take(self, ordinal: int, result: Result) -> None:
         """Go on with what became of an effect outside the store."""
         if isinstance(result, Outcome):
@@ -622,7 +635,8 @@ class Host:
                 self._ended = stopping.why
             return
         busy = bool(self._performing.in_flight or self._timers)
-        reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=self._paused)
+        waits = self._paused or self._asking.is_open
+        reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=waits)
         if reached:
             self._limit_reached(*reached)
 
@@ -656,8 +670,7 @@ class Host:
     # The last transaction ----------------------------------------------------------------
 
     def _close(self, ended: Ended) -> None:
-        for ordinal, result in self._performing.done():
-            self._take(ordinal, result)
+        self._take_all()
         for ordinal in self._performing.drop_waiting():
             self._not_performed(ordinal)
         self._channel.kill()

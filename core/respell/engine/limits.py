@@ -127,6 +127,10 @@ class Meter:
         self._heard = now
         self._again_until = 0.0
 
+    def leave_out(self, now: float) -> None:
+        """Count no time up to now: the script waits for a person's permission."""
+        self._counted = now
+
     def over_time(
         self, limits: Mapping[str, Any], now: float, *, busy: bool, paused: bool
     ) -> Reached | None:

@@ -46,6 +46,7 @@ from respell.tools import ToolRegistry
 
 _EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
+_SHOWN_IN_DOUBT, _SHOWN_CHARS = 20, 500
 
 SESSION_GLOBALS = ("Session", "Artifact")
 """The globals that scripts do without where sessions are switched off."""
@@ -492,13 +493,19 @@ def _take_up(
     _append(store, session, lease, records)
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
+
+
 def _doubt(session: SessionRecord, unsettled: Sequence[OpenEffect]) -> InDoubt:
     one = unsettled[0].number
     short = session.id[:8]
     lines = [
-        f"  event {it.number}: {it.name} {values.json_line(it.record.arguments())}"
-        for it in unsettled
+        f"  event {it.number}: {it.name} {_cut(values.json_line(it.record.arguments()))}"
+        for it in unsettled[:_SHOWN_IN_DOUBT]
     ]
+    if len(unsettled) > _SHOWN_IN_DOUBT:
+        lines.append(f"  … and {len(unsettled) - _SHOWN_IN_DOUBT} more")
     return InDoubt(
         f"session {short} stopped while these effects were under way; nobody knows whether "
         "they were performed:\n" + "\n".join(lines) + "\n"

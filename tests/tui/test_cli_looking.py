@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import sqlite3
+import subprocess
 
 import pytest
 
-from command_line import PATIENCE_S, CommandLine, next_line, session_of
+from command_line import PATIENCE_S, RESPELL, CommandLine, next_line, session_of
+from respell_tui.text import width
 
 EVENT_KEYS = {
     "number", "kind", "name", "args", "outcome", "error", "source", "line", "parent", "coroutine",
@@ -322,3 +324,80 @@ def test_debugging_adds_a_traceback_to_the_message(respell: CommandLine) -> None
     respell("run", respell.script("print(1)"))
     assert "Traceback" not in respell("show", "nobody", code=2).err
     assert "Traceback" in respell("show", "nobody", code=2, RESPELL_DEBUG="1").err
+
+
+WIDE = """
+    print("x")
+    State.set("key", string.rep("long ", 60))
+    for i = 1, 3 do
+        Artifact.store(nil, string.rep("name", 20) .. i .. ".md", "# 1", {tags = {"one", "two"}})
+    end
+    pcall(Tool.invoke, "file_search", {path = "/etc", pattern = "*"})
+"""
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_every_table_fits_the_terminal(respell: CommandLine, columns: int) -> None:
+    script = respell.script(WIDE)
+    respell("run", script, "--name", "n" * 250, "--tag", "t" * 200, "--", *["word"] * 60)
+    respell("run", script, "--name", "short")
+    for words in (
+        ["list"], ["show", "n" * 250], ["events", "@last"], ["artifacts", "list"], ["audit"],
+        ["artifacts", "versions", "@last", "name" * 20 + "1.md"], ["stats"], ["stats", "@last"],
+        ["config", "show"],
+    ):  # fmt: skip
+        code, screen = respell.on_a_terminal(*words, columns=columns, NO_COLOR="1")
+        assert code == 0, screen
+        too_wide = [line for line in screen.splitlines() if width(line) > columns]
+        # What has to be copied as a whole is never cut: the next command, and paths.
+        wrong = [it for it in too_wide if not it.startswith(("next", "session.storage_path"))]
+        assert wrong == []
+
+
+def test_a_long_name_takes_nothing_from_the_other_sessions(respell: CommandLine) -> None:
+    script = respell.script("print(1)")
+    respell("run", script, "--name", "n" * 250)
+    respell("run", script, "--name", "short")
+    _, screen = respell.on_a_terminal("list", columns=80, NO_COLOR="1")
+    lines = screen.splitlines()
+    assert "short" in lines[1] and "completed" in lines[1]
+    assert "nnn…" in lines[2] and "completed" in lines[2]
+
+
+def test_the_audit_says_why_even_on_a_narrow_terminal(respell: CommandLine) -> None:
+    respell("run", respell.script("pcall(io.open, '/etc/shadow')"))
+    _, screen = respell.on_a_terminal("audit", columns=80, NO_COLOR="1")
+    assert "reading /etc/" in screen
+
+
+@pytest.mark.parametrize(
+    "words", [["list"], ["events", "@last"], ["show", "@last"], ["artifacts", "get", "@last", "a"]]
+)
+def test_a_full_disk_behind_standard_output_is_one_clear_error(
+    respell: CommandLine, words: list[str]
+) -> None:
+    respell("run", respell.script("Artifact.store(nil, 'a', 'text')"))
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [RESPELL, *words], stdout=full, stderr=subprocess.PIPE, cwd=respell.folder,
+            env=respell.environment, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.decode() == (
+        "respell: can't write to standard output: No space left on device\n"
+    )
+
+
+def test_a_session_goes_on_when_its_output_can_not_be_written(respell: CommandLine) -> None:
+    script = respell.script("print(1) print(2) State.set('done', true)")
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [RESPELL, "run", script], stdout=full, stderr=subprocess.PIPE, cwd=respell.folder,
+            env=respell.environment, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    said = done.stderr.decode()
+    assert said.count("No space left on device") == 1
+    assert "the session goes on" in said
+    assert respell("show", "@last", "--json").json["status"] == "completed"
+    assert respell("show", "@last", "--output").out == "1\n2\n"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from respell_tui.context import Command
 
 UNEXPECTED = 1
+UNWRITTEN = 1
 DEBUG = "RESPELL_DEBUG"
 
 
@@ -80,7 +81,10 @@ def carry_out(args: Namespace) -> int:
         return _end_by_interrupt()
     except Exception as error:  # noqa: BLE001 - the last place where one can be shown
         return _report_unexpected(command, error)
-    return code
+    failure = command.out.failure
+    if failure and not command.out.told:
+        command.err.line("respell: can't write to standard output: ", failure)
+    return code or (UNWRITTEN if failure else 0)
 
 
 def _function(handler: str) -> Callable[[Command], int]:

@@ -12,9 +12,10 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, TextIO
 
-from respell_tui.text import VisibleStream, fit, one_line, visible, width
+from respell_tui.text import VisibleStream, fit, one_line, visible, width, wrap
 
 _SGR = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -33,7 +34,11 @@ class Out:
 
     Attributes:
         is_terminal: Whether a person reads it directly.
-        closed: Whether its reader went away; what is written then is dropped.
+        closed: Whether its reader went away, or it can't be written to any more; what is
+            written then is dropped.
+        failure: Why it could not be written to, in words; empty if it could, or if only its
+            reader went away.
+        told: Whether somebody was told of the failure.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -41,6 +46,8 @@ class Out:
         self._stream = stream
         self.is_terminal = stream is not None and stream.isatty()
         self.closed = stream is None
+        self.failure = ""
+        self.told = False
         self._colour = self.is_terminal and wants_colour()
         self._shown = VisibleStream()
 
@@ -99,8 +106,10 @@ class Out:
             self._stream.flush()
             self._stream.buffer.write(data)
             self._stream.buffer.flush()
-        except BrokenPipeError:
+        except OSError as error:
             self.closed = True
+            if not isinstance(error, BrokenPipeError):
+                self.failure = error.strerror or type(error).__name__
             _point_at_nothing(self._stream)
 
 
@@ -132,46 +141,90 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     return _UNSAFE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def table(out: Out, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+@dataclass(frozen=True, slots=True)
+class Column:
+    """How one column of a table gives way where the terminal is too narrow.
+
+    Attributes:
+        title: What stands above it.
+        right: Whether it is aligned to the right.
+        least: Terminal columns it may be cut down to; None if it is never cut.
+        leave: Which columns are left out where cutting does not help: first those with 1,
+            then those with 2 …; 0 is never left out.
+    """
+
+    title: str
+    right: bool = False
+    least: int | None = None
+    leave: int = 0
+
+
+_GAP = 2
+_Cell = tuple[int, str]
+
+
+def table(out: Out, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
     """Write rows in columns.
 
-    For a person: with headers, aligned, the last column cut at the terminal's edge. Into a
-    pipe: one line per row, its fields separated by tabs, nothing cut.
+    For a person: with headers, aligned, and as wide as the terminal at most. The widest
+    columns that may be cut are; where that is not enough, columns are left out. Into a pipe:
+    one line per row, its fields separated by tabs, nothing cut.
 
     Args:
         out: Where to.
-        headers: One per column; a leading `>` aligns the column to the right.
-        rows: The fields; painted ones keep their colour.
+        columns: What is known of each column.
+        rows: The fields; painted ones keep their colour and are never cut.
     """
     if not out.is_terminal:
         for row in rows:
             out.line("\t".join(one_line(field) for field in row))
         return
-    names = [header.lstrip(">") for header in headers]
     cells = [[_cell(field) for field in row] for row in rows]
-    widths = [
-        max([width(names[i]), *(shown for shown, _ in (row[i] for row in cells))])
-        for i in range(len(names))
+    needs = [
+        max([width(column.title), *(row[i][0] for row in cells)])
+        for i, column in enumerate(columns)
     ]
-    room = (out.columns() or 80) - sum(widths[:-1]) - 2 * (len(widths) - 1)
-    titles: list[tuple[int, str]] = [(width(name), out.paint(name, "dim")) for name in names]
-    lines = [titles, *cells]
-    for line in lines:
+    widths = _shared(columns, needs, out.columns() or 80)
+    titles: list[_Cell] = [(width(it.title), out.paint(it.title, "dim")) for it in columns]
+    shown = list(widths)
+    for line in (titles, *cells):
         parts: list[str] = []
-        for i, (shown, text) in enumerate(line):
-            last = i == len(line) - 1
-            if last and shown > room and not isinstance(text, Painted):
-                text = Painted(fit(text, room))
-            gap = " " * (widths[i] - shown)
-            if headers[i].startswith(">"):
-                parts += [gap, text]
-            else:
-                parts += [text, "" if last else gap]
-            parts.append("" if last else "  ")
+        for i in shown:
+            used, text = line[i]
+            if used > widths[i] and not isinstance(text, Painted):
+                text = fit(text, widths[i])
+                used = width(text)
+            gap, last = " " * (widths[i] - used), i == shown[-1]
+            parts += [gap, text] if columns[i].right else [text, "" if last else gap]
+            parts.append("" if last else " " * _GAP)
         out.line(*parts)
 
 
-def _cell(field: str) -> tuple[int, str]:
+def _shared(columns: Sequence[Column], needs: Sequence[int], room: int) -> dict[int, int]:
+    """Return how wide each column is that is shown, by its index."""
+    least = [
+        need if column.least is None else min(need, column.least)
+        for column, need in zip(columns, needs, strict=True)
+    ]
+    shown = list(range(len(columns)))
+
+    def total(widths: Sequence[int]) -> int:
+        return sum(widths[i] for i in shown) + _GAP * (len(shown) - 1)
+
+    optional = sorted((column.leave, i) for i, column in enumerate(columns) if column.leave)
+    for _, i in optional:
+        if total(least) <= room:
+            break
+        shown.remove(i)
+    # No column gets more than the level, and the level is as high as there is room for.
+    capped, level = list(needs), max(needs, default=0)
+    while total(capped) > room and total(capped) > total(least):
+        level = min(level - 1, room)
+        capped = [max(low, min(need, level)) for low, need in zip(least, needs, strict=True)]
+    return {i: capped[i] for i in shown}
+
+
+def _cell(field: str) -> _Cell:
     """Return the columns a field needs and what is written of it."""
     if isinstance(field, Painted):
         return width(re.sub(r"\x1b\[[0-9;]*m", "", field)), field
@@ -180,13 +233,19 @@ def _cell(field: str) -> tuple[int, str]:
 
 
 def fields(out: Out, pairs: Sequence[tuple[str, str]]) -> None:
-    """Write named values one below the other; empty ones are left out."""
+    """Write named values one below the other; empty ones are left out.
+
+    On a terminal a long value goes on in the next lines, below itself; a painted one is
+    written as it is, as what a person is to copy.
+    """
     shown = [(name, value) for name, value in pairs if value]
     column = max((len(name) for name, _ in shown), default=0) + 2
+    terminal = out.columns()
     for name, value in shown:
-        first, *more = value.split("\n") if not isinstance(value, Painted) else [value]
-        gap = " " * (column - len(name))
-        painted = Painted(first) if isinstance(value, Painted) else first
-        out.line(out.paint(name, "dim"), gap, painted)
-        for line in more:
+        lines = [value] if isinstance(value, Painted) else value.split("\n")
+        if terminal is not None and not isinstance(value, Painted):
+            room = max(terminal - column, 20)
+            lines = [piece for line in lines for piece in wrap(visible(line), room)]
+        out.line(out.paint(name, "dim"), " " * (column - len(name)), lines[0])
+        for line in lines[1:]:
             out.line(" " * column, line)

@@ -25,14 +25,15 @@ examples:
   respell replay @last                  re-execute it: is it identical?
 
 ID is an id, a unique prefix of 4 or more characters, a unique name, or @last.
-Sessions live in the folder of --store, else of RESPELL_STORE, else of respell.toml, else in
-the platform's data folder (`respell info` shows which). `respell COMMAND --help` explains
-a command.
+Sessions live in the folder of --store, else of RESPELL_STORE, else of
+respell.toml, else in the platform's data folder (`respell info` shows which).
+`respell COMMAND --help` explains a command.
 """
 
 _EXIT_CODES = """\
-exit codes: 0 completed, 1 the script failed, 2 wrong usage, 3 suspended (also by Ctrl-C),
-4 divergence, 5 a limit stopped it, 6 the store is busy, full, corrupt or too new
+exit codes: 0 completed, 1 the script failed, 2 wrong usage,
+3 suspended (also by Ctrl-C), 4 divergence, 5 a limit stopped it,
+6 the store is busy, full, corrupt or too new
 """
 
 

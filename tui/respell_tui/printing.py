@@ -13,10 +13,11 @@ class Printer:
     session's object, to standard error); what a script logs and its errors are words.
     """
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, *, live: bool = True) -> None:
+        """Take the streams of a command; `live`: a session runs meanwhile."""
+        self._live = live
         self._words = command.err
         self._data = command.err if command.args.json else command.out
-        self._told = False
 
     def __call__(self, name: str, data: bytes) -> None:
         """Write one output event.
@@ -26,10 +27,12 @@ class Printer:
             data: Its bytes.
         """
         self._out(name).raw(_written(name, data))
-        if self._data.closed and not self._told:
+        if self._live and self._data.closed and not self._data.told:
             # The reader has seen enough (`| head`); the session has not done enough.
-            self._told = True
-            self._words.line("respell: standard output was closed; the session goes on")
+            self._data.told = True
+            why = self._data.failure
+            what = f"can't be written to ({why})" if why else "was closed"
+            self._words.line(f"respell: standard output {what}; the session goes on")
 
     def _out(self, name: str) -> Out:
         return self._words if name.startswith("log.") or name == "output.error" else self._data

@@ -77,6 +77,19 @@ def fit(text: str, columns: int) -> str:
     return "".join(kept) + "…" if columns > 0 else ""
 
 
+def wrap(text: str, columns: int) -> list[str]:
+    """Return a line as several of at most so many columns, broken at blanks where possible."""
+    lines: list[str] = []
+    rest = text
+    while width(rest) > columns:
+        end = len(fit(rest, columns + 1)) - 1  # without the sign that something was cut
+        blank = rest.rfind(" ", 1, end + 1)
+        at = blank if blank * 2 > end else max(end, 1)
+        lines.append(rest[:at])
+        rest = rest[at:].removeprefix(" ")
+    return [*lines, rest]
+
+
 def _columns(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0

@@ -17,12 +17,24 @@ from respell.store import Store
 from respell.times import now_us, rfc3339
 from respell_tui.context import Command
 from respell_tui.describe import age, bytes_, count
-from respell_tui.output import fields, table
+from respell_tui.output import Column, fields, table
 
 DIFFERENT = 4
 
 _WINDOW = 1024 * 1024
 _STYLES = {"+": ("green",), "-": ("red",), "@": ("cyan",)}
+
+_COLUMNS = (
+    Column("id"),
+    Column("name", least=12),
+    Column("version", leave=3),
+    Column("size", right=True),
+    Column("type", least=8, leave=4),
+    Column("MIME", least=8, leave=2),
+    Column("event", leave=1),
+    Column("age", right=True, leave=6),
+    Column("tags", least=8, leave=5),
+)
 
 
 def list_(command: Command) -> int:
@@ -85,7 +97,7 @@ def _table(command: Command, found: list[ArtifactRecord]) -> None:
         for row in rows:
             session, _, rest = row[0].partition("/")
             row[0] = f"{session[:8]}/{rest}"
-    table(out, ["id", "name", "version", ">size", "type", "MIME", "event", ">age", "tags"], rows)
+    table(out, _COLUMNS, rows)
 
 
 def show(command: Command) -> int:

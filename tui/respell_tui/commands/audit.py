@@ -9,10 +9,20 @@ from respell.store import AuditEntry, Store
 from respell.times import now_us, rfc3339
 from respell_tui.context import Command
 from respell_tui.describe import age
-from respell_tui.output import table
+from respell_tui.output import Column, table
 
 _ALL = 100_000
 _PREFIX = 4  # characters of an id that are enough
+
+_COLUMNS = (
+    Column("age", right=True),
+    Column(""),
+    Column("session", leave=2),
+    Column("what", least=12),
+    Column("by", least=8, leave=1),
+    Column("to", least=10),
+    Column("why", least=16),
+)
 
 
 def audit(command: Command) -> int:
@@ -58,7 +68,7 @@ def _table(command: Command, found: list[AuditEntry]) -> None:
         ]
         for one in found
     ]
-    table(out, [">age", "", "session", "what", "by", "to", "why"], rows)
+    table(out, _COLUMNS, rows)
 
 
 def _actor(actor: str) -> str:

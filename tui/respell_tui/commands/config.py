@@ -12,7 +12,7 @@ from respell.errors import ConfigError
 from respell.secrecy import MASK, without_secrets
 from respell.setting import NONE
 from respell_tui.context import Command
-from respell_tui.output import table
+from respell_tui.output import Column, table
 
 INVALID = ConfigError.exit_code
 
@@ -35,7 +35,7 @@ def show(command: Command) -> int:
         is_set = row["source"] != "default"
         key = out.paint(row["key"], "bold") if is_set else row["key"]
         lines.append([key, _toml(row["value"]), str(config.origin(row["key"]))])
-    table(out, ["SETTING", "VALUE", "FROM"], lines)
+    table(out, [Column("setting"), Column("value", least=12), Column("from", least=12)], lines)
     return 0
 
 
@@ -115,7 +115,8 @@ def path(command: Command) -> int:
             ]
         )
         return 0
-    table(command.out, ["FILE", "PATH", ""], [[it.role, str(it.path), _state(it)] for it in places])
+    columns = [Column("file"), Column("path"), Column("", least=12)]
+    table(command.out, columns, [[it.role, str(it.path), _state(it)] for it in places])
     return 0
 
 

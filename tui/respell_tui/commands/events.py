@@ -18,6 +18,7 @@ from respell_tui.output import json_text
 from respell_tui.text import fit, width
 
 _LOOK_S = 0.1
+_LEAST_TEXT = 30  # terminal columns for arguments and outcome
 _STYLES = {
     "lifecycle": ("cyan",), "output": ("dim",), "limit": ("yellow",), "edit": ("yellow",),
 }  # fmt: skip
@@ -128,11 +129,17 @@ class _Line:
         took = event.duration_s or 0.0
         lasted = f"({seconds(took)})" if took >= 0.001 else ""
         place = f"{event.source}:{event.line}" if event.source else ""
+        name = event.name
         if self._columns is not None:
-            taken = len(head) + sum(width(one) + 2 for one in (event.name, lasted, place) if one)
-            what, ended = _share(what, ended, self._columns - taken)
+            name = fit(name, max(self._columns - len(head), 1))
+            room = self._columns - len(head) - width(name)
+            # Where there is little room, what happened counts more than where and how long.
+            place = place if room - width(place) - width(lasted) >= _LEAST_TEXT else ""
+            lasted = lasted if room - width(place) - width(lasted) >= _LEAST_TEXT else ""
+            room -= sum(width(one) + 2 for one in (lasted, place) if one)
+            what, ended = _share(what, ended, room)
         failed = ("red",) if event.error is not None else ()
-        line = [head, out.paint(event.name, *(failed or _STYLES.get(event.kind, ())))]
+        line = [head, out.paint(name, *(failed or _STYLES.get(event.kind, ())))]
         for text, styles in (
             (what, ()),
             (ended, failed or (() if event.ended else ("yellow",))),
@@ -145,8 +152,8 @@ class _Line:
 
 
 def _share(what: str, ended: str, room: int) -> tuple[str, str]:
-    """Return two texts cut so that they fit beside each other."""
-    room = max(room - 4, 20)
+    """Return two texts cut so that they fit beside each other, with two blanks before each."""
+    room = max(room - sum(2 for one in (what, ended) if one), 0)
     if width(what) + width(ended) > room:
         ended = fit(ended, max(room - width(what), room // 2))
         what = fit(what, room - width(ended))

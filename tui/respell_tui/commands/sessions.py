@@ -24,8 +24,19 @@ from respell_tui.describe import (
     state_word,
     style_of,
 )
-from respell_tui.output import fields, table
+from respell_tui.output import Column, fields, table
 from respell_tui.printing import Printer
+
+
+_COLUMNS = (
+    Column("id"),
+    Column("name", least=12),
+    Column("status"),
+    Column("events", right=True, leave=2),
+    Column("artifacts", right=True, leave=1),
+    Column("changed", right=True),
+    Column("", least=12),
+)
 
 
 def list_(command: Command) -> int:
@@ -85,8 +96,7 @@ def _table(command: Command, store: Store, sessions: list[SessionRecord]) -> Non
                 session.id, session.name, word, str(session.events), str(session.artifacts),
                 rfc3339(session.updated_at), remark(session),
             ])  # fmt: skip
-    headers = ["id", "name", "status", ">events", ">artifacts", ">changed", ""]
-    table(out, headers, rows)
+    table(out, _COLUMNS, rows)
 
 
 def show(command: Command) -> int:
@@ -105,7 +115,7 @@ def show(command: Command) -> int:
 
 
 def _show_output(command: Command, store: Store, session: SessionRecord) -> None:
-    show_ = Printer(command)
+    show_ = Printer(command, live=False)
     for _, body in store.history.records(session.key):
         record = Record.unpack(body)
         if record.part is Part.EFFECT and record.name.startswith(("output.", "log.")):

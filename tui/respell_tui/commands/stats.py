@@ -11,7 +11,7 @@ from respell.analytics import (
 )
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count, seconds
-from respell_tui.output import fields, table
+from respell_tui.output import Column, fields, table
 
 
 def stats(command: Command) -> int:
@@ -102,7 +102,9 @@ def _table(command: Command, effects: dict[str, EffectStats]) -> None:
         ]
         for name, one in ordered
     ]
-    table(command.out, ["effect", ">count", ">failed", ">open", ">time", ">longest"], rows)
+    numbers = ("count", "failed", "open", "time", "longest")
+    columns = [Column("effect", least=20), *(Column(title, right=True) for title in numbers)]
+    table(command.out, columns, rows)
 
 
 def _dollars(cost: float) -> str:

@@ -241,10 +241,14 @@ def test_output_has_no_outcome_to_edit(script: Any, store: Store) -> None:
         respell.fork(done.session, store=store, at=2, outcome=5)
 
 
-def test_a_simulation_takes_no_longer_than_the_session_may(script: Any, store: Store) -> None:
+def test_a_simulation_takes_no_longer_than_the_session_may(
+    script: Any, store: Store, tmp_path: Path
+) -> None:
     stopped = script("print(1) while true do end", limits={"max_duration": 0.5})
+    other = tmp_path / "other.lua"
+    other.write_text("while true do end print(1)")
     with pytest.raises(LimitReached, match="max_duration"):
-        respell.replay(stopped.session, store=store, mode="simulate")
+        respell.replay(stopped.session, store=store, mode="simulate", script=other)
 
 
 def test_an_error_that_is_a_table_replays_as_identical(script: Any, store: Store) -> None:

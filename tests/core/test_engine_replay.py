@@ -82,6 +82,52 @@ def test_replay_stops_after_the_event_it_is_told(story: Any, store: Store) -> No
     assert part.events_replayed < respell.replay(story.session, store=store).events_replayed
 
 
+def test_a_part_counts_what_is_compared_in_it(story: Any, store: Store) -> None:
+    assert respell.replay(story.session, store=store, first=3, last=4).events_replayed == 2
+    whole = respell.replay(story.session, store=store)
+    later = respell.replay(story.session, store=store, first=4)
+    assert later.events_replayed == whole.events_replayed - 2  # event 1 is none of the script's
+    same = respell.replay(story.session, store=store, mode="simulate")
+    assert same.events_replayed == whole.events_replayed
+
+
+@pytest.mark.parametrize("mode", ["exact", "modified", "simulate"])
+@pytest.mark.parametrize("wanted", ["suspended", "completed", "failed", "archived"])
+def test_a_script_that_had_not_ended_is_replayed_to_its_last_event(
+    script: Any, store: Store, mode: Any, wanted: str
+) -> None:
+    stopped = script("print(1) while true do end", limits={"max_duration": 0.2})
+    handle = respell.session(stopped.session, store=store)
+    # Nothing but the last event ends the replay.
+    store.sessions.update(stopped.session.key, limits={})
+    if wanted == "failed":
+        handle.fail("it hung")
+    elif wanted != "suspended":
+        handle.complete()
+    if wanted == "archived":
+        handle.archive()
+    session = store.sessions.get(stopped.session.key)
+    assert session.status == wanted
+    again = replay(store, session, mode=mode, timeout_s=20)
+    assert again.identical, again.divergence
+    assert again.events_replayed == 1
+
+
+def test_what_comes_after_a_recorded_end_diverges(
+    script: Any, store: Store, tmp_path: Path
+) -> None:
+    done = script("print(1)")
+    other = tmp_path / "other.lua"
+    other.write_text("print(1) print(2)")
+    result = respell.replay(done.session, store=store, script=other)
+    assert not result.identical
+    assert result.divergence is not None
+    assert result.divergence["found"]["args"] == {"text": "2"}
+    assert result.divergence["expected"] is None
+    respell.session(done.session, store=store).archive()
+    assert not respell.replay(done.session.id, store=store, script=other).identical
+
+
 def test_another_script_is_followed_to_the_first_divergence(
     story: Any, store: Store, tmp_path: Path
 ) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from respell.engine.ledger import Ledger
+from respell.history.record import Part, Record
+from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import now_us
@@ -89,6 +91,23 @@ def close_session(
         )
         store.leases.release(session.key, lease)
     ledger.commit()
+
+
+def ended_by_itself(store: Store, session: SessionRecord) -> bool:
+    """Whether a session ended where its script did, and not by a word from outside.
+
+    Its last note says so: one from outside tells by whom it was ended.
+    """
+    if session.status not in ENDED:
+        return False
+    for seq in range(session.records, 0, -1):
+        _, body = next(store.history.records(session.key, seq, seq))
+        record = Record.unpack(body)
+        if record.part is not Part.NOTE:
+            return False
+        if record.name in ("lifecycle.complete", "lifecycle.fail"):
+            return "by" not in record.arguments()
+    return False
 
 
 def shown_error(text: object) -> str:

@@ -26,7 +26,7 @@ from respell.engine import effects
 from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.effects import EffectContext
-from respell.engine.ending import shown_error
+from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, known_id
@@ -45,7 +45,6 @@ from respell.errors import (
 )
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
-from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
@@ -54,6 +53,7 @@ Mode = Literal["exact", "modified", "simulate"]
 MODES: tuple[Mode, ...] = ("exact", "modified", "simulate")
 
 _LOOK_S = 0.05  # how soon a cancelled replay ends
+_CAUSED = (Part.EFFECT, Part.BEGIN, Part.INTENT)
 _NAME_AT = 27  # of a packed record: where its name begins, behind the byte of its length
 
 
@@ -125,7 +125,7 @@ def replay(
         edits: For `modified`: outcomes by event number.
         source: Another script to re-execute with; lines are not compared then.
         script: That script's path, as shown to people.
-        first: Event number from which on the trace is taken; None for the beginning.
+        first: Event number from which on events are traced and counted; None for the beginning.
         last: Event number to stop after; None for the end.
         count_lines: Run with a line hook that counts the script's lines.
         on_progress: Called with how many records of how many were re-executed.
@@ -153,7 +153,11 @@ def replay(
         program = program.with_source(source, os.path.basename(script) if script else None)
     stop = session.records if last is None else store.history.last_record_of(session.key, last)
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
-    replayer = _Replayer(store, session, stop, _Patience.of(session, timeout_s, cancel))
+    # Where a script ended by itself, how it ended is compared too.
+    to_its_end = last is None and ended_by_itself(store, session)
+    replayer = _Replayer(
+        store, session, stop, _Patience.of(session, timeout_s, cancel), trace_from, to_its_end
+    )
     init = program.init(
         session_id=known_id(store, session),
         trace=True,
@@ -162,8 +166,7 @@ def replay(
         edits=edits_of(store, session) or None,
         count_lines=count_lines,
         ask_all=mode == "simulate",
-        # Where a script ended by itself, how it ended is compared too.
-        stops_at_end=last is not None or session.status not in ENDED,
+        stops_at_end=not to_its_end,
     )
     if mode == "simulate":
         with tempfile.TemporaryDirectory(prefix="respell-simulate-") as folder:
@@ -245,12 +248,20 @@ class _Replayer:
     """One re-execution."""
 
     def __init__(
-        self, store: Store, session: SessionRecord, stop: int, patience: _Patience
+        self,
+        store: Store,
+        session: SessionRecord,
+        stop: int,
+        patience: _Patience,
+        trace_from: int,
+        to_its_end: bool,
     ) -> None:
         self._store = store
         self._session = session
         self._patience = patience
         self._stop = stop
+        self._trace_from = trace_from  # ordinal of the first event that counts
+        self._to_its_end = to_its_end  # the script ended by itself after the last record
         self._hooks = 0
         self._started = time.perf_counter()
         self._trace = blake3()
@@ -271,8 +282,10 @@ class _Replayer:
         if kind == Frame.FINISH:
             return self._finished(Status(payload[0]), values.decode(payload[1:]))
         report = values.decode(payload)
-        if report["kind"] == "frontier":
+        if report["kind"] == "frontier" and not (self._to_its_end and report.get("found")):
             return self._result(report, None)
+        if report["kind"] == "frontier":
+            report["what"] = "never recorded"
         if report["kind"] == "limit":
             raise WorkerFailed(f"the replay needs more memory than the session had: {report}")
         found = divergence(report, self._store, self._session)
@@ -280,8 +293,7 @@ class _Replayer:
 
     def _finished(self, status: Status, report: dict[str, Any]) -> ReplayResult:
         recorded = self._session
-        whole = self._stop >= recorded.records
-        if whole and recorded.status in ("completed", "failed"):
+        if self._to_its_end and recorded.status in ("completed", "failed"):
             same = (status is Status.OK) == (recorded.status == "completed")
             if same and status is Status.ERROR:
                 same = shown_error(report["message"]) == (recorded.error or {}).get("message")
@@ -307,10 +319,10 @@ class _Replayer:
     def _result(self, report: dict[str, Any], found: Divergence | None) -> ReplayResult:
         done = report.get("events", report.get("ordinal", 0))
         if found is not None:
-            done = max(0, done - 1)
+            done -= 1
         return ReplayResult(
             identical=found is None,
-            events_replayed=done,
+            events_replayed=max(0, done - (self._trace_from - 1)),
             hooks_replayed=self._hooks,
             external_effects=0,
             divergence=found.report if found else None,
@@ -343,7 +355,11 @@ class _Replayer:
         begin = int(Part.BEGIN)
         for batch in history:
             for body in batch:
-                if body[0] == begin and body[_NAME_AT : _NAME_AT + 9] == b"hook.call":
+                if (
+                    body[0] == begin
+                    and body[_NAME_AT : _NAME_AT + 9] == b"hook.call"
+                    and Record.unpack(body).ordinal >= self._trace_from
+                ):
                     self._hooks += 1
             yield batch
 
@@ -351,6 +367,8 @@ class _Replayer:
         """Run live, with recorded answers and a throw-away store."""
         channel = self._channel
         simulation = _Simulation(self._store, self._session, self._stop, program, folder, channel)
+        if not self._to_its_end:
+            simulation.stops_after = simulation.recorded
         try:
             channel.wait_ready()
             channel.begin(init, iter(()), live=True)
@@ -358,12 +376,13 @@ class _Replayer:
         finally:
             channel.close()
             simulation.close()
-        report: dict[str, Any] = {"events": simulation.heard}
+        report: dict[str, Any] = {"events": simulation.events}
         if kind == Frame.STOPPED and simulation.unknown is not None:
             found = divergence(
                 {"what": "never recorded", "found": simulation.unknown}, self._store, self._session
             )
-            report["events"] += 1
+        elif kind == Frame.STOPPED and simulation.over:
+            found = None
         elif kind == Frame.STOPPED:
             raise WorkerFailed(f"the simulation stopped: {values.decode(payload)}")
         else:
@@ -387,7 +406,9 @@ class _Simulation:
         self, store: Store, session: SessionRecord, stop: int, program: Program, folder: str,
         channel: Channel,
     ) -> None:  # fmt: skip
-        self.heard = self.hooks = 0
+        self.events = self.hooks = 0
+        self.heard = self.recorded = 0  # what begins an event or is performed
+        self.stops_after: int | None = None  # as much: the script had not ended there
         self.unknown: dict[str, Any] | None = None
         self.outputs: list[bytes] = []
         self.recorded_outputs: list[bytes] = []
@@ -401,6 +422,11 @@ class _Simulation:
         self._touched = False
         self._fill(store, session, stop)
 
+    @property
+    def over(self) -> bool:
+        """Whether all was heard of a script that had not ended."""
+        return self.stops_after is not None and self.heard >= self.stops_after
+
     def close(self) -> None:
         self._overlay.close()
 
@@ -408,6 +434,7 @@ class _Simulation:
         opened: dict[int, Record] = {}
         for _, body in store.history.records(session.key, 1, stop):
             record = Record.unpack(body)
+            self.recorded += record.part in _CAUSED
             if record.part is Part.INTENT:
                 opened[record.ordinal] = record
             elif record.part is Part.OUTCOME and record.ordinal in opened:
@@ -422,13 +449,14 @@ class _Simulation:
         self._stock[name, args].append(Outcome(record.status, record.outcome))
 
     def hear(self, kind: int, caused: Caused) -> bool:
-        """Answer one frame; False when the call was never recorded."""
-        self.heard += caused.part is not Part.END
+        """Answer one frame; False when the call was never recorded, or nothing more was."""
+        self.heard += caused.part in _CAUSED
+        self.events = max(self.events, caused.ordinal)
         if kind == Frame.RECORD:
             self.hooks += caused.part is Part.BEGIN and caused.name == "hook.call"
             if caused.name.startswith("output."):
                 self.outputs.append(caused.args)
-            return True
+            return not self.over
         outcome = self._outcome(caused)
         if outcome is None:
             self.unknown = {
@@ -437,7 +465,7 @@ class _Simulation:
             }  # fmt: skip
             return False
         self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
-        return True
+        return not self.over
 
     def _outcome(self, caused: Caused) -> Outcome | None:
         stock = self._stock.get((caused.name, caused.args))

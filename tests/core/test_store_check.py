@@ -11,6 +11,7 @@ from typing import Any
 
 import apsw
 import pytest
+from blake3 import blake3
 
 from care import (
     Clock,
@@ -30,6 +31,7 @@ from respell.store import Store
 from respell.store.care.checking import check
 from respell.store.care.collecting import collect
 from respell.store.care.findings import Finding
+from respell.store.care.inspection import Inspection
 from respell.store.database import define_functions
 from respell.store.sums import SUMMED
 from store_children import effect, run_code
@@ -450,10 +452,44 @@ def test_one_piece_of_a_large_file_is_named_with_what_needs_it(tmp_path: Path) -
         assert "needed by artifact 'large' version 1" in finding.what
         pieces[9].unlink()
         report = check(store, read_data=True, repair=True)
-        assert sorted(it.blob for it in report.findings) == sorted((pieces[7].name, pieces[9].name))
-        assert "lacks its piece" in only(check(store).findings).what
+        found = {(it.kind, it.blob): it for it in report.findings}
+        whole = store.artifacts.list()[0].content_hash.hex()
+        assert found.keys() == {
+            ("blob.damaged", pieces[7].name),
+            ("blob.damaged", pieces[9].name),
+            ("blob.damaged", whole),
+            ("artifact.content", whole),
+        }
+        assert "lacks its piece" in found["blob.damaged", whole].what
+        lost = found["artifact.content", whole]
+        assert "artifact 'large' version 1" in lost.what
+        assert "has lost its content" in lost.what
+        assert not lost.repaired
+        assert not report.ok
+        assert kinds(check(store, repair=True)) == ["artifact.content"]  # the same, once more
         store.blobs.put(content)
         assert check(store, read_data=True).findings == []
+
+
+@pytest.mark.parametrize("read_data", [False, True])
+def test_a_repair_says_which_event_has_lost_its_content_for_good(
+    tmp_path: Path, read_data: bool
+) -> None:
+    value = os.urandom(9_000_000)
+    with Store(tmp_path / "store") as store:
+        session = session_of(store, "one")
+        append(store, session.key, 2)
+        append(store, session.key, 1, outcome=values.encode(value))
+        pieces = [path for path in (store.path / "objects").rglob("*") if path.is_file()]
+        pieces[0].unlink()
+        pieces[1].chmod(0o600)
+        os.truncate(pieces[1], 10)
+        report = check(store, read_data=read_data, repair=True)
+        assert not report.ok
+        (lost,) = (it for it in report.findings if it.kind == "reference.missing")
+        assert f"session {session.id} (event 3) refers to blob" in lost.what
+        assert not lost.repaired
+        assert not check(store, repair=True).ok
 
 
 def test_what_is_no_blob_is_moved_out_of_their_folder(folder: Path) -> None:
@@ -603,4 +639,139 @@ def test_a_store_of_the_first_version_is_healthy_and_stays_so(tmp_path: Path) ->
         assert after.findings == []
         assert (after.sessions, after.records) == (before.sessions, before.records)
         append(store, store.sessions.list()[0].key, 1)
+        assert check(store, read_data=True).findings == []
+
+
+# Beside writers --------------------------------------------------------------------------
+
+
+def just_before_the_repair(monkeypatch: pytest.MonkeyPatch, do: Callable[[], Any]) -> None:
+    """Let another process do something after damage was found, and before it is put right."""
+    mended = Inspection._mended
+
+    def after(*args: Any) -> Any:
+        monkeypatch.setattr(Inspection, "_mended", mended)
+        do()
+        return mended(*args)
+
+    monkeypatch.setattr(Inspection, "_mended", after)
+
+
+@pytest.mark.parametrize("size", [9_000, 600_000, 9_000_000])
+def test_content_that_was_just_stored_again_is_not_taken_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    content = os.urandom(size)
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        session = session_of(store, "one")
+        address = artifact_of(store, session.key, "a", content).content_hash
+        database = store._database
+        if size == 600_000:
+            store.blobs.path(address).unlink()
+        elif size > 600_000:
+            piece = store.blobs.stored(address).chunks[-1]
+            store.blobs.path(piece).unlink()
+        else:
+            database.write("DELETE FROM blob_data")
+            database.write("DELETE FROM blobs")
+            database.write(
+                "INSERT INTO blobs (id, hash, size, stored_size, codec, place, touched)"
+                " VALUES (1, ?, 9000, 9000, 0, 0, 0)",
+                (address,),
+            )
+            monkeypatch.setattr(
+                other.blobs, "is_stored", lambda _: False
+            )  # its bytes are lost, not its row
+        just_before_the_repair(monkeypatch, lambda: other.blobs.put(content))
+        assert check(store, repair=True).findings == []
+        assert other.blobs.get(address) == content
+        assert check(store, read_data=True).findings == []
+
+
+def test_a_stray_whose_number_was_given_to_a_new_blob_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        store._database.write("INSERT INTO blob_data (id, data) VALUES (1, x'00')")
+        just_before_the_repair(monkeypatch, lambda: other.blobs.put(b"precious"))
+        assert check(store, repair=True).findings == []
+        assert other.blobs.get(blake3(b"precious").digest()) == b"precious"
+
+
+def test_rows_of_nobody_whose_key_was_given_to_a_new_session_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        session_of(store, "one")
+        store._database.write("INSERT INTO inbox (session, kind, payload, posted_at)"
+                              " VALUES (2, 'suspend', x'c0', 0)")  # fmt: skip
+
+        def begin() -> None:
+            assert session_of(other, "two").key == 2
+            append(other, 2, 3)
+
+        just_before_the_repair(monkeypatch, begin)
+        assert check(store, repair=True).findings == []
+        assert store.sessions.get(2).records == 3
+        assert store._database.value("SELECT count(*) FROM inbox WHERE session = 2") == 1
+
+
+def test_a_history_another_repair_has_cut_is_not_cut_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store") as store:
+        session = session_of(store, "one")
+        append(store, session.key, 6)
+    changed(
+        tmp_path / "store", "UPDATE records SET body = CAST(body || x'00' AS BLOB) WHERE seq = 4"
+    )
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+
+        def mend_and_go_on() -> None:
+            assert check(other, read_data=True, repair=True).ok
+            append(other, session.key, 5)
+
+        just_before_the_repair(monkeypatch, mend_and_go_on)
+        assert check(store, read_data=True, repair=True).findings == []
+        assert store.sessions.get(session.key).records == 3 + 5
+        assert check(store, read_data=True).findings == []
+
+
+def test_counters_are_set_to_what_there_is_by_then(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(folder, "UPDATE sessions SET events = 1 WHERE name = 'two'")
+    with Store(folder) as store, Store(folder) as other:
+        two = store.sessions.find("two")
+
+        def mend_and_go_on() -> None:
+            assert check(other, repair=True).ok
+            append(other, two.key, 2)
+
+        just_before_the_repair(monkeypatch, mend_and_go_on)
+        assert check(store, repair=True).findings == []
+        assert store.sessions.get(two.key).records == two.records + 2
+        assert check(store, read_data=True).findings == []
+
+
+def test_a_row_that_was_set_again_is_not_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed(folder, "UPDATE sessions SET metadata = x'ff', usage = '{' WHERE name = 'one'")
+    with Store(folder) as store, Store(folder) as other:
+        key = store._database.value("SELECT key FROM sessions WHERE name = 'one'")
+        fields = {"metadata": {"new": 1}, "usage": {"operations": 3}}
+        just_before_the_repair(monkeypatch, lambda: other.sessions.update(key, **fields))
+        assert check(store, read_data=True, repair=True).findings == []
+        assert store.sessions.get(key).metadata == {"new": 1}
+
+
+def test_two_columns_that_can_not_be_read_are_replaced_at_once(folder: Path) -> None:
+    changed(
+        folder,
+        "UPDATE artifacts SET name = CAST(x'ff41' AS TEXT), description = CAST(x'ff' AS TEXT)"
+        " WHERE name = 'small.txt'",
+    )
+    with Store(folder) as store:
+        assert check(store, read_data=True, repair=True).ok
         assert check(store, read_data=True).findings == []

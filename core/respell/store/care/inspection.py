@@ -36,11 +36,15 @@ class Mend:
         promise: What `respell check --repair` does, after these words.
         do: Does it; returns what was done, and what is left to do.
         key: Key of the session that is changed by it; 0 for none. It must not be held.
+        still: Whether the damage is still there. Asked in the transaction that puts it right,
+            because others may have stored the content again, or a new session has got the key.
+            Not needed where `do` looks at everything anew.
     """
 
     promise: str
     do: Callable[[], str]
     key: int = 0
+    still: Callable[[], bool] = lambda: True
 
 
 class Inspection:
@@ -54,6 +58,7 @@ class Inspection:
         damaged: Where repairs put what they take out.
         verified: Addresses of blobs whose bytes were read already.
         cut: Keys of sessions whose histories were cut.
+        taken_out: How many blobs were taken out, because they were damaged.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Inspection:
         self.damaged = Damaged(self.database.folder / "damaged")
         self.verified: set[bytes] = set()
         self.cut: set[int] = set()
+        self.taken_out = 0
         self._repair = repair
         self._on_progress = on_progress
         self._done = self._total = 0
@@ -100,13 +106,17 @@ class Inspection:
     ) -> None:
         """Report something, and put it right where that is wanted and safe.
 
-        What is about a session that was deleted meanwhile is no finding.
+        What is about a session that was deleted meanwhile is no finding, and neither is what
+        turns out to be right again when it is about to be put right.
         """
         if session and kind != GONE and self._is_gone(session):
             return
         repaired = False
         if mend is not None and self._repair:
-            repaired, advice = self._mended(mend, advice)
+            outcome = self._mended(mend, advice, session)
+            if outcome is None:
+                return
+            repaired, advice = outcome
         elif mend is not None:
             advice = f"`respell check --repair` {mend.promise}. {advice}".rstrip()
         self._listed[kind] += 1
@@ -127,18 +137,26 @@ class Inspection:
         )
         return not rows and "\\" not in session and "sessions" not in self._unreadable
 
-    def _mended(self, mend: Mend, advice: str) -> tuple[bool, str]:
+    def _mended(self, mend: Mend, advice: str, session: str) -> tuple[bool, str] | None:
+        """Put something right; None if there is nothing to put right any more."""
         try:
             with self.database:
+                if mend.key and not self._is_still_of(mend.key, session):
+                    return None
                 holder = self.store.leases.holder(mend.key) if mend.key else None
                 if holder is not None:
                     return False, (
                         f"it was left as it is, because {holder} holds the session: "
                         "`respell suspend` it and check again"
                     )
-                return True, mend.do()
+                return (True, mend.do()) if mend.still() else None
         except (RespellError, OSError, apsw.Error) as error:
             return False, f"the repair failed ({error}). {advice}".rstrip()
+
+    def _is_still_of(self, key: int, session: str) -> bool:
+        """Whether a key is still that session's: a free one may be given to a new one."""
+        name = self.database.value("SELECT CAST(id AS BLOB) FROM sessions WHERE key = ?", (key,))
+        return name is not None and text_of(name) == session
 
     def take_for_mended(self, kind: str) -> None:
         """Note that a repair of one finding has put all others of its kind right, too."""

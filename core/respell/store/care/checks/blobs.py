@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,11 +25,13 @@ _LEFT_ALONE = 3600 * SECOND
 
 _AGAIN = "Store its content once more, or restore it from a backup"
 
-_ROWS = f"""
+_SELECT = """
     SELECT id, hash, size, stored_size, codec, place,
         (SELECT length(data) FROM blob_data WHERE blob_data.id = blobs.id)
-    FROM blobs WHERE id > ? ORDER BY id LIMIT {_AT_ONCE}
+    FROM blobs
 """
+_ROWS = f"{_SELECT} WHERE id > ? ORDER BY id LIMIT {_AT_ONCE}"
+_ROW = f"{_SELECT} WHERE id = ?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +54,22 @@ def check_blobs(it: Inspection) -> None:
     it.expect(it.report.blobs)
     # Lists first: reading them verifies their chunks, which need not be read again then.
     _each(it, lists=True)
-    _each(it, lists=False)
+    if _each(it, lists=False):
+        _each(it, lists=True, again=True)  # those that have just lost pieces for good
     _check_strays(it)
     _check_files(it)
 
 
-def _each(it: Inspection, *, lists: bool) -> None:
-    last = 0
+def _each(it: Inspection, *, lists: bool, again: bool = False) -> int:
+    """Check all lists, or all other blobs; return how many were taken out."""
+    last, before = 0, it.taken_out
     while rows := it.rows("blobs", _ROWS, (last,)):
         last = rows[-1][0]
         for row in (_Row(*columns) for columns in rows):
             if lists == (row.place == CHUNKED):
                 _check(it, row)
-                it.progress()
+                it.progress(0 if again else 1)
+    return it.taken_out - before
 
 
 def _check(it: Inspection, row: _Row) -> None:
@@ -83,6 +89,7 @@ def _check(it: Inspection, row: _Row) -> None:
         Mend(
             "moves what is left of it to damaged/, so that it can be stored again",
             lambda: _take_out(it, row, path),
+            still=_is_still_damaged(it, row),
         ),
         blob=row.hash,
         path=where,
@@ -140,8 +147,18 @@ def _inline(it: Inspection, row: _Row) -> bytes | None:
 
 
 def _wrong_list(it: Inspection, row: _Row) -> str:
+    wrong = _wrong_form(it, row)
+    return wrong or (_wrong_pieces(it, row) if _is_read(it, row) else "")
+
+
+def _chunks(row: _Row, data: bytes) -> list[bytes]:
+    return StoredBlob(row.hash, row.size, row.codec, data[_HASH_SIZE:]).chunks
+
+
+def _wrong_form(it: Inspection, row: _Row) -> str:
+    """Return what is wrong with a list of pieces, apart from what they hold."""
     data = _inline(it, row) or b""
-    chunks = StoredBlob(row.hash, row.size, row.codec, data[_HASH_SIZE:]).chunks
+    chunks = _chunks(row, data)
     if blake3(data[_HASH_SIZE:]).digest() != data[:_HASH_SIZE]:
         return "is not what was written: its list of pieces is damaged"
     if len(chunks) != -(-row.size // CHUNK_SIZE):
@@ -149,18 +166,35 @@ def _wrong_list(it: Inspection, row: _Row) -> str:
     for index, chunk in enumerate(chunks, 1):
         if not it.rows("blobs", "SELECT 1 FROM blobs WHERE hash = ?", (chunk,)):
             return f"lacks its piece {index} of {len(chunks)} ({chunk.hex()})"
-    return _wrong_pieces(it, row, chunks) if _is_read(it, row) else ""
+    return ""
 
 
-def _wrong_pieces(it: Inspection, row: _Row, chunks: list[bytes]) -> str:
+def _wrong_pieces(it: Inspection, row: _Row) -> str:
     whole = blake3()
-    for chunk in chunks:
+    for chunk in _chunks(row, _inline(it, row) or b""):
         try:
             whole.update(it.store.blobs.get(chunk))
         except (NotFound, StoreCorrupt):
             return ""  # a finding of its own, which names who needs the list
         it.verified.add(chunk)
     return "" if whole.digest() == row.hash else "is not what its pieces add up to"
+
+
+def _is_still_damaged(it: Inspection, row: _Row) -> Callable[[], bool]:
+    """Return what tells whether nobody has stored a blob again since it was looked at."""
+    is_list = row.place == CHUNKED
+    # What its pieces add up to is not asked again: with the same ones it is the same.
+    pieces = _inline(it, row) if is_list and not _wrong_form(it, row) else None
+
+    def still() -> bool:
+        found = it.database.row(_ROW, (row.id,))
+        if found is None or _Row(*found) != row:
+            return False
+        if pieces is not None:
+            return pieces == _inline(it, row)
+        return bool(_wrong_form(it, row) if is_list else _wrong(it, row))
+
+    return still
 
 
 def _take_out(it: Inspection, row: _Row, path: Path) -> str:
@@ -173,14 +207,18 @@ def _take_out(it: Inspection, row: _Row, path: Path) -> str:
         said = f"it is {it.damaged.keep(f'blob-{row.hash.hex()}', data)} now"
     it.database.write("DELETE FROM blob_data WHERE id = ?", (row.id,))
     it.database.write("DELETE FROM blobs WHERE id = ?", (row.id,))
+    it.taken_out += 1
     return f"{said}. {_AGAIN}"
 
 
 # What nothing knows ----------------------------------------------------------------------
 
 
+_BELONGS_TO_NONE = "id NOT IN (SELECT id FROM blobs)"
+
+
 def _check_strays(it: Inspection) -> None:
-    sql = "SELECT id FROM blob_data WHERE id NOT IN (SELECT id FROM blobs)"
+    sql = f"SELECT id FROM blob_data WHERE {_BELONGS_TO_NONE}"
     if "blobs" in it.unreadable_tables:
         return
     for (key,) in it.rows("blob_data", sql):
@@ -198,17 +236,24 @@ def _is_known(it: Inspection, name: str) -> bool:
 
 
 def _moving_stray(it: Inspection, key: int) -> Mend:
+    def still() -> bool:
+        sql = f"SELECT 1 FROM blob_data WHERE id = ? AND {_BELONGS_TO_NONE}"
+        return it.database.row(sql, (key,)) is not None
+
     def do() -> str:
         data = it.database.value("SELECT data FROM blob_data WHERE id = ?", (key,))
         path = it.damaged.keep(f"blob_data-{key}", data)
         it.database.write("DELETE FROM blob_data WHERE id = ?", (key,))
         return f"it is {path} now"
 
-    return Mend("moves it to damaged/", do)
+    return Mend("moves it to damaged/", do, still=still)
 
 
 def _moving(it: Inspection, path: Path) -> Mend:
-    return Mend("moves it to damaged/", lambda: f"it is {it.damaged.move(path)} now")
+    def still() -> bool:
+        return os.path.lexists(path) and not _is_known(it, path.name)
+
+    return Mend("moves it to damaged/", lambda: f"it is {it.damaged.move(path)} now", still=still)
 
 
 def _check_files(it: Inspection) -> None:

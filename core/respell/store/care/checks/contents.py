@@ -91,16 +91,17 @@ def check_contents(it: Inspection) -> None:
             _check(it, table, row)
 
 
+def _shown(table: _Table, name: str) -> str:
+    return f"CAST({name} AS BLOB)" if table.forms.get(name) in (_TEXT, _JSON) else name
+
+
 def _columns(table: _Table) -> list[str]:
     return list(dict.fromkeys((*SUMMED.get(table.name, ()), *table.forms)))
 
 
 def _rows(it: Inspection, table: _Table) -> Iterator[Sequence[Any]]:
     """Yield place, sum and columns of all rows; text comes as bytes, because it may be none."""
-    shown = [
-        f"CAST({name} AS BLOB)" if table.forms.get(name) in (_TEXT, _JSON) else name
-        for name in _columns(table)
-    ]
+    shown = [_shown(table, name) for name in _columns(table)]
     total = "sum" if table.name in SUMMED else "NULL"
     place = ", ".join(table.place)
     after = f"({place}) > ({', '.join('?' * len(table.place))})"
@@ -176,7 +177,14 @@ def _mend(
     wrong: dict[str, str],
     key: int,
 ) -> Mend | None:
-    where = " AND ".join(f"{one} = ?" for one in table.place)
+    # The place of a note is text, which may be damaged itself.
+    equal = "CAST({} AS BLOB) = ?" if table.name == "notes" else "{} = ?"
+    where = " AND ".join(map(equal.format, table.place))
+
+    def still() -> bool:
+        shown = ", ".join(_shown(table, one) for one in wrong)
+        row = it.database.row(f"SELECT {shown} FROM {table.name} WHERE {where}", place)
+        return row == tuple(columns[one] for one in wrong)
 
     def keep() -> str:
         parts = (f"{table.name}-{one}-{'-'.join(map(str, place))}" for one in wrong)
@@ -193,19 +201,20 @@ def _mend(
 
     def replace() -> str:
         said = keep()
-        for one in wrong:
-            plain = None
-            if table.forms[one] == _TEXT:
-                plain = columns[one].decode(errors="replace")
-            sql = f"UPDATE {table.name} SET {one} = ? WHERE {where}"
-            it.database.write(sql, (plain, *place))
+        plain = [
+            columns[one].decode(errors="replace") if table.forms[one] == _TEXT else None
+            for one in wrong
+        ]
+        # At once: a trigger sums the row up, and must not meet one that can't be read.
+        changes = ", ".join(f"{one} = ?" for one in wrong)
+        it.database.write(f"UPDATE {table.name} SET {changes} WHERE {where}", (*plain, *place))
         if table.name in SUMMED:
             total = sum_sql(table.name)
             it.database.write(f"UPDATE {table.name} SET sum = {total} WHERE {where}", place)
         return f"what can't be read was replaced or left out; {said}. {table.advice}"
 
     if table.removable:
-        return Mend("takes it out and keeps it in damaged/", remove, key)
+        return Mend("takes it out and keeps it in damaged/", remove, key, still)
     if _NEVER_MENDED.isdisjoint(wrong):
-        return Mend("replaces what can't be read, and keeps it in damaged/", replace, key)
+        return Mend("replaces what can't be read, and keeps it in damaged/", replace, key, still)
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from respell.errors import NotFound, StoreCorrupt
@@ -14,6 +15,7 @@ from respell.store.lineage import Segment
 
 _RESTORE = "Restore the store from a backup, or fork the session before this event"
 _NAMED = 20
+_END = 2**62
 _INTENT = Part.INTENT
 _CLOSING = frozenset((Part.OUTCOME, Part.END))
 
@@ -24,10 +26,12 @@ _COUNTERS = """
     FROM sessions AS s LEFT JOIN (
         SELECT session, count(*) AS count, min(seq) AS first, max(seq) AS last,
             max(ifnull(begun, number)) AS begun
-        FROM records GROUP BY session
+        FROM records WHERE {own} GROUP BY session
     ) AS r ON r.session = s.key
-    WHERE s.deleted = 0 OR (s.deleted = 1 AND s.key IN (SELECT fork_of FROM sessions))
+    WHERE {one} AND (s.deleted = 0 OR (s.deleted = 1 AND s.key IN (SELECT fork_of FROM sessions)))
 """
+_COUNTERS_OF_ALL = _COUNTERS.format(own="true", one="true")
+_COUNTERS_OF_ONE = _COUNTERS.format(own="session = ?1", one="s.key = ?1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class _Row:
 
 def check_histories(it: Inspection) -> None:
     """Check each session's own records, and that what it shares with others is there."""
-    rows = [_Row(*row) for row in it.rows("records", _COUNTERS)]
+    rows = [_Row(*row) for row in it.rows("records", _COUNTERS_OF_ALL)]
     it.report.sessions = len(rows)
     it.report.records = sum(row.count or 0 for row in rows)
     it.expect(it.report.records if it.read_data else len(rows))
@@ -107,48 +111,80 @@ def _beginning(it: Inspection, row: _Row) -> Link:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Miscount:
+    """What a session's row says of its history, and what there is instead.
+
+    Attributes:
+        what: What is wrong, as part of a sentence.
+        good: Where records are lost: the last one that stays; None where only counters differ.
+        counters: The right ones: records, events, hash at the end.
+    """
+
+    what: str
+    good: int | None
+    counters: tuple[int, int, bytes]
+
+
+def _miscount(it: Inspection, row: _Row) -> _Miscount | None:
+    """Compare what a session's row says of its history with the records there are.
+
+    Raises:
+        NotFound, StoreCorrupt: What it shares with others is not there.
+    """
+    begin = _beginning(it, row)
+    last, begun, head = row.last or begin.seq, row.begun or begin.number, row.hash or begin.head
+    own, counters = last - begin.seq, (last, begun, head)
+    if row.count is not None and (row.first != begin.seq + 1 or row.count != own):
+        what = f"of its records {begin.seq + 1} to {last} only {row.count} are there"
+        good = last if row.count == own else _without_gap(it, row.key, begin.seq)
+        return _Miscount(what, good, counters)
+    if row.records > last:
+        what = f"it should have {row.records} records, and its history ends at record {last}"
+        return _Miscount(what, last, counters)
+    if (row.records, row.events, row.head) == counters:
+        return None
+    what = (
+        f"its row says {row.records} records of {row.events} events, and there are "
+        f"{last} of {begun}, or another hash at the end"
+    )
+    return _Miscount(what, None, counters)
+
+
 def _check_counters(it: Inspection, row: _Row) -> None:
-    """Compare what a session's row says of its history with the records there are."""
     name = row.name
     try:
-        begin = _beginning(it, row)
+        found = _miscount(it, row)
     except (NotFound, StoreCorrupt) as error:
         what = f"the history of session {name}: {error}"
         it.found("history.damaged", what, _RESTORE, session=name)
         return
-    last, begun, head = row.last or begin.seq, row.begun or begin.number, row.hash or begin.head
-    own = last - begin.seq
-    if row.count is not None and (row.first != begin.seq + 1 or row.count != own):
-        what = f"of its records {begin.seq + 1} to {last} only {row.count} are there"
-        lost = True
-    elif row.records > last:
-        what = f"it should have {row.records} records, and its history ends at record {last}"
-        lost = True
-    elif (row.records, row.events, row.head) != (last, begun, head):
-        what = (
-            f"its row says {row.records} records of {row.events} events, and there are "
-            f"{last} of {begun}, or another hash at the end"
-        )
-        lost = False
-    else:
+    if found is None:
         return
-    if lost:
-        good = last if row.count == own else _without_gap(it, row.key, begin.seq)
+    if found.good is not None:
         it.found(
-            "history.incomplete", f"session {name} has lost records: {what}", _RESTORE,
-            _cut_mend(it, row.key, good), session=name,
+            "history.incomplete", f"session {name} has lost records: {found.what}", _RESTORE,
+            _cut_mend(it, row.key, found.good, lambda: _is_still(it, row.key, found)),
+            session=name,
         )  # fmt: skip
         return
 
     def do() -> str:
         it.database.write(
             "UPDATE sessions SET records = ?, events = ?, head_hash = ? WHERE key = ?",
-            (last, begun, head, row.key),
+            (*found.counters, row.key),
         )
         return "the counters were set to what there is"
 
-    mend = Mend("sets the counters to what there is", do, row.key)
-    it.found("session.counters", f"session {name}: {what}", "", mend, session=name)
+    mend = Mend(
+        "sets the counters to what there is", do, row.key, lambda: _is_still(it, row.key, found)
+    )
+    it.found("session.counters", f"session {name}: {found.what}", "", mend, session=name)
+
+
+def _is_still(it: Inspection, key: int, found: _Miscount) -> bool:
+    row = it.database.row(_COUNTERS_OF_ONE, (key,))
+    return row is not None and _miscount(it, _Row(*row)) == found
 
 
 def _without_gap(it: Inspection, key: int, begin: int) -> int:
@@ -163,7 +199,7 @@ def _without_gap(it: Inspection, key: int, begin: int) -> int:
     return begin if not found or found[0][0] is None else int(found[0][0])
 
 
-def _cut_mend(it: Inspection, key: int, good: int) -> Mend:
+def _cut_mend(it: Inspection, key: int, good: int, still: Callable[[], bool]) -> Mend:
     def do() -> str:
         keys, said = cut(it.store, it.damaged, key, good, it.name)
         it.cut.update(keys)
@@ -172,7 +208,7 @@ def _cut_mend(it: Inspection, key: int, good: int) -> Mend:
     promise = (
         f"cuts the history after record {good}, keeps the rest in damaged/ and suspends the session"
     )
-    return Mend(promise, do, key)
+    return Mend(promise, do, key, still)
 
 
 class _Chain:
@@ -269,9 +305,19 @@ class _Chain:
             what += f"; so are {self._bad - _NAMED} records more than are listed here"
         # Last, because it takes all of the others out as well.
         self._it.found(
-            "history.damaged", what, _RESTORE, _cut_mend(self._it, self._row.key, self._good),
+            "history.damaged", what, _RESTORE,
+            _cut_mend(self._it, self._row.key, self._good, self._is_still_damaged),
             session=self._name,
         )  # fmt: skip
+
+    def _is_still_damaged(self) -> bool:
+        """Whether the record after the last good one does not fit it: nobody has cut it off."""
+        history, key, good = self._it.store.history, self._row.key, self._good
+        link = Link(good, history.event_at(key, good), history.hash_at(key, good))
+        for seq, known, large, event, begun, body in history.chained(Segment(key, good, _END)):
+            whole = body if large is None else history.whole(key, seq, large, body)
+            return bool(link.misfit(seq, known, event, begun, whole))
+        return False
 
     def _check_open(self) -> None:
         """Compare the effects without outcome with their rows."""

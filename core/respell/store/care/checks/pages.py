@@ -169,7 +169,7 @@ def _definitions() -> dict[tuple[str, str], str]:
 def _redefine(it: Inspection, kind: str, name: str, text: str, there: bool) -> Mend:
     def do() -> str:
         if there:
-            it.database.execute(f"DROP {kind.upper()} {name}")
+            it.database.execute(f"DROP {kind.upper()} IF EXISTS {name}")
         it.database.execute(text)
         return f"the {kind} {name} was made anew"
 

@@ -6,13 +6,13 @@ import struct
 
 from respell.errors import NotFound, StoreCorrupt
 from respell.history.record import Part, Record
-from respell.store.blobs import Blobs
 from respell.store.care.checks.histories import open_effects_mend
 from respell.store.care.inspection import Inspection, Mend, text_of
 from respell.store.database import Row
 from respell.store.sessions import OWN_SCOPES, OWNED_TABLES
 
 _AGAIN = "Store its content once more, or restore it from a backup"
+_EVENTS_NAMED = 5
 _OWNED = ("records", *OWNED_TABLES)
 
 
@@ -83,10 +83,17 @@ def _check_kept(it: Inspection) -> None:
         "SELECT session, hash FROM blob_refs WHERE NOT EXISTS"
         " (SELECT 1 FROM blobs WHERE blobs.hash = blob_refs.hash)",
     ):
+        events = it.rows(
+            "records",
+            "SELECT DISTINCT number FROM records WHERE session = ? AND large IS NOT NULL"
+            f" AND instr(large, ?) LIMIT {_EVENTS_NAMED}",
+            (key, address),
+        )
+        named = f" (event {', '.join(str(event) for (event,) in events)})" if events else ""
         it.found(
             "reference.missing",
-            f"the history of session {it.name(key)} refers to blob {address.hex()}, which is not "
-            "in the store",
+            f"the history of session {it.name(key)}{named} refers to blob {address.hex()}, which "
+            "is not in the store",
             _AGAIN,
             session=it.name(key),
             blob=address,
@@ -95,31 +102,35 @@ def _check_kept(it: Inspection) -> None:
 
 def _check_large(it: Inspection) -> None:
     """Check that the large values of records are known to be needed."""
-    still = "SELECT 1 FROM records WHERE session = ? AND seq = ? AND instr(large, ?)"
     for key, seq, address in it.large_values():
         if it.rows(
             "blob_refs", "SELECT 1 FROM blob_refs WHERE (session, hash) = (?, ?)", (key, address)
         ):
             continue
-        if not it.rows("records", still, (key, seq, address)):
+        if not _is_large_value(it, key, seq, address):
             continue  # the session was deleted just now
         it.found(
             "reference.unlisted",
             f"a large value of record {seq} of session {it.name(key)} (blob {address.hex()}) is "
             "not listed among what its history refers to",
             "",
-            _keeping(it.store.blobs, address, key),
+            _keeping(it, key, seq, address),
             session=it.name(key),
             blob=address,
         )
 
 
-def _keeping(blobs: Blobs, address: bytes, key: int) -> Mend:
+def _is_large_value(it: Inspection, key: int, seq: int, address: bytes) -> bool:
+    sql = "SELECT 1 FROM records WHERE session = ? AND seq = ? AND instr(large, ?)"
+    return it.rows("records", sql, (key, seq, address)) != []
+
+
+def _keeping(it: Inspection, key: int, seq: int, address: bytes) -> Mend:
     def do() -> str:
-        blobs.keep(address, key)
+        it.store.blobs.keep(address, key)
         return "it was listed"
 
-    return Mend("lists it", do)
+    return Mend("lists it", do, still=lambda: _is_large_value(it, key, seq, address))
 
 
 def _check_open_effects(it: Inspection) -> None:
@@ -277,27 +288,33 @@ def _check_owners(it: Inspection) -> None:
                 "orphan.row",
                 f"the table {table} has rows of a session with key {key}, and there is none",
                 "",
-                _moving_rows(it, table, "session = ?", key),
+                _moving_rows(
+                    it, table, "session = ? AND session NOT IN (SELECT key FROM sessions)", key
+                ),
             )
 
 
 def _check_scopes(it: Inspection) -> None:
     for prefix in OWN_SCOPES:
+        nobodys = f"substr(scope, {len(prefix) + 1}) NOT IN (SELECT id FROM sessions)"
         for (scope,) in it.rows(
             "state",
-            "SELECT DISTINCT scope FROM state WHERE substr(scope, 1, ?1) = ?2"
-            " AND substr(scope, ?1 + 1) NOT IN (SELECT id FROM sessions)",
+            f"SELECT DISTINCT scope FROM state WHERE substr(scope, 1, ?1) = ?2 AND {nobodys}",
             (len(prefix), prefix),
         ):
             it.found(
                 "orphan.row",
                 f"there is state in the scope {scope!r}, and no such session",
                 "",
-                _moving_rows(it, "state", "scope = ?", scope),
+                _moving_rows(it, "state", f"scope = ? AND {nobodys}", scope),
             )
 
 
 def _moving_rows(it: Inspection, table: str, condition: str, value: int | str) -> Mend:
+    def still() -> bool:
+        sql = f"SELECT 1 FROM {table} WHERE {condition} LIMIT 1"
+        return it.database.row(sql, (value,)) is not None
+
     def do() -> str:
         columns = [
             name for (name,) in it.database.rows(f"SELECT name FROM pragma_table_info('{table}')")
@@ -307,4 +324,4 @@ def _moving_rows(it: Inspection, table: str, condition: str, value: int | str) -
         it.database.write(f"DELETE FROM {table} WHERE {condition}", (value,))
         return f"they are in {path} now"
 
-    return Mend("moves them to damaged/", do)
+    return Mend("moves them to damaged/", do, still=still)

@@ -20,6 +20,7 @@ from respell.history import diff as comparing
 from respell.history.diff import Difference
 from respell.sessions import building
 from respell.sessions.building import SessionBuilder
+from respell.sessions.creating import checked_words
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.sessions.session import Session, handles
 from respell.store import Durability, Store, default_folder
@@ -100,13 +101,18 @@ def run(
         How it ended. A script that fails is a result, not an exception.
 
     Raises:
-        UsageError: The script can't be read, or a limit or permission is unknown.
+        UsageError: The script can't be read, a limit or permission is unknown, or name, tags
+            or args are none that a session can have.
         LimitReached: So many sessions of the store run already that no more may.
         WorkerFailed: The Lua process could not start.
         StoreError: The store refused.
     """
     program = Program.from_file(
-        script, args=tuple(args), input=input, allow=tuple(allow), deny=tuple(deny)
+        script,
+        args=checked_words("run", "args", args),
+        input=input,
+        allow=checked_words("run", "allow", allow),
+        deny=checked_words("run", "deny", deny),
     )
     return running.start(
         store, program, script=os.fspath(script), name=name, tags=tags, limits=limits,
@@ -381,7 +387,10 @@ def import_(
     from respell.store.exchange.importing import import_session
 
     here = Path.cwd()
-    given = Permissions.from_flags(tuple(allow), tuple(deny), script_dir=here, cwd=here)
+    given = Permissions.from_flags(
+        checked_words("import", "allow", allow), checked_words("import", "deny", deny),
+        script_dir=here, cwd=here,
+    )  # fmt: skip
     permissions = (config or default()).permissions(given)
     return Session(
         store, import_session(store, Path(path), permissions=permissions, actor="python")

@@ -308,3 +308,39 @@ def test_the_store_is_looked_after(waiting: respell.Session, store: Store) -> No
     stats = respell.stats(store=store)
     assert stats.sessions["completed"] == 1
     assert stats.disk_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "n" * 300}, "name may have 255 bytes; this one has 300"),
+        ({"name": 5}, "name must be a string, not 5"),
+        ({"tags": [""]}, "tags[1] must not be empty"),
+        ({"tags": ["t" * 400]}, "tags[1] may have 255 bytes"),
+        ({"tags": "abc"}, "tags must be a list of strings, not the string 'abc'"),
+        ({"args": "abc"}, "args must be a list of strings, not the string 'abc'"),
+        ({"args": [1]}, "args[1] must be a string, not 1"),
+        ({"allow": "network"}, "allow must be a list of strings"),
+    ],
+)
+def test_a_run_checks_what_it_is_given_as_scripts_are_checked(
+    store: Store, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "script.lua").write_text("print(1)")
+    with pytest.raises(UsageError) as refused:
+        respell.run(tmp_path / "script.lua", store=store, **options)
+    assert said in str(refused.value)
+    assert respell.list_sessions(store=store) == []
+
+
+def test_a_fork_is_named_by_the_same_rules(waiting: respell.Session) -> None:
+    with pytest.raises(UsageError, match="255 bytes"):
+        waiting.fork(1, name="n" * 300)
+    waiting.update(name="ä" * 127)
+    assert len(waiting.fork(1).name.encode()) <= 255
+
+
+def test_a_store_has_one_of_two_durabilities(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="full, process"):
+        respell.open(tmp_path / "new", durability="x")  # type: ignore[arg-type]
+    assert not (tmp_path / "new").exists()

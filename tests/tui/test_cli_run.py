@@ -420,3 +420,20 @@ def test_the_only_call_in_doubt_needs_no_number(respell: CommandLine) -> None:
     again = respell("run", respell.script("print(1)"))
     nothing = respell("resume", session_of(again), "--retry", code=2)
     assert "nothing" in nothing.err
+
+
+def test_names_and_arguments_that_are_no_utf_8_reach_the_script(respell: CommandLine) -> None:
+    folder = respell.folder / "caf\udce9"
+    folder.mkdir()
+    (folder / "n\udcff.lua").write_text("""
+        print(args[1] == "\\xff", args[2])
+        Session.suspend()
+        print(args[1] == "\\xff", ...)
+    """)
+    words = ["run", "caf\udce9/n\udcff.lua", "--", "\udcff", "plain"]
+    assert respell(*words, code=3).out == "true\tplain\n"
+    shown = respell("show", "@last", "--json").json
+    assert shown["name"] == "n\\xff"
+    assert shown["args"] == [{"$bytes": "/w=="}, "plain"]
+    assert "true\t" in respell("resume", "@last", "--value", "1").out.replace("\udcff", "?")
+    respell("replay", "@last")

@@ -73,7 +73,10 @@ def test_what_is_not_there_yet_is_not_offered(respell: CommandLine) -> None:
         (["run"], "SCRIPT"),
         (["run", "nowhere.lua"], "nowhere.lua"),
         (["run", "nowhere.lua", "a"], "behind --"),
-        (["run", __file__, "--", "\udcff"], "not UTF-8"),
+        (["run", __file__, "--tag", "\udcff"], "UTF-8"),
+        (["run", __file__, "--tag", ""], "must not be empty"),
+        (["run", __file__, "--tag", "t" * 400], "255 bytes"),
+        (["run", __file__, "--name", "n" * 300], "255 bytes"),
         (["run", __file__, "--input", '"\\ud800"'], "surrogate"),
         (["resume"], "needs the ID of a session"),
         (["show", "abcd", "--frobnicate"], "--frobnicate"),
@@ -130,3 +133,18 @@ def test_the_documentation_has_no_command_that_is_not_there() -> None:
 def test_all_commands_explain_themselves(respell: CommandLine) -> None:
     for words, _ in parsers():
         assert respell(*words, "--help").out.startswith("usage: respell " + " ".join(words))
+
+
+def test_all_help_fits_80_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words, one in _all_parsers(commands.build(), ()):
+        too_wide = [line for line in one.format_help().splitlines() if len(line) > 80]
+        assert too_wide == [], words
+
+
+def _all_parsers(
+    parser: argparse.ArgumentParser, words: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    yield words, parser
+    for name, below in commands.subcommands(parser).items():
+        yield from _all_parsers(below, (*words, name))

@@ -18,11 +18,11 @@ ID_HELP = "an id, a unique prefix of 4 or more characters, a unique name, or @la
 
 _EPILOG = """\
 examples:
-  respell demo                          see it work: run, suspend, resume, replay
-  respell run script.lua -- one two     run a script as a new session
-  respell list                          what ran, and what waits for somebody
-  respell resume @last --value true     answer what a session waits for
-  respell replay @last                  re-execute it: is it identical?
+  respell demo                        see it work: run, suspend, resume, replay
+  respell run script.lua -- one two   run a script as a new session
+  respell list                        what ran, and what waits for somebody
+  respell resume @last --value true   answer what a session waits for
+  respell replay @last                re-execute it: is it identical?
 
 ID is an id, a unique prefix of 4 or more characters, a unique name, or @last.
 Sessions live in the folder of --store, else of RESPELL_STORE, else of

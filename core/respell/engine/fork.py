@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blake3 import blake3
@@ -24,10 +24,12 @@ from respell.engine.outcomes import fitting
 from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import check_executable, program_of
+from respell.engine.scope import check_scope
 from respell.engine.suspension import suspension_of
 from respell.errors import ArtifactNotFound, Divergence, EventNotFound, UsageError
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
+from respell.sessions.creating import checked_name, name_of_fork
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
 from respell.times import now_us
@@ -88,33 +90,29 @@ def fork(
         created_by: Who forks, as shown to people.
         config: The limits of the sessions that it creates again; None for the defaults.
         inside: This is part of a caller's transaction, so nothing here waits for the disk or
-            re-executes anything: the other script was checked before (`check_script`).
+            re-executes anything: that was done before (`check_fork`).
 
     Raises:
-        UsageError: The position is malformed, the event has no outcome to replace, or the
-            session was redacted.
+        UsageError: The position is malformed, the event has no outcome to replace, a variable
+            is not there, or the session was redacted.
         EventNotFound: The history has no such event.
         Divergence: The other script asks for something else before the position.
     """
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to fork")
     check_executable(session)
-    number, steps = parse_position(at)
-    if steps and not variables:
-        raise UsageError("line steps after the + are where variables are set; give --var NAME=JSON")
-    _check_variables(store, session, number, variables or {})
-    point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
-    if point.replaced is not None:
-        outcome = fitting(point.asked, outcome)
+    name = checked_name("fork", name) or name_of_fork(session.name)
+    plan = _Plan.of(store, session, at, outcome, variables or {}, source)
     program = program_of(store, session)
-    if source is not None and not inside:
-        check_script(store, session, source, script, number)
-    records = _own_records(store, session, point, outcome, variables or {}, steps, source)
+    if not inside:
+        _check(store, session, plan, script)
+    point, number, steps = plan.point, plan.point.number, plan.steps
+    records = plan.records
     with store.transaction():
         made = store.sessions.insert(
             SessionRecord(
                 id=new_id(),
-                name=name or f"{session.name} (fork)",
+                name=name,
                 description=session.description,
                 script=script or session.script,
                 script_hash=(session.script_hash if source is None else blake3(source).hexdigest()),
@@ -157,28 +155,108 @@ def fork(
     return store.sessions.get(made.key)
 
 
-def check_script(
+def check_fork(
+    store: Store,
+    session: SessionRecord,
+    *,
+    at: str,
+    outcome: Any = UNSET,
+    variables: Mapping[str, Any] | None = None,
+    source: bytes | None = None,
+    script: str | None = None,
+    cancel: threading.Event | None = None,
+) -> None:
+    """Make sure that a session can be forked like this, by re-executing it; see `fork`.
+
+    Args:
+        cancel: Ends the check early when it is set, by another thread.
+
+    Raises:
+        Divergence: The other script does something else up to the position; says what.
+        UsageError: A variable is not there, or as `fork` says.
+    """
+    plan = _Plan.of(store, session, at, outcome, variables or {}, source)
+    _check(store, session, plan, script, cancel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a fork shall be.
+
+    Attributes:
+        point: Where the shared records end.
+        steps: Line steps after it at which variables are set.
+        variables: Those, by name.
+        source: Another script; None for the original's.
+        records: What the fork's own history begins with.
+    """
+
+    point: _Point
+    steps: int
+    variables: Mapping[str, Any]
+    source: bytes | None
+    records: list[Record]
+
+    @classmethod
+    def of(
+        cls,
+        store: Store,
+        session: SessionRecord,
+        at: str,
+        outcome: Any,
+        variables: Mapping[str, Any],
+        source: bytes | None,
+    ) -> _Plan:
+        number, steps = parse_position(at)
+        if steps and not variables:
+            raise UsageError(
+                "line steps after the + are where variables are set; give --var NAME=JSON"
+            )
+        _check_variables(store, session, number, variables)
+        point = _Point.find(store, session, number, replacing=not isinstance(outcome, _Unset))
+        if point.replaced is not None:
+            outcome = fitting(point.asked, outcome)
+        elif steps and not point.answered:
+            raise UsageError(
+                f"event {number} has no answer yet, so no line steps come after it; "
+                f"fork at {number}"
+            )
+        records = _own_records(store, session, point, outcome, variables, steps, source)
+        return cls(point, steps, variables, source, records)
+
+
+def _check(
+    store: Store,
+    session: SessionRecord,
+    plan: _Plan,
+    script: str | None,
+    cancel: threading.Event | None = None,
+) -> None:
+    if plan.source is not None:
+        _check_script(store, session, plan.source, script, plan.point.number, cancel)
+    if plan.variables:
+        check_scope(
+            store,
+            session,
+            point=plan.point.asked,
+            last=plan.point.seq,
+            own=[one for one in plan.records if one.part is not Part.NOTE],
+            answered=plan.point.answered,
+            variables=plan.variables,
+            steps=plan.steps,
+            source=plan.source,
+            cancel=cancel,
+        )
+
+
+def _check_script(
     store: Store,
     session: SessionRecord,
     source: bytes,
     script: str | None,
     last: int,
-    *,
-    cancel: threading.Event | None = None,
+    cancel: threading.Event | None,
 ) -> None:
-    """Make sure that another script does the same up to an event.
-
-    Args:
-        store: Where the session is.
-        session: The session.
-        source: The other script.
-        script: Its path, as shown to people.
-        last: Number of that event.
-        cancel: Ends the check early when it is set.
-
-    Raises:
-        Divergence: It does something else; says what.
-    """
     found = replay(
         store, session, source=source, script=script, last=last, cancel=cancel
     ).divergence
@@ -208,12 +286,15 @@ def _check_variables(
 class _Point:
     """Where the shared records end."""
 
-    def __init__(self, number: int, seq: int, asked: Record, replaced: Record | None) -> None:
+    def __init__(
+        self, number: int, seq: int, asked: Record, replaced: Record | None, answered: bool
+    ) -> None:
         self.number = number
         self.seq = seq  # last shared record
         self.asked = asked  # the record that has the event's arguments
         self.ordinal = asked.ordinal
         self.replaced = replaced  # the record whose outcome is another in the fork
+        self.answered = answered  # the script has its outcome there
 
     @classmethod
     def find(cls, store: Store, session: SessionRecord, number: int, *, replacing: bool) -> _Point:
@@ -224,10 +305,11 @@ class _Point:
             )
         asked = parts[0][1]
         if not replacing:
-            return cls(number, parts[-1][0], asked, None)
+            answered = any(it.part in (Part.EFFECT, Part.OUTCOME) for _, it in parts)
+            return cls(number, parts[-1][0], asked, None, answered)
         for seq, record in parts:
             if answers_the_script(record):
-                return cls(number, seq - 1, asked, record)
+                return cls(number, seq - 1, asked, record, True)
         raise UsageError(
             f"event {number} ({asked.name}) has no outcome from outside that could be "
             "replaced; choose an effect"

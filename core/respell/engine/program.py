@@ -31,7 +31,8 @@ class Program:
     Attributes:
         name: Chunk name, as events and error messages show it (the file's name).
         source: The script's bytes.
-        args: The command line's arguments, `args` and `...` in the script.
+        args: The command line's arguments, `args` and `...` in the script; what is no UTF-8
+            in them as `os.fsdecode` gives it.
         input: The value of the global `input`.
         seed: Two 64-bit integers that seed `math.random`.
         script_dir: Folder that `require` looks in.
@@ -79,7 +80,7 @@ class Program:
         cwd = Path.cwd()
         script_dir = file.resolve().parent
         return cls(
-            name=file.name,
+            name=values.unicode(file.name),
             source=source,
             args=args,
             input=input,
@@ -99,7 +100,7 @@ class Program:
             {
                 "name": self.name,
                 "script": store.blobs.put(self.source),
-                "args": list(self.args),
+                "args": _as_lua(self.args),
                 "input": self.input,
                 "seed": list(self.seed),
                 "script_dir": os.fsencode(self.script_dir),
@@ -128,7 +129,7 @@ class Program:
             return cls(
                 name=recorded["name"],
                 source=store.blobs.get(script if isinstance(script, bytes) else script.encode()),
-                args=tuple(recorded.get("args") or ()),
+                args=tuple(os.fsdecode(one) for one in recorded.get("args") or ()),
                 input=recorded.get("input"),
                 seed=tuple(recorded["seed"]),
                 script_dir=Path(os.fsdecode(recorded["script_dir"])),
@@ -156,7 +157,7 @@ class Program:
             {
                 "name": self.name,
                 "source": self.source,
-                "args": list(self.args),
+                "args": _as_lua(self.args),
                 "input": self.input,
                 "seed": list(self.seed),
                 "session_id": session_id,
@@ -165,6 +166,19 @@ class Program:
                 **modes,
             }
         )
+
+
+def _as_lua(args: tuple[str, ...]) -> list[str | bytes]:
+    """Return arguments as scripts get them: those that are no UTF-8 as the bytes they are."""
+    return [one if one.isascii() else _text_or_bytes(one) for one in args]
+
+
+def _text_or_bytes(text: str) -> str | bytes:
+    try:
+        data = text.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return text  # half of a surrogate pair: no value can hold it, and that is told
+    return data if values.unicode(text) != text else text
 
 
 def read_script(file: Path) -> bytes:

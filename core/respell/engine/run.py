@@ -37,6 +37,7 @@ from respell.errors import (
 )
 from respell.history.record import Part, Record, Status
 from respell.security import Ask, Permissions
+from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord, new_id
@@ -182,10 +183,12 @@ def start(
             session.
 
     Raises:
-        UsageError: A limit is unknown or no positive number.
+        UsageError: A limit is unknown or no positive number, or the name or a tag is none
+            that a session can have.
         LimitReached: So many sessions run already that no more may; nothing was created.
     """
     config = config or default()
+    name, tags = checked_name("run", name), checked_tags("run", tags)
     program = _configured(program, config, os.path.realpath(store.path))
     session = SessionRecord(
         id=new_id(),
@@ -195,7 +198,7 @@ def start(
         script_hash=blake3(program.source).hexdigest(),
         args=list(program.args),
         input=program.input,
-        tags=list(dict.fromkeys(tags)),
+        tags=tags,
         metadata=dict(metadata or {}),
         limits={**config.session.limits.given(), **check_limits(limits or {})},
         created_by=created_by,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
-from respell.sessions.creating import record_of
+from respell.sessions.creating import plain, record_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
@@ -34,24 +34,12 @@ def create(store: Store, options: Mapping[str, Any]) -> Session:
     elif parent is not None:
         parent = store.sessions.find(parent).id
     for name in ("tags", "metadata", "limits"):
-        given[name] = _plain(given.get(name))
+        given[name] = plain(given.get(name))
     creator = given.pop("created_by", "python")
     record = record_of(call, given, creator=creator, parent=parent)
     made = store.sessions.insert(record)
     store.sync()
     return Session(store, made)
-
-
-def _plain(value: Any) -> Any:
-    """Return a collection in the form that options are checked in."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if value is None or isinstance(value, str | bytes | dict):
-        return value
-    try:
-        return list(value)
-    except TypeError:
-        return value
 
 
 class SessionBuilder:

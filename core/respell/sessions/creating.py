@@ -1,7 +1,12 @@
-"""Making sessions without program: the same options and rules from Lua and from Python."""
+"""What a new session may be called and have: the same rules on every way to make one.
+
+Scripts, Python and the command line make sessions without program (`record_of`) and
+sessions that run one (`checked_name`, `checked_tags`, `checked_words`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from respell.engine.effects.arguments import Arguments
@@ -16,6 +21,70 @@ OPTIONS = (
 
 MAX_TAG_BYTES = 255
 MAX_NAME_BYTES = 255
+
+
+def checked_name(call: str, name: str) -> str:
+    """Return the name of a session; it may be empty.
+
+    Args:
+        call: What the name was given to; begins every error.
+        name: The name.
+
+    Raises:
+        UsageError: It is no text, or too long.
+    """
+    return Arguments(call, {"name": name}).text("name", most=MAX_NAME_BYTES) or ""
+
+
+def checked_tags(call: str, tags: Iterable[str]) -> list[str]:
+    """Return the tags of a session, each once, in the order they were given.
+
+    Args:
+        call: What the tags were given to; begins every error.
+        tags: The tags.
+
+    Raises:
+        UsageError: They are no list, or one of them is empty, too long or has control
+            characters.
+    """
+    return Arguments(call, {"tags": plain(tags)}).texts("tags", most=MAX_TAG_BYTES)
+
+
+def checked_words(call: str, name: str, words: Iterable[str]) -> tuple[str, ...]:
+    """Return a list of any texts, such as a program's arguments.
+
+    Args:
+        call: What they were given to; begins every error.
+        name: What they are.
+        words: The texts.
+
+    Raises:
+        UsageError: They are no list of texts.
+    """
+    several, arguments = plain(words), Arguments(call, {})
+    if not isinstance(several, list):
+        raise arguments.wrong(name, "a list of strings", several)
+    for i, one in enumerate(several, 1):
+        if not isinstance(one, str):
+            raise arguments.wrong(f"{name}[{i}]", "a string", one)
+    return tuple(several)
+
+
+def name_of_fork(original: str) -> str:
+    """Return what a fork is called that nobody gave a name."""
+    suffix = " (fork)"
+    room = MAX_NAME_BYTES - len(suffix)
+    data = original.encode()
+    return (original if len(data) <= room else data[:room].decode(errors="ignore")) + suffix
+
+
+def plain(value: Any) -> Any:
+    """Return a collection in the form that options are checked in: a list, or a dict."""
+    if value is None or isinstance(value, str | bytes | bytearray | dict):
+        return value
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, Iterable) else value
 
 
 def record_of(call: str, options: object, *, creator: str, parent: str | None) -> SessionRecord:

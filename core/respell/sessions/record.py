@@ -184,7 +184,7 @@ def session_json(
         "interrupted": interrupted,
         "script": record.script,
         "script_hash": record.script_hash,
-        "args": list(record.args),
+        "args": [_argument(one) for one in record.args],
         "input": values.to_json(record.input),
         "tags": list(record.tags),
         "metadata": values.to_json(record.metadata),
@@ -204,6 +204,11 @@ def session_json(
             for it in in_doubt
         ],
     }
+
+
+def _argument(text: str) -> Any:
+    """Return an argument of the program; what is no UTF-8 in the form of bytes."""
+    return values.to_json(text if values.unicode(text) == text else os.fsencode(text))
 
 
 def _fields(value: dict[str, Any] | None, *names: str) -> dict[str, Any] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import apsw
 
@@ -55,6 +56,8 @@ class Database:
 
     def __init__(self, folder: Path, *, durability: Durability, create: bool) -> None:
         """Open `store.db` in this folder; for the errors see `Store`."""
+        if durability not in (levels := get_args(Durability)):
+            raise UsageError(f"durability {durability!r}: choose one of {', '.join(levels)}")
         version = sqlite_version()
         if tuple(map(int, version.split("."))) < _SAFE_SQLITE:  # pragma: no cover
             raise StoreError(
@@ -493,8 +496,16 @@ class Database:
                     self._sync_failed = error
                     raise self.faults.of_system(error, "write to") from error
             self._synced = committed
-            if heads or all_heads:
-                self.heads.write([*all_heads, *heads.values()])
+            self.heads.note_durable([*all_heads, *heads.values()])
+        if self.heads.has_durable:
+            # Not while `_sync_mutex` is held: who has this one may be waiting for that.
+            with self.mutex:
+                self.heads.write(self._names_of)
+
+    def _names_of(self, keys: Sequence[int]) -> dict[int, str]:
+        """Return the ids of those sessions that are there, by key."""
+        sql = "SELECT key, id FROM sessions WHERE key IN (SELECT value FROM json_each(?))"
+        return dict(self.rows(sql, (json.dumps(keys),)))
 
     def _all_heads(self) -> list[Head]:
         """Return where all histories end: for stores that have no file of that yet."""

@@ -19,7 +19,7 @@ from respell.store import Store
 from respell.times import now_us
 from respell_tui.commands.outcome import tell
 from respell_tui.commands.settling import settlements_of
-from respell_tui.context import BY, Command, json_option, pair, short, text_option
+from respell_tui.context import BY, Command, json_option, pair, short
 from respell_tui.describe import session_object
 from respell_tui.detach import detached
 from respell_tui.permission import asker
@@ -56,7 +56,7 @@ def program_from(command: Command) -> Program:
     args = command.args
     return Program.from_file(
         args.script,
-        args=tuple(text_option(word, f"argument {word!r}") for word in args.script_args),
+        args=tuple(args.script_args),
         input=None if args.input is None else json_option(args.input, "--input"),
         allow=tuple(args.allow),
         deny=tuple(args.deny),

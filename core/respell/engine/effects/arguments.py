@@ -116,12 +116,14 @@ class Arguments:
             raise UsageError(f"{self.call}: {name} must be UTF-8 text; these bytes are not")
         if not isinstance(value, str):
             raise self.wrong(name, "a string", value)
+        try:
+            size = len(value.encode())
+        except UnicodeEncodeError:
+            raise UsageError(f"{self.call}: {name} must be UTF-8 text, not {value!a}") from None
         if not value and not empty:
             raise UsageError(f"{self.call}: {name} must not be empty")
-        if most is not None and len(value.encode()) > most:
-            raise UsageError(
-                f"{self.call}: {name} may have {most} bytes; this one has {len(value.encode())}"
-            )
+        if most is not None and size > most:
+            raise UsageError(f"{self.call}: {name} may have {most} bytes; this one has {size}")
         return value
 
     def texts(self, name: str, *, most: int) -> list[str]:

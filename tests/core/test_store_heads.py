@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from care import append, kinds, session_of, writer_of
+from respell.sessions.changes import end_session
 from respell.store import Store
 from respell.store.care.checking import check
+from respell.store.exchange.exporting import export_session
+from respell.store.exchange.importing import import_session
 from respell.store.heads import SLOT_SIZE, DamagedSlot, Head
 from store_children import effect
 
@@ -153,3 +157,82 @@ def test_a_file_of_heads_that_can_not_be_written_fails_no_commit(tmp_path: Path)
         append(store, session.key, 2)
         assert store.sessions.get(session.key).records == 2
         assert kinds(check(store)) == ["heads.damaged"]
+
+
+def test_a_session_that_is_imported_again_is_witnessed_again(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        session = session_of(store, "one")
+        append(store, session.key, 3)
+        export_session(store, session, tmp_path / "one.export")
+        store.sessions.delete(session.key)
+        store.sync()
+        assert list(store._database.heads.read()) == []
+        again = import_session(store, tmp_path / "one.export")
+        append(store, again.key, 2)
+        (head,) = store._database.heads.read()
+        assert isinstance(head, Head)
+        assert (head.session, head.records) == (session.id, store.sessions.get(again.key).records)
+
+
+def while_it_waits_for_the_disk(
+    store: Store, monkeypatch: pytest.MonkeyPatch, do: Callable[[], object]
+) -> None:
+    """Do something between a commit and the end of the wait for the disk."""
+    wait = store._database._wal.sync
+
+    def waiting() -> None:
+        monkeypatch.setattr(store._database._wal, "sync", wait)
+        do()
+        wait()
+
+    monkeypatch.setattr(store._database._wal, "sync", waiting)
+
+
+def test_a_session_deleted_before_its_end_was_durable_is_not_missed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        session = session_of(store, "one")
+        append(store, session.key, 3)
+        while_it_waits_for_the_disk(store, monkeypatch, lambda: other.sessions.delete(session.key))
+        ended = end_session(store, session, "completed")
+        assert (ended.id, ended.status, ended.records) == (session.id, "completed", 4)
+        assert list(store._database.heads.read()) == []
+        assert check(other).findings == []
+
+
+def test_a_late_write_spares_the_slot_of_the_session_that_got_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        session = session_of(store, "one")
+        append(store, session.key, 3)
+
+        def give_the_key_to_another() -> None:
+            other.sessions.delete(session.key)
+            assert session_of(other, "two").key == session.key
+            append(other, session.key, 2)
+
+        while_it_waits_for_the_disk(store, monkeypatch, give_the_key_to_another)
+        end_session(store, session, "completed")
+        (head,) = store._database.heads.read()
+        assert isinstance(head, Head)
+        assert (head.session, head.records) == (other.sessions.get(session.key).id, 2)
+        assert check(other, read_data=True).findings == []
+
+
+def test_a_slot_that_is_filled_before_a_deletion_is_committed_is_emptied(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store, Store(tmp_path / "store") as other:
+        session = session_of(store, "one")
+        append(store, session.key, 3)
+        writer = writer_of(store, session.key)
+        writer.append([effect(4)])
+        store.leases.release(session.key, writer.lease)
+        with other.transaction():
+            other.sessions.delete(session.key)
+            store.sync()  # sees the session still there
+            (head,) = store._database.heads.read()
+            assert isinstance(head, Head)
+            assert head.records == 4
+        assert list(store._database.heads.read()) == []
+        assert check(other).findings == []

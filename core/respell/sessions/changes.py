@@ -123,8 +123,9 @@ def _change(
         action = _EVENTS[wanted].replace("lifecycle", "session")
         store.audit.note(action, session=now.id, actor=by, target=now.name, reason=reason)
         store.leases.release(now.key, lease)
+        changed = store.sessions.get(now.key)  # afterwards somebody may have deleted it
     store.sync()
-    return store.sessions.get(session.key)
+    return changed
 
 
 def delete_session(

@@ -5,16 +5,20 @@ tells `check` which sessions are behind. It is a witness and nothing more: nothi
 from it in normal use, and losing it loses no data.
 
 The file has one slot for each session, at the place of its key, so that a process writes the
-slots of the sessions it holds and no others, without any lock.
+slots of the sessions it holds and no others. A session may be deleted, and its key given to
+another, between a commit and the write of its slot: so a slot is written and emptied under a
+lock on the file, and only as long as the key is that session's.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import struct
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -29,6 +33,11 @@ _LAST_KEY = 2**24
 """Beyond, the file would be larger than a witness may be."""
 
 _SLOTS_AT_ONCE = 8192
+_LOCK_TIMEOUT_S = 1.0
+_LOCK_POLL_S = 0.001
+
+NameOf = Callable[[Sequence[int]], dict[int, str]]
+"""Gives the ids of those sessions that are there, by key."""
 
 
 class Head(NamedTuple):
@@ -68,7 +77,8 @@ class Heads:
         self._mutex = Lock()
         self._noted: dict[int, Head] = {}
         self._committed: dict[int, Head] = {}
-        self._gone: set[str] = set()
+        self._durable: dict[int, Head] = {}
+        self._removed: dict[int, str] = {}
 
     # ── noting, under the database's mutex ───────────────────────────────────────────────
 
@@ -85,22 +95,39 @@ class Heads:
         if self._noted:
             self._committed.update(self._noted)
             self._noted = {}
+        if self._removed:
+            # Once more: a writer that saw the session still there may have filled its slot.
+            self._empty(self._removed)
+            self._removed = {}
 
     def roll_back(self) -> None:
         """What was noted is undone."""
         self._noted = {}
+        self._removed = {}
 
     def remove(self, key: int, session: str) -> None:
         """Empty the slot of a session that is about to be removed.
 
-        To be called in the transaction that removes it: afterwards the key may be another's.
+        To be called in the transaction that removes it, and before the transaction ends with
+        `commit`: a process that is killed in between leaves no slot of a session that is gone.
         """
-        with self._mutex:
-            self._gone.add(session)
-            self._noted.pop(key, None)
-            self._committed.pop(key, None)
-            with suppress(OSError):  # a slot too many is an alarm too many, and no loss
-                if self._open() and key <= _LAST_KEY:
+        self._noted.pop(key, None)
+        self._removed[key] = session
+        self._empty({key: None})
+
+    def _empty(self, sessions: dict[int, str] | dict[int, None]) -> None:
+        """Empty slots, where an id is given only those that hold it."""
+        with self._mutex, suppress(OSError):  # a slot too many is an alarm too many, and no loss
+            if not self._open():
+                return
+            with self._locked():
+                for key, session in sessions.items():
+                    if key > _LAST_KEY:
+                        continue
+                    if session is not None:
+                        found = _head(key, os.pread(self._fd, SLOT_SIZE, _place(key)))
+                        if isinstance(found, DamagedSlot) or found.session != _written(session):
+                            continue
                     os.pwrite(self._fd, _EMPTY, _place(key))
 
     # ── writing ──────────────────────────────────────────────────────────────────────────
@@ -121,19 +148,54 @@ class Heads:
             self._committed = {}
         return taken
 
-    def write(self, heads: Iterable[Head]) -> None:
-        """Write slots, without waiting for the disk.
+    def note_durable(self, heads: Iterable[Head]) -> None:
+        """Note heads that the disk has, for the next `write`; the newest of a session last."""
+        with self._mutex:
+            self._durable.update((head.key, head) for head in heads)
 
-        What can't be written is left out: the records themselves are durable already, and
-        their commit must not fail for the sake of its witness.
+    @property
+    def has_durable(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._durable)
+
+    def write(self, name_of: NameOf) -> None:
+        """Write the slots of durable heads, without waiting for the disk.
+
+        To be called under the database's mutex. What can't be written is left out: the records
+        themselves are durable already, and their commit must not fail for the sake of its
+        witness.
+
+        Args:
+            name_of: Tells which sessions are there. It is asked while others can empty no slot.
         """
         with self._mutex, suppress(OSError):
+            heads, self._durable = self._durable, {}
+            wanted = [key for key in heads if key <= _LAST_KEY]
             if self._fd < 0 and not self._open():
                 flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
                 self._fd = os.open(self.path, flags, 0o600)
-            for head in heads:
-                if head.key <= _LAST_KEY and head.session not in self._gone:
-                    os.pwrite(self._fd, _slot(head), (head.key - 1) * SLOT_SIZE)
+            with self._locked():
+                there = name_of(wanted)
+                for key in wanted:
+                    if there.get(key) == heads[key].session:
+                        os.pwrite(self._fd, _slot(heads[key]), _place(key))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the lock on the file, which is open; a process that was stopped keeps nobody."""
+        end = time.monotonic() + _LOCK_TIMEOUT_S
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() >= end:
+                    raise
+            time.sleep(_LOCK_POLL_S)
+        try:
+            yield
+        finally:
+            fcntl.flock(self._fd, fcntl.LOCK_UN)
 
     def _open(self) -> bool:
         """Open the file; return whether there is one."""
@@ -188,6 +250,11 @@ def _without_links(path: str, flags: int) -> int:
 
 def _place(key: int) -> int:
     return (key - 1) * SLOT_SIZE
+
+
+def _written(session: str) -> str:
+    """Return an id as it comes back from a slot."""
+    return session.encode(errors="replace")[:_ID_SIZE].decode(errors="replace")
 
 
 def _slot(head: Head) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from respell.errors import NotFound, StoreCorrupt
 from respell.store.care.inspection import GONE, Inspection, Mend
+from respell.store.database import Row
 from respell.store.heads import DamagedSlot, Head
 
 _LOST = (
@@ -39,11 +40,9 @@ def check_heads(it: Inspection) -> None:
 
 
 def _check(it: Inspection, head: Head) -> None:
-    rows = it.rows(
-        "sessions", "SELECT records, CAST(id AS BLOB) FROM sessions WHERE key = ?", (head.key,)
-    )
-    if not rows or rows[0][1][: len(head.session.encode())] != head.session.encode():
-        if it.database.heads.slot(head.key) != head:
+    rows = _rows_of(it, head)
+    if not rows:
+        if it.database.heads.slot(head.key) != head or not _has_vanished(it, head):
             return  # it was deleted just now
         it.found(
             GONE,
@@ -70,6 +69,23 @@ def _check(it: Inspection, head: Head) -> None:
             "durable: the database was replaced or changed",
             _LOST, mend, session=head.session,
         )  # fmt: skip
+
+
+def _rows_of(it: Inspection, head: Head) -> list[Row]:
+    """Return how many records the session of a head has, as a row; no row without it."""
+    name = head.session.encode()
+    rows = it.rows(
+        "sessions", "SELECT records, CAST(id AS BLOB) FROM sessions WHERE key = ?", (head.key,)
+    )
+    return [row for row in rows if row[1][: len(name)] == name]
+
+
+def _has_vanished(it: Inspection, head: Head) -> bool:
+    """Whether there is a slot, and no session, where nobody is just deleting one."""
+    if it.store.read_only:
+        return True
+    with it.database:  # who deletes a session empties its slot before giving the lock back
+        return not _rows_of(it, head) and it.database.heads.slot(head.key) == head
 
 
 def _agrees(it: Inspection, head: Head) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import respell
-from respell.engine.replay import replay
+from respell.engine.replay import MODES, replay
 from respell.errors import Divergence, EventNotFound, UsageError
 from respell.store import Store
 
@@ -91,12 +91,11 @@ def test_a_part_counts_what_is_compared_in_it(story: Any, store: Store) -> None:
     assert same.events_replayed == whole.events_replayed
 
 
-@pytest.mark.parametrize("mode", ["exact", "modified", "simulate"])
 @pytest.mark.parametrize("wanted", ["suspended", "completed", "failed", "archived"])
 def test_a_script_that_had_not_ended_is_replayed_to_its_last_event(
-    script: Any, store: Store, mode: Any, wanted: str
+    script: Any, store: Store, wanted: str
 ) -> None:
-    stopped = script("print(1) while true do end", limits={"max_duration": 0.2})
+    stopped = script("print(1) while true do end", limits={"max_duration": 1})
     handle = respell.session(stopped.session, store=store)
     # Nothing but the last event ends the replay.
     store.sessions.update(stopped.session.key, limits={})
@@ -108,9 +107,10 @@ def test_a_script_that_had_not_ended_is_replayed_to_its_last_event(
         handle.archive()
     session = store.sessions.get(stopped.session.key)
     assert session.status == wanted
-    again = replay(store, session, mode=mode, timeout_s=20)
-    assert again.identical, again.divergence
-    assert again.events_replayed == 1
+    for mode in MODES:
+        again = replay(store, session, mode=mode, timeout_s=20)
+        assert again.identical, again.divergence
+        assert again.events_replayed == 1
 
 
 def test_what_comes_after_a_recorded_end_diverges(
@@ -225,6 +225,79 @@ def test_a_fork_sets_a_variable_in_the_middle_of_a_line(script: Any, store: Stor
     resumed = script.resume(later)
     assert output_of(store, resumed.session) == ["400"]
     assert respell.replay(resumed.session, store=store).identical
+
+
+CITY = """
+count = 0
+local function ask(city)
+    local street = 'none'
+    print(city, street)
+    local at = os.time()
+    local later = 1
+    return city .. ' ' .. street
+end
+print(ask('Oslo'))
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "says"),
+    [
+        (
+            "2",
+            "ctiy",
+            r"no variable ctiy after event 2; is it city\? In scope: city, count, street",
+        ),
+        ("2", "later", "no variable later"),
+        ("3+1", "later", "no variable later after event 3 and 1 line steps"),
+        ("3+400", "city", "comes after [0-9]+ line steps"),
+        ("4", "street", "no variable street"),
+    ],
+)
+def test_a_fork_refuses_variables_that_are_not_there(
+    script: Any, store: Store, at: str, name: str, says: str
+) -> None:
+    done = script(CITY)
+    with pytest.raises(UsageError, match=says):
+        respell.fork(done.session, store=store, at=at, variables={name: "Rome"})
+    assert len(store.sessions.list()) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "name", "text"),
+    [("2", "city", "Rome none"), ("3", "street", "Oslo Rome"), ("3+2", "city", "Rome none")],
+)
+def test_a_fork_sets_variables_that_are_there(
+    script: Any, store: Store, at: str, name: str, text: str
+) -> None:
+    done = script(CITY)
+    fork = respell.fork(done.session, store=store, at=at, variables={name: "Rome", "count": 1})
+    assert script.resume(fork).exit_code == 0
+    assert script.lines[-1] == text
+
+
+def test_variables_are_checked_where_a_script_waits_and_where_it_never_ends(
+    script: Any, store: Store
+) -> None:
+    waits = script("local city = 'Oslo' local got = Session.suspend() print(city, got)")
+    at = number_of(store, waits.session, "session.suspend")
+    with pytest.raises(UsageError, match="In scope: city"):
+        respell.fork(waits.session, store=store, at=at, variables={"got": 1})
+    with pytest.raises(UsageError, match="has no answer yet"):
+        respell.fork(waits.session, store=store, at=f"{at}+1", variables={"city": 1})
+    fork = respell.fork(waits.session, store=store, at=at, variables={"city": "Rome"})
+    script.resume(fork, value=2)
+    assert script.lines[-1] == "Rome\t2"
+    went_on = script.resume(waits.session, value=1)
+    answered = respell.fork(
+        went_on.session, store=store, at=at, outcome=7, variables={"city": "Bonn"}
+    )
+    script.resume(answered)
+    assert script.lines[-1] == "Bonn\t7"
+    spins = script("local n = 1 print(n) while n == 1 do end", limits={"max_duration": 1})
+    with pytest.raises(UsageError, match="no variable m"):
+        respell.fork(spins.session, store=store, at=2, variables={"m": 1})
+    script.resume(respell.fork(spins.session, store=store, at=2, variables={"n": 2}))
 
 
 def test_a_fork_goes_on_with_another_script(

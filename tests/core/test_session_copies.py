@@ -251,6 +251,7 @@ def test_a_script_that_does_something_else_before_is_not_forked_with(
         ("{at = 1, att = 2}", "there is no option 'att'; did you mean at"),
         ("{at = 2, outcome = 5}", "has no outcome"),
         ("{at = 2, var = {['a b'] = 1}}", "is no variable"),
+        ("{at = 2, var = {nothing = 1}}", "there is no variable nothing after event 2"),
         ("{at = 2, source = 'x'}", "there is no option source"),
         ("{at = 2, name = string.rep('x', 300)}", "name may have 255 bytes"),
     ],

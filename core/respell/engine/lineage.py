@@ -26,11 +26,18 @@ def aliases_of(store: Store, session: SessionRecord) -> dict[str, str]:
     return {old: values.decode(new) for old, new in store.state.items(_ALIASES + session.id)}
 
 
-def edits_of(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
-    """Return the variables that a fork sets, its ancestors' included, oldest first."""
+def edits_of(store: Store, session: SessionRecord, last: int | None = None) -> list[dict[str, Any]]:
+    """Return the variables that a fork sets, its ancestors' included, oldest first.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        last: The last record that counts; None for all.
+    """
     edits: list[dict[str, Any]] = []
     one = session
-    shared = session.records  # how many of its records an ancestor's history shares with ours
+    # How many of its records an ancestor's history shares with ours.
+    shared = session.records if last is None else last
     while one.fork_of is not None:
         own = []
         for _, body in store.history.records(one.key, one.fork_seq + 1, shared):

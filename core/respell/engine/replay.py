@@ -14,7 +14,6 @@ import os
 import tempfile
 import threading
 import time
-from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -22,19 +21,17 @@ from typing import Any, Literal
 from blake3 import blake3
 
 from respell import values
-from respell.engine import effects
 from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
-from respell.engine.effects import EffectContext
 from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
-from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.run import check_executable, program_of
-from respell.engine.wire import Caused, answer, parse_caused
+from respell.engine.simulation import Simulation
+from respell.engine.wire import parse_caused
 from respell.errors import (
     Divergence,
     EffectFailed,
@@ -47,13 +44,11 @@ from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.tools import ToolRegistry
 
 Mode = Literal["exact", "modified", "simulate"]
 MODES: tuple[Mode, ...] = ("exact", "modified", "simulate")
 
 _LOOK_S = 0.05  # how soon a cancelled replay ends
-_CAUSED = (Part.EFFECT, Part.BEGIN, Part.INTENT)
 _NAME_AT = 27  # of a packed record: where its name begins, behind the byte of its length
 
 
@@ -175,6 +170,39 @@ def replay(
     return replayer.compare(init, counted(history, stop, on_progress))
 
 
+def executed(
+    store: Store,
+    session: SessionRecord,
+    init: bytes,
+    history: Batches,
+    *,
+    cancel: threading.Event | None = None,
+) -> dict[str, Any]:
+    """Re-execute a session on records that need not be its own, and return how it ended.
+
+    Args:
+        store: Where the session is.
+        session: The session, for its limits.
+        init: The worker's INIT payload.
+        history: The records.
+        cancel: Ends it early when it is set, by another thread.
+
+    Returns:
+        What the worker reported: kind is `finish`, or why it stopped.
+
+    Raises:
+        LimitReached: It took longer than the session was allowed to.
+        EffectFailed: It was cancelled.
+        WorkerFailed: The worker broke off.
+    """
+    patience = _Patience.of(session, None, cancel)
+    kind, payload = _Replayer(store, session, 0, patience, 1, False).execute(init, history)
+    if kind == Frame.FINISH:
+        return {**values.decode(payload[1:]), "kind": "finish"}
+    report: dict[str, Any] = values.decode(payload)
+    return report
+
+
 def _ordinal_of(store: Store, session: SessionRecord, number: int) -> int:
     for _, record in store.history.events(session.key, number):
         if record.ordinal:
@@ -270,15 +298,19 @@ class _Replayer:
             read_blob=store.blobs.read,
         )
 
-    def compare(self, init: bytes, history: Batches) -> ReplayResult:
-        """Re-execute against the records in their order."""
+    def execute(self, init: bytes, history: Batches) -> tuple[int, bytes]:
+        """Re-execute, and return the frame that it ended with."""
         channel = self._channel
         try:
             channel.wait_ready()
             channel.begin(init, self._count_hooks(history), live=False)
-            kind, payload = self._listen(None)
+            return self._listen(None)
         finally:
             channel.close()
+
+    def compare(self, init: bytes, history: Batches) -> ReplayResult:
+        """Re-execute against the records in their order."""
+        kind, payload = self.execute(init, history)
         if kind == Frame.FINISH:
             return self._finished(Status(payload[0]), values.decode(payload[1:]))
         report = values.decode(payload)
@@ -332,7 +364,7 @@ class _Replayer:
             lines=report.get("lines") or 0,
         )
 
-    def _listen(self, simulation: _Simulation | None) -> tuple[int, bytes]:
+    def _listen(self, simulation: Simulation | None) -> tuple[int, bytes]:
         """Return the frame that ends the re-execution."""
         channel = self._channel
         until = time.monotonic() + self._patience.seconds
@@ -366,7 +398,7 @@ class _Replayer:
     def simulate(self, init: bytes, program: Program, folder: str) -> ReplayResult:
         """Run live, with recorded answers and a throw-away store."""
         channel = self._channel
-        simulation = _Simulation(self._store, self._session, self._stop, program, folder, channel)
+        simulation = Simulation(self._store, self._session, self._stop, program, folder, channel)
         if not self._to_its_end:
             simulation.stops_after = simulation.recorded
         try:
@@ -395,99 +427,3 @@ class _Replayer:
             output_identical=simulation.outputs == simulation.recorded_outputs,
             identical=result.identical and simulation.outputs == simulation.recorded_outputs,
         )
-
-
-class _Simulation:
-    """Answers a live worker from a stock of recorded outcomes."""
-
-    _OVERLAID = ("state", "session", "artifact")
-
-    def __init__(
-        self, store: Store, session: SessionRecord, stop: int, program: Program, folder: str,
-        channel: Channel,
-    ) -> None:  # fmt: skip
-        self.events = self.hooks = 0
-        self.heard = self.recorded = 0  # what begins an event or is performed
-        self.stops_after: int | None = None  # as much: the script had not ended there
-        self.unknown: dict[str, Any] | None = None
-        self.outputs: list[bytes] = []
-        self.recorded_outputs: list[bytes] = []
-        self._channel = channel
-        self._stock: dict[tuple[str, bytes], deque[Outcome]] = defaultdict(deque)
-        self._overlay = Store(folder, durability="process")
-        self._session = self._overlay.sessions.insert(
-            replace(session, key=0, fork_of=None, fork_seq=0, status="active")
-        )
-        self._program = program
-        self._touched = False
-        self._fill(store, session, stop)
-
-    @property
-    def over(self) -> bool:
-        """Whether all was heard of a script that had not ended."""
-        return self.stops_after is not None and self.heard >= self.stops_after
-
-    def close(self) -> None:
-        self._overlay.close()
-
-    def _fill(self, store: Store, session: SessionRecord, stop: int) -> None:
-        opened: dict[int, Record] = {}
-        for _, body in store.history.records(session.key, 1, stop):
-            record = Record.unpack(body)
-            self.recorded += record.part in _CAUSED
-            if record.part is Part.INTENT:
-                opened[record.ordinal] = record
-            elif record.part is Part.OUTCOME and record.ordinal in opened:
-                intent = opened.pop(record.ordinal)
-                self._put(intent.name, intent.args, record)
-            elif record.part is Part.EFFECT:
-                self._put(record.name, record.args, record)
-                if record.name.startswith("output."):
-                    self.recorded_outputs.append(record.args)
-
-    def _put(self, name: str, args: bytes, record: Record) -> None:
-        self._stock[name, args].append(Outcome(record.status, record.outcome))
-
-    def hear(self, kind: int, caused: Caused) -> bool:
-        """Answer one frame; False when the call was never recorded, or nothing more was."""
-        self.heard += caused.part in _CAUSED
-        self.events = max(self.events, caused.ordinal)
-        if kind == Frame.RECORD:
-            self.hooks += caused.part is Part.BEGIN and caused.name == "hook.call"
-            if caused.name.startswith("output."):
-                self.outputs.append(caused.args)
-            return not self.over
-        outcome = self._outcome(caused)
-        if outcome is None:
-            self.unknown = {
-                "name": caused.name, "args": caused.args, "source": caused.source,
-                "line": caused.line,
-            }  # fmt: skip
-            return False
-        self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
-        return not self.over
-
-    def _outcome(self, caused: Caused) -> Outcome | None:
-        stock = self._stock.get((caused.name, caused.args))
-        recorded = stock.popleft() if stock else None
-        if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:
-            return self._overlaid(caused, recorded)
-        return recorded
-
-    def _overlaid(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
-        """Do it in the throw-away store; what was there before is answered as recorded."""
-        effect = effects.lookup(caused.name)
-        ctx = EffectContext(
-            session=self._overlay.sessions.get(self._session.key), store=self._overlay,
-            permissions=self._program.permissions, script_dir=self._program.script_dir,
-            cwd=self._program.cwd, tools=ToolRegistry(), number=0,
-        )  # fmt: skip
-        args = values.decode(caused.args) or {}
-        changes = effect.manner(ctx, args).kind is effects.Kind.STORED
-        if not changes and not self._touched:
-            return recorded
-        self._touched = self._touched or changes
-        done = attempt(lambda: effect.perform(ctx, args))
-        if recorded is None or caused.name.startswith("state."):
-            return done
-        return recorded  # ids and times are the recorded ones, as long as the calls are

@@ -9,8 +9,7 @@
 
 return function(engine, env)
   local raw, port = engine.raw, engine.port
-  local error, type, pcall, tostring, setmetatable, next =
-    raw.error, raw.type, raw.pcall, raw.tostring, raw.setmetatable, raw.next
+  local error, type, pcall, setmetatable = raw.error, raw.type, raw.pcall, raw.setmetatable
   local pack, unpack, sub, byte, format = raw.string.pack, raw.string.unpack, raw.string.sub,
     raw.string.byte, raw.string.format
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
@@ -167,10 +166,12 @@ return function(engine, env)
 
   -- Reports and ends the process; the script never learns of it.
   local function stop_here(kind, report)
-    report.kind, report.lines = kind, engine.lines
+    report.kind, report.lines, report.steps = kind, engine.lines, engine.line_steps
     if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     port.finish(pack("<B", STOPPED) .. encode(report))
   end
+
+  engine.stop_here = stop_here
 
   function engine.die(kind, message)
     -- Nothing may be allocated on this side once memory is out.
@@ -256,7 +257,7 @@ return function(engine, env)
 
   local function fail(outcome, source, line)
     local message = decode(outcome)
-    if line > 0 then message = format("%s:%d: %s", source, line, tostring(message)) end
+    if line > 0 then message = format("%s:%d: %s", source, line, engine.error_text(message)) end
     return error(message, 0)
   end
 
@@ -315,9 +316,23 @@ return function(engine, env)
   -- Callbacks in which no effect may wait for the world outside: coroutine -> what it is.
   local guarded, guards = setmetatable({}, { __mode = "k" }), 0
 
+  -- What such a callback resumes is a part of it: coroutine -> the one that resumed it last,
+  -- kept while there is a guard. One that was resumed before is not inside of any.
+  local resumers = setmetatable({}, { __mode = "kv" })
+
+  -- To be called before a coroutine is resumed.
+  function engine.note_resume(co)
+    if guards > 0 then resumers[co] = running() end
+  end
+
   local function check_guard(name)
-    local what = guards > 0 and guarded[running()]
-    if what then error(format("%s%s can't cause %s", engine.where(), what, name), 0) end
+    if guards == 0 then return end
+    local co = running()
+    while co do
+      local what = guarded[co]
+      if what then error(format("%s%s can't cause %s", engine.where(), what, name), 0) end
+      co = resumers[co]
+    end
   end
 
   -- Runs `f(...)` as a callback that has to be over at once; `what` says what and why.
@@ -328,12 +343,8 @@ return function(engine, env)
     guarded[co], guards = what, guards + 1
     local result = table_pack(engine.pcall(f, ...))
     guarded[co], guards = outer, guards - 1
+    if guards == 0 then resumers = setmetatable({}, { __mode = "kv" }) end
     return table_unpack(result, 1, result.n)
-  end
-
-  -- A coroutine that such a callback makes is a part of it.
-  function engine.inherit_guard(co)
-    if guards > 0 then guarded[co] = guarded[running()] end
   end
 
   local function perform(part, o, name, args, source, line)
@@ -540,7 +551,7 @@ return function(engine, env)
     end
     -- An effect that was posted and never waited for would otherwise be cut off.
     if tracing then port.trace(concat(trace, "\0", 1, traced)) end
-    payload.lines = engine.lines
+    payload.lines, payload.steps = engine.lines, engine.line_steps
     payload.events = ordinal
     port.finish(pack("<BB", FINISH, status) .. encode(payload))
   end

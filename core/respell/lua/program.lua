@@ -69,6 +69,7 @@ return function(engine, env)
     engine.seed_random(init.seed[1], init.seed[2])
     env.args, env.ARGS, env.input = init.args, init.args, init.input
     for _, name in raw.ipairs(init.without or {}) do env[name] = nil end
+    if init.edits then engine.remember_globals() end
     local chunk, message = engine.compile(engine.without_first_comment(init.source), "@" .. init.name)
     if not chunk then
       return engine.report_end(FAILED, { message = message, traceback = "" })

@@ -281,8 +281,8 @@ return function(engine, env)
     return engine.call("session.diff", { a = a, b = b })
   end
 
-  -- Another script is read and checked first, which takes long; the fork itself is one
-  -- transaction with its outcome.
+  -- Another script and variables are checked first, which takes long; the fork itself is
+  -- one transaction with its outcome.
   function Session.fork(id, given)
     local call = "Session.fork"
     id = session_id(id, call)
@@ -294,8 +294,10 @@ return function(engine, env)
     end
     if plain.source ~= nil then fail(call, "there is no option source; script names the file") end
     engine.call("session.save", {})
-    if plain.script ~= nil then
-      local args = { session = id, options = { at = plain.at, script = plain.script } }
+    if plain.script ~= nil or plain.var ~= nil then
+      local args = { session = id, options = {
+        at = plain.at, script = plain.script, var = plain.var, outcome = plain.outcome,
+      } }
       plain.source = engine.call("session.check_fork", engine.encode(args, call))
     end
     return know(engine.call("session.fork", engine.encode({ session = id, options = plain }, call)))
@@ -367,7 +369,8 @@ return function(engine, env)
   -- metadata(table) or metadata(key, value)
   function Builder.metadata(self, key, value)
     if type(key) ~= "table" then return put(self, "metadata", "metadata", key, value) end
-    for k, v in next, key do put(self, "metadata", "metadata", k, v) end
+    local keys, n = engine.keys(key)
+    for i = 1, n do put(self, "metadata", "metadata", keys[i], key[keys[i]]) end
     return self
   end
 

@@ -32,25 +32,50 @@ _MAX_NAME_BYTES = 255
 
 
 @effect("session.check_fork", kind=Kind.READ)
-def session_check_fork(ctx: EffectContext, args: dict[str, Any]) -> bytes:
-    """Read another script for a fork, make sure it does the same so far, and keep it.
+def session_check_fork(ctx: EffectContext, args: dict[str, Any]) -> bytes | None:
+    """Make sure that a fork's script does the same so far, and that its variables are there.
 
     This re-executes the session, so it is apart from the fork itself, which has to be quick.
 
     Returns:
-        The address of the script's source.
+        The address of the other script's source, which is kept; None where none was given.
     """
     call = "Session.fork"
     record = acting_as(ctx, args.get("session"), call)
     given = Arguments(call, args.get("options"), _OPTIONS)
-    path = permissions_of(ctx).check_read(path_argument(given, "script"))
+    source = path = None
+    if given.given("script") is not None:
+        path = permissions_of(ctx).check_read(path_argument(given, "script"))
     with _named(call):
-        source = read_script(path)
-        number, _ = forking.parse_position(_position(call, given))
-    forking.check_script(ctx.store, record, source, os.fspath(path), number, cancel=ctx.cancel)
+        if path is not None:
+            source = read_script(path)
+        forking.check_fork(
+            ctx.store,
+            record,
+            at=_position(call, given),
+            outcome=_outcome(given),
+            variables=_variables(given),
+            source=source,
+            script=None if path is None else os.fspath(path),
+            cancel=ctx.cancel,
+        )
+    if source is None:
+        return None
     address = ctx.store.blobs.put(source)
     ctx.store.blobs.keep(address, ctx.session.key)
     return address
+
+
+def _outcome(given: Arguments) -> Any:
+    value = given.given("outcome")
+    return forking.UNSET if value is None else value
+
+
+def _variables(given: Arguments) -> dict[str, Any] | None:
+    variables = given.given("var")
+    if variables is not None and not isinstance(variables, dict):
+        raise given.wrong("var", "a table of variables by name", variables)
+    return variables
 
 
 @effect("session.fork", kind=Kind.STORED)
@@ -62,17 +87,14 @@ def session_fork(ctx: EffectContext, args: dict[str, Any]) -> str:
     call = "Session.fork"
     record = acting_as(ctx, args.get("session"), call)
     given = Arguments(call, args.get("options"), _OPTIONS)
-    variables = given.given("var")
-    if variables is not None and not isinstance(variables, dict):
-        raise given.wrong("var", "a table of variables by name", variables)
     source = given.given("source")
     with _named(call):
         made = forking.fork(
             ctx.store,
             record,
             at=_position(call, given),
-            outcome=forking.UNSET if given.given("outcome") is None else given.given("outcome"),
-            variables=variables,
+            outcome=_outcome(given),
+            variables=_variables(given),
             source=None if source is None else ctx.store.blobs.get(_address(source)),
             script=None if source is None else os.fsdecode(path_argument(given, "script")),
             name=given.text("name", most=_MAX_NAME_BYTES) or "",

@@ -1,0 +1,142 @@
+"""Simulation: a live worker that is answered from a stock of recorded outcomes.
+
+The n-th call with equal name and arguments gets the n-th recorded outcome; what a script
+does to sessions, artifacts and state happens in a throw-away store.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from dataclasses import replace
+from typing import Any
+
+from respell import values
+from respell.engine import effects
+from respell.engine.channel import Channel
+from respell.engine.effects import EffectContext
+from respell.engine.frames import Kind as Frame
+from respell.engine.performing import Outcome, attempt
+from respell.engine.program import Program
+from respell.engine.wire import Caused, answer
+from respell.history.record import Part, Record
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.tools import ToolRegistry
+
+_CAUSED = (Part.EFFECT, Part.BEGIN, Part.INTENT)
+
+
+class Simulation:
+    """Answers a live worker from a stock of recorded outcomes.
+
+    Args:
+        store: Where the session is.
+        session: The session whose history is the stock.
+        stop: Last record of the stock.
+        program: What the worker runs.
+        folder: Where the throw-away store may be.
+        channel: The worker.
+
+    Attributes:
+        events: How many events the script caused.
+        hooks: How many hook calls among them.
+        heard: How often it began an event or asked for an effect.
+        recorded: How often that is recorded.
+        stops_after: As many are heard of a script that had not ended; None for all.
+        unknown: The call that was never recorded, which ended the simulation.
+        outputs: Arguments of the output events, in order.
+        recorded_outputs: Those that were recorded.
+    """
+
+    _OVERLAID = ("state", "session", "artifact")
+
+    def __init__(
+        self, store: Store, session: SessionRecord, stop: int, program: Program, folder: str,
+        channel: Channel,
+    ) -> None:  # fmt: skip
+        self.events = self.hooks = 0
+        self.heard = self.recorded = 0
+        self.stops_after: int | None = None
+        self.unknown: dict[str, Any] | None = None
+        self.outputs: list[bytes] = []
+        self.recorded_outputs: list[bytes] = []
+        self._channel = channel
+        self._stock: dict[tuple[str, bytes], deque[Outcome]] = defaultdict(deque)
+        self._overlay = Store(folder, durability="process")
+        self._session = self._overlay.sessions.insert(
+            replace(session, key=0, fork_of=None, fork_seq=0, status="active")
+        )
+        self._program = program
+        self._touched = False
+        self._fill(store, session, stop)
+
+    @property
+    def over(self) -> bool:
+        """Whether all was heard of a script that had not ended."""
+        return self.stops_after is not None and self.heard >= self.stops_after
+
+    def close(self) -> None:
+        """Close the throw-away store."""
+        self._overlay.close()
+
+    def _fill(self, store: Store, session: SessionRecord, stop: int) -> None:
+        opened: dict[int, Record] = {}
+        for _, body in store.history.records(session.key, 1, stop):
+            record = Record.unpack(body)
+            self.recorded += record.part in _CAUSED
+            if record.part is Part.INTENT:
+                opened[record.ordinal] = record
+            elif record.part is Part.OUTCOME and record.ordinal in opened:
+                intent = opened.pop(record.ordinal)
+                self._put(intent.name, intent.args, record)
+            elif record.part is Part.EFFECT:
+                self._put(record.name, record.args, record)
+                if record.name.startswith("output."):
+                    self.recorded_outputs.append(record.args)
+
+    def _put(self, name: str, args: bytes, record: Record) -> None:
+        self._stock[name, args].append(Outcome(record.status, record.outcome))
+
+    def hear(self, kind: int, caused: Caused) -> bool:
+        """Answer one frame; False when the call was never recorded, or nothing more was."""
+        self.heard += caused.part in _CAUSED
+        self.events = max(self.events, caused.ordinal)
+        if kind == Frame.RECORD:
+            self.hooks += caused.part is Part.BEGIN and caused.name == "hook.call"
+            if caused.name.startswith("output."):
+                self.outputs.append(caused.args)
+            return not self.over
+        outcome = self._outcome(caused)
+        if outcome is None:
+            self.unknown = {
+                "name": caused.name, "args": caused.args, "source": caused.source,
+                "line": caused.line,
+            }  # fmt: skip
+            return False
+        self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
+        return not self.over
+
+    def _outcome(self, caused: Caused) -> Outcome | None:
+        stock = self._stock.get((caused.name, caused.args))
+        recorded = stock.popleft() if stock else None
+        if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:
+            return self._overlaid(caused, recorded)
+        return recorded
+
+    def _overlaid(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
+        """Do it in the throw-away store; what was there before is answered as recorded."""
+        effect = effects.lookup(caused.name)
+        ctx = EffectContext(
+            session=self._overlay.sessions.get(self._session.key), store=self._overlay,
+            permissions=self._program.permissions, script_dir=self._program.script_dir,
+            cwd=self._program.cwd, tools=ToolRegistry(), number=0,
+        )  # fmt: skip
+        args = values.decode(caused.args) or {}
+        changes = effect.manner(ctx, args).kind is effects.Kind.STORED
+        if not changes and not self._touched:
+            return recorded
+        self._touched = self._touched or changes
+        done = attempt(lambda: effect.perform(ctx, args))
+        if recorded is None or caused.name.startswith("state."):
+            return done
+        return recorded  # ids and times are the recorded ones, as long as the calls are

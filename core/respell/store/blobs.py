@@ -41,6 +41,10 @@ _INSERT = (
     " ON CONFLICT (hash) DO UPDATE SET stored_size = excluded.stored_size,"
     " codec = excluded.codec, place = excluded.place, touched = excluded.touched"
 )
+_SUMMED_UP = (
+    "SELECT count(*), ifnull(sum(stored_size), 0), ifnull(max(codec), 0) FROM blobs"
+    " WHERE hash IN (SELECT unhex(value) FROM json_each(?))"
+)
 _INSERT_DATA = "INSERT OR REPLACE INTO blob_data (id, data) SELECT id, ? FROM blobs WHERE hash = ?"
 
 
@@ -131,16 +135,38 @@ class Blobs:
             for it in packed:
                 self._write_row(it, now)
 
-    def _check_chunks(self, manifest: bytes) -> None:
-        """Refuse a list of chunks that are not all there (any more); in its transaction."""
-        wanted = [manifest[at : at + HASH_SIZE].hex() for at in range(0, len(manifest), HASH_SIZE)]
-        missing = self._database.value(
-            "SELECT count(*) FROM json_each(?) WHERE NOT EXISTS"
-            " (SELECT 1 FROM blobs WHERE hash = unhex(value))",
-            (json.dumps(wanted),),
-        )
-        if missing:
-            raise StoreError(_collected_too_early(missing, len(wanted)))
+    def check_complete(self, address: bytes) -> None:
+        """Refuse a list of chunks of which some were collected.
+
+        Raises:
+            StoreError: Not all are there; says how many.
+            NotFound: There is no such blob.
+        """
+        self._check_chunks(b"".join(self.stored(address).chunks))
+
+    def measure_list(self, address: bytes) -> tuple[int, int]:
+        """Return what a list of chunks occupies with them, and its codec: see `BlobInfo`.
+
+        Raises:
+            StoreError: Not all chunks are there; says how many.
+            NotFound: There is no such blob.
+        """
+        manifest = b"".join(self.stored(address).chunks)
+        occupied, codec = self._check_chunks(manifest)
+        return HASH_SIZE + len(manifest) + occupied, codec
+
+    def _check_chunks(self, manifest: bytes) -> tuple[int, int]:
+        """Refuse a list of chunks that are not all there (any more); in its transaction.
+
+        Returns:
+            How many bytes the chunks occupy; and their codec, compressed if any of them is.
+        """
+        parts = range(0, len(manifest), HASH_SIZE)
+        wanted = {manifest[at : at + HASH_SIZE].hex() for at in parts}
+        found, occupied, codec = self._database.rows(_SUMMED_UP, (json.dumps(list(wanted)),))[0]
+        if found < len(wanted):
+            raise StoreError(_collected_too_early(len(wanted) - found, len(wanted)))
+        return occupied, codec
 
     def is_stored(self, address: bytes) -> bool:
         """Whether a blob is there and need not be written; notes that it is in use again."""
@@ -179,9 +205,11 @@ class Blobs:
     def _write_row(self, it: Packed, now: int) -> None:
         # The row may be there already: written by another process just now, or left when its
         # file was lost.
+        stored_size, codec = it.stored_size, it.codec
         if it.place == CHUNKED:
-            self._check_chunks(it.data[HASH_SIZE:])
-        row = (it.address, it.size, it.stored_size, it.codec, it.place, now)
+            occupied, codec = self._check_chunks(it.data[HASH_SIZE:])
+            stored_size += occupied
+        row = (it.address, it.size, stored_size, codec, it.place, now)
         self._database.write(_INSERT, row)
         if it.place != IN_FILE:
             self._database.write(_INSERT_DATA, (it.data, it.address))

@@ -47,9 +47,10 @@ _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
 _INCOMPLETE = 2  # in the column `deleted`: an import that has not come to its end
 _HEX = re.compile(r"[0-9a-fA-F-]+")
-_ABANDONED = f"FROM sessions WHERE deleted = {_INCOMPLETE} AND updated_at < ?"
+# "deleted" alone, too: without it SQLite doesn't see that the index of those is enough.
+_ABANDONED = f"FROM sessions WHERE deleted AND deleted = {_INCOMPLETE} AND updated_at < ?"
 _UNNEEDED = (
-    "FROM sessions AS old WHERE deleted = 1"
+    "FROM sessions AS old WHERE deleted AND deleted = 1"
     " AND NOT EXISTS (SELECT 1 FROM sessions WHERE fork_of = old.key)"
 )
 
@@ -326,11 +327,14 @@ class Sessions:
         return [key for (key,) in self._database.rows(f"SELECT key {_ABANDONED}", (before,))]
 
     def discard(self, key: int, before: int = 2**62) -> None:
-        """Mark one of these as deleted; `purge` removes it then."""
-        self._database.write(
-            f"UPDATE sessions SET deleted = 1 WHERE key IN (SELECT key {_ABANDONED}) AND key = ?",
-            (before, key),
-        )
+        """Mark one of these as deleted, unless its import is at work; `purge` removes it then."""
+        with self._database:
+            if self._leases.holder(key) is None:
+                self._database.write(
+                    f"UPDATE sessions SET deleted = 1"
+                    f" WHERE key IN (SELECT key {_ABANDONED}) AND key = ?",
+                    (before, key),
+                )
 
     def unneeded(self) -> builtins.list[int]:
         """Return the keys of deleted sessions that no fork needs (any more)."""

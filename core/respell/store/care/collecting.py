@@ -9,13 +9,12 @@ writer lock and only while there is no row, and deleted by a later collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from respell.errors import NotFound, UsageError
-from respell.store.blob_forms import CHUNKED, IN_FILE
+from respell.errors import NotFound, StoreCorrupt, UsageError
+from respell.store.blob_forms import CHUNKED, IN_FILE, OWN_SIZE
 from respell.store.blobs import TOUCHED_EVERY
 from respell.store.care.object_folder import FoundFile, object_files
 from respell.store.care.trash import Trash
@@ -41,13 +40,14 @@ _PAGES_AT_ONCE = 2_000
 
 _IS_REFERRED_TO = (
     "(EXISTS (SELECT 1 FROM artifacts WHERE content_hash = blobs.hash AND NOT deleted)"
-    " OR EXISTS (SELECT 1 FROM blob_refs WHERE blob_refs.hash = blobs.hash))"
+    " OR EXISTS (SELECT 1 FROM blob_refs WHERE blob_refs.hash = blobs.hash)"
+    " OR EXISTS (SELECT 1 FROM sessions WHERE script_hash = lower(hex(blobs.hash))))"
 )
 _CANDIDATES = (
-    "SELECT id, hash, stored_size, place FROM blobs WHERE id > ? AND touched < ?"
+    f"SELECT id, hash, {OWN_SIZE}, place FROM blobs WHERE id > ? AND touched < ?"
     f" AND NOT {_IS_REFERRED_TO} ORDER BY id LIMIT {_LOOKED_AT_ONCE}"
 )
-_LISTS = f"SELECT id, hash, stored_size, place FROM blobs WHERE place = {CHUNKED}"
+_LISTS = f"SELECT id, hash, {OWN_SIZE}, place FROM blobs WHERE place = {CHUNKED}"
 _STILL_UNNEEDED = f"SELECT 1 FROM blobs WHERE id = ? AND touched < ? AND NOT {_IS_REFERRED_TO}"
 
 
@@ -148,9 +148,10 @@ class _Collection:
 
     def _purge_sessions(self) -> None:
         sessions, report = self._store.sessions, self._report
-        live = self._store.leases.live()
         before = self._before(0)
-        given_up = [key for key in sessions.abandoned(before) if key not in live]
+        abandoned = sessions.abandoned(before)
+        live = self._store.leases.live()  # after those: an import may have begun just now
+        given_up = [key for key in abandoned if key not in live]
         report.imports = len(given_up)
         if report.dry_run:
             unneeded = [*sessions.unneeded(), *given_up]
@@ -169,18 +170,12 @@ class _Collection:
         total = self._database.value("SELECT count(*) FROM blobs") or 0
         lists = self._database.rows(_LISTS)
         unneeded = [row for row in lists if self._is_unneeded(row, before)]
-        scripts = self._scripts()
-        unneeded = [row for row in unneeded if row[1].hex() not in scripts]
         gone = {row[0] for row in self._remove(unneeded, before, begun, set())}
         chunks = self._chunks(row[1] for row in lists if row[0] not in gone)
         last, done = 0, 0
         while rows := self._database.rows(_CANDIDATES, (last, before)):
             last, done = rows[-1][0], done + len(rows)
-            unneeded = [
-                row
-                for row in rows
-                if row[3] != CHUNKED and row[1] not in chunks and row[1].hex() not in scripts
-            ]
+            unneeded = [row for row in rows if row[3] != CHUNKED and row[1] not in chunks]
             self._remove(unneeded, before, begun, chunks)
             self._on_progress(min(done, total), total)
         self._on_progress(total, total)
@@ -188,16 +183,20 @@ class _Collection:
     def _is_unneeded(self, row: Row, before: int) -> bool:
         return self._database.row(_STILL_UNNEEDED, (row[0], before)) is not None
 
-    def _scripts(self) -> set[str]:
-        rows = self._database.rows("SELECT DISTINCT script_hash FROM sessions")
-        return {script for (script,) in rows if script is not None}
-
     def _chunks(self, lists: Iterable[bytes]) -> set[bytes]:
         """Return the addresses of all chunks in these lists."""
         found: set[bytes] = set()
         for address in lists:
-            with suppress(NotFound):  # another collector has just removed it
+            try:
                 found.update(self._store.blobs.stored(address).chunks)
+            except NotFound:
+                continue  # another collector has just removed it
+            except StoreCorrupt as error:
+                raise StoreCorrupt(
+                    f"nothing more is collected, because the list of pieces of blob "
+                    f"{address.hex()} is damaged, and what it needs can't be told: first run "
+                    "`respell check --repair`, which takes it out and says who needs it"
+                ) from error
         return found
 
     def _lists_since(self, begun: int) -> Iterator[bytes]:
@@ -225,14 +224,7 @@ class _Collection:
         database = self._database
         with database:
             kept = chunks | self._chunks(self._lists_since(begun))
-            scripts = self._scripts()
-            removed = [
-                row
-                for row in rows
-                if row[1] not in kept
-                and row[1].hex() not in scripts
-                and self._is_unneeded(row, before)
-            ]
+            removed = [row for row in rows if row[1] not in kept and self._is_unneeded(row, before)]
             keys = [(row[0],) for row in removed]
             database.execute_many("DELETE FROM blob_data WHERE id = ?", keys)
             database.execute_many("DELETE FROM blobs WHERE id = ?", keys)

@@ -47,11 +47,19 @@ _INSERT_STATE = (
 _INSERT_REF = "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)"
 _ARRIVE = "UPDATE sessions SET deleted = ?, sequence = ? WHERE key = ?"
 _GIVE_UP = f"UPDATE sessions SET deleted = 1 WHERE key = ? AND id = ? AND deleted = {_ARRIVING}"
+_IS_ARRIVING = f"SELECT 1 FROM sessions WHERE key = ? AND id = ? AND deleted = {_ARRIVING}"
 _COMPLETE = (
     "UPDATE sessions SET deleted = 0, records = ?, events = ?, head_hash = ?, updated_at = ?,"
     " redacted = ?, permissions = ?, artifacts ="
     " (SELECT count(*) FROM artifacts WHERE session = sessions.key AND NOT deleted)"
-    " WHERE key = ?"
+    f" WHERE key = ? AND id = ? AND deleted = {_ARRIVING}"
+)
+# Of one session: the first address that it refers to and that the store does not have.
+_MISSING = (
+    "SELECT hash FROM (SELECT hash FROM blob_refs WHERE session = ?1"
+    " UNION ALL SELECT content_hash FROM artifacts WHERE session = ?1 AND NOT deleted"
+    " UNION ALL SELECT unhex(script_hash) FROM sessions WHERE key = ?1 AND script_hash IS NOT NULL)"
+    " AS needed WHERE NOT EXISTS (SELECT 1 FROM blobs WHERE blobs.hash = needed.hash) LIMIT 1"
 )
 
 
@@ -100,33 +108,46 @@ class Arrival:
             error.add_note(f"what was stored so far could not be removed: {failed}")
 
     def _check_free(self, session_id: str) -> None:
+        self._give_up_cut_short(session_id)
+        row = self._row_of(session_id)
+        if row is not None and row[2] == _HIDDEN:
+            self._store.sessions.purge()  # a deletion may have been cut short
+            row = self._row_of(session_id)
+        if row is not None:
+            raise self._taken(session_id, *row)
+
+    def _row_of(self, session_id: str) -> tuple[int, str, int] | None:
         row = self._database.row(
             "SELECT key, name, deleted FROM sessions WHERE id = ?", (session_id,)
         )
-        if row is None:
-            return
-        key, name, deleted = row
+        return None if row is None else (row[0], row[1], row[2])
+
+    def _give_up_cut_short(self, session_id: str) -> None:
+        """Mark what an import left as deleted, unless it is still at work."""
+        with self._database:
+            row = self._row_of(session_id)
+            if row is not None and row[2] == _ARRIVING:
+                self._store.sessions.discard(row[0])
+
+    def _taken(
+        self, session_id: str, key: int, name: str, deleted: int
+    ) -> SessionBusy | UsageError:
+        """Return what to raise where there is a session of this id."""
         if deleted == _ARRIVING:
             holder = self._store.leases.holder(key)
-            if holder is not None:
-                raise SessionBusy(
-                    f"session {session_id} is just being imported by {holder}", holder=str(holder)
-                )
-            # That import was cut short.
-            self._database.write(_GIVE_UP, (key, session_id))
-            self._store.sessions.purge()
-        elif deleted == _HIDDEN:
-            raise UsageError(
+            by = "another process" if holder is None else str(holder)
+            return SessionBusy(f"session {session_id} is just being imported by {by}", holder=by)
+        if deleted == _HIDDEN:
+            return UsageError(
                 f"session {session_id} was deleted in the store {self._store.path}, but a fork of "
                 "it still needs its history; delete the forks first, or import it into another "
                 "store with --store"
             )
-        else:
-            raise UsageError(
-                f"session {session_id} ({name or 'without name'}) is in the store "
-                f"{self._store.path} already; nothing was imported. Import it into another store "
-                f"with --store, or delete that one first: `respell delete {session_id}`"
-            )
+        return UsageError(
+            f"session {session_id} ({name or 'without name'}) is in the store "
+            f"{self._store.path} already; nothing was imported. Import it into another store "
+            f"with --store, or delete that one first: `respell delete {session_id}`"
+        )
 
     # ── what arrives ─────────────────────────────────────────────────────────────────────
 
@@ -137,6 +158,11 @@ class Arrival:
         self._blobs.flush()
         record = row.record
         with self._database:
+            taken = self._row_of(record.id)
+            if taken is not None:  # by another import, since this one began
+                error = self._taken(record.id, *taken)
+                # A `UsageError` is what the file is blamed for.
+                raise error if isinstance(error, SessionBusy) else StoreError(str(error))
             # The time tells the collector for how long nobody has worked on it.
             made = self._store.sessions.insert(replace(record, updated_at=self._store.clock()))
             self._leases[made.key] = self._store.leases.acquire(made.key)
@@ -182,8 +208,12 @@ class Arrival:
         return int.from_bytes(body[1:9], "little"), body
 
     def _insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        session_id = self._rows[self._key].record.id
         try:
             with self._database:
+                # Its key may be another session's by now.
+                if self._database.row(_IS_ARRIVING, (self._key, session_id)) is None:
+                    raise _collected(session_id, None)
                 self._database.execute_many(sql, rows)
         except apsw.ConstraintError as error:
             raise ValueError(f"it does not fit into the store ({error})") from None
@@ -217,18 +247,23 @@ class Arrival:
     ) -> None:
         """Make all that arrived visible at once."""
         with self._database:
+            # The content was stored long before what refers to it, which the collector goes by.
+            self._blobs.check_lists()
             for key, row in self._rows.items():
                 record, end = row.record, self._heads[key]
                 allowed = None
                 if record.has_program and not record.redacted:
                     allowed = self._allowed(key, permissions).to_dict()
-                self._database.write(
+                shown = self._database.write(
                     _COMPLETE,
                     (
                         end.seq, end.number, end.hash, record.updated_at, int(record.redacted),
-                        None if allowed is None else values.encode(allowed), key,
+                        None if allowed is None else values.encode(allowed), key, record.id,
                     ),
                 )  # fmt: skip
+                missing = self._database.value(_MISSING, (key,))
+                if shown != 1 or missing is not None:
+                    raise _collected(record.id, missing)
                 self._store.leases.release(key, self._leases[key])
                 self._database.heads.note(Head(key, record.id, end.seq, end.hash))
             self._store.audit.note(
@@ -243,6 +278,14 @@ class Arrival:
         denied = tuple(dict.fromkeys((*permissions.deny, *there.deny)))
         sessions = there.sessions if there.sessions == "own" else permissions.sessions
         return replace(permissions, deny=denied, sessions=sessions)
+
+
+def _collected(session_id: str, missing: bytes | None) -> StoreError:
+    what = "its rows were" if missing is None else f"its content {missing.hex()} was"
+    return StoreError(
+        f"session {session_id} can't be imported: {what} collected before all of it had arrived. "
+        "Nothing was imported; import it again, with a longer grace period for `gc`"
+    )
 
 
 def recorded_permissions(store: Store, session: SessionRecord) -> Permissions | None:

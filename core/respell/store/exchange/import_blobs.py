@@ -27,6 +27,7 @@ class BlobsIn:
         self._pieces: list[bytes] = []
         self._together = blake3()
         self._last_size = 0
+        self._lists: set[bytes] = set()
 
     def _write(self, address: bytes, data: bytes) -> Packed:
         return self._blobs.write_stored(self._waiting.pop(address))
@@ -66,6 +67,7 @@ class BlobsIn:
                     f"the content of blob {blob.address.hex()} does not fit its address"
                 )
             self._blobs.put_stored([blob])
+        self._lists.add(blob.address)
         self._last_size = 0
 
     def _digest(self, chunks: list[bytes]) -> bytes:
@@ -76,6 +78,16 @@ class BlobsIn:
         for chunk in chunks:
             whole.update(self._blobs.get(chunk))
         return whole.digest()
+
+    def check_lists(self) -> None:
+        """Refuse if chunks of lists that were added are not there any more.
+
+        Raises:
+            StoreError: The collector was faster; says of how many.
+        """
+        for address in self._lists:
+            if address in self._blobs:
+                self._blobs.check_complete(address)
 
     def flush(self) -> None:
         """Return once all that was added is in the store."""

@@ -47,6 +47,7 @@ local function note(kind, name, args)
   log[#log + 1] = { kind, name, args }
 end
 
+function engine.note_resume() end
 function engine.output(name, text) note("output", name, text) end
 
 function engine.record(name, args, produce)
@@ -63,7 +64,7 @@ function engine.exit(code) stop({ exit = code }) end
 function engine.entropy() return 11, 22 end
 
 function engine.where()
-  for level = 2, 100 do
+  for level = 2, 10000 do
     local info = raw.debug.getinfo(level, "Sl")
     if not info then return "" end
     if info.what ~= "C" and raw.string.sub(info.source, 1, 9) ~= "=respell/" then

@@ -245,7 +245,9 @@ def test_a_wrong_option_is_one_clear_error(script: Any, options: str, error: str
         ("Agent.register('x', 5)", "an agent is expected, not a number"),
         ("Agent.register('ann', Agent.create{model = 'mock/echo'})", "named \"ann\" already"),
         ("Agent.register{model = 'mock/echo', name = 'ann'}", "named \"ann\" already"),
-        ("a:destroy() a:execute('x')", "call it with a colon on an agent"),
+        ("a:destroy() a:execute('x')", 'Agent.execute: the agent "ann" was destroyed'),
+        ("a:destroy() Agent.register('x', a)", 'Agent.register: the agent "ann" was destroyed'),
+        ("a:destroy() Agent.wrapAsTool(a)", 'Agent.wrapAsTool: the agent "ann" was destroyed'),
     ],
 )  # fmt: skip
 def test_a_wrong_call_is_one_clear_error(script: Any, call: str, error: str) -> None:
@@ -378,3 +380,44 @@ def test_the_mock_fails_when_it_is_told_to(script: Any) -> None:
         for i = 1, 4 do print(pcall(a.execute, a, "x") or select(2, pcall(error, "failed", 0))) end
     """)
     assert script.lines == ["true", "failed", "failed", "true"]
+
+
+def test_of_several_wrong_keys_each_process_names_the_same(script: Any, store: Store) -> None:
+    done = script("""
+        local wrong = {prompt = "x", branches = {}, foo = 1, bar = 2, baz = 3, qux = 4}
+        local a = Agent.create{model = "mock/echo"}
+        print(pcall(a.execute, a, wrong))
+        print(pcall(Workflow.parallel, wrong))
+        local point = "BeforeToolExecution"
+        print(pcall(Hook.register, point, print, {foo = 1, bar = 2, baz = 3, [{}] = 4}))
+        print(pcall(Hook.register, point, print, {[{}] = 1}))
+        print(pcall(JSON.stringify, {}, wrong))
+        local odd = {[{}] = 1, [print] = 2, [coroutine.create(print)] = 3, [io.stdout] = 4}
+        print(pcall(Tool.invoke, "calculator", odd))
+        print(pcall(JSON.stringify, odd))
+        Session.suspend()
+    """)
+    assert [line.split(": ", 1)[1] for line in script.lines[:2]] == [
+        "Agent.execute: there is no option bar; there are prompt (or text), temperature, "
+        "max_tokens, stop, seed",
+        "Workflow.parallel: unknown option bar; there are name, description, branches, steps, "
+        "max_concurrency",
+    ]
+    assert "unknown option table: 0x000000000000" in script.lines[3]  # a number, no address
+    for _ in range(4):  # each in a process of its own
+        found = respell.replay(done.session, store=store)
+        assert found.identical, found.divergence
+    assert script.resume(done.session).session.status == "completed"
+
+
+def test_a_destroyed_agent_is_off_the_list_under_all_its_names(script: Any) -> None:
+    done = script("""
+        local a = Agent.create{model = "mock/echo", name = "ann"}
+        Agent.register("poly", a)
+        Agent.create{model = "mock/echo", name = "bob"}
+        a:destroy()
+        for _, one in ipairs(Agent.list()) do print(one.name) end
+        print(Agent.get("ann"), Agent.get("poly"), a)
+    """)
+    assert done.session.status == "completed", done.session.error
+    assert script.lines == ["bob", "nil\tnil\tAgent (destroyed)"]

@@ -6,7 +6,12 @@ collector or the debugger could show through, every second process has a line ho
 
 from __future__ import annotations
 
-from core.lua_harness import in_new_processes, run
+import re
+from pathlib import Path
+
+import pytest
+
+from core.lua_harness import LUA_FOLDER, in_new_processes, run
 
 
 def same_everywhere(source: str, *, hooked: bool = False) -> list[str]:
@@ -290,3 +295,46 @@ def test_iteration_forgives_what_plain_lua_forgives_and_more() -> None:
         "false\tinvalid key to 'next'", "true\ta\t1",
         "11 12 13 1x 21 22 23 2x 31 32 33 3x x1 x2 x3 xx", "a\t1",
     ]  # fmt: skip
+
+
+# Our own loops over `next`, whose order differs from process to process -----------------------
+
+_VISIBLE = re.compile(r"\b(error|fail|wrong|refuse|raise)\s*\(")
+
+
+def loops_over_next(text: str) -> list[str]:
+    """Return the bodies of loops in native order: up to the `end` as far in as the `for`."""
+    found = []
+    lines = text.splitlines()
+    for number, line in enumerate(lines):
+        if re.search(r"\bfor\b.*\bin (raw\.)?next,", line):
+            indent = line[: len(line) - len(line.lstrip())]
+            rest = lines[number + 1 :]
+            end = next((i for i, one in enumerate(rest) if one.startswith(indent + "end")), 0)
+            found.append("\n".join([line] if line.endswith("end") else [line, *rest[:end]]))
+    return found
+
+
+def test_a_loop_in_native_order_is_found_with_its_body() -> None:
+    text = "  for k in raw.next, t do\n    if k then\n      fail(k)\n    end\n  end\n  fail()\n"
+    assert loops_over_next(text) == [
+        "  for k in raw.next, t do\n    if k then\n      fail(k)\n    end"
+    ]
+
+
+@pytest.mark.parametrize("path", sorted(LUA_FOLDER.glob("*.lua")), ids=lambda path: path.stem)
+def test_no_loop_in_native_order_ends_in_an_error_and_no_real_address_is_shown(path: Path) -> None:
+    text = path.read_text()
+    for body in loops_over_next(text):
+        assert not _VISIBLE.search(body), body
+    assert "engine.raw.tostring(" not in text
+
+
+def test_json_names_the_same_wrong_key_everywhere() -> None:
+    odd = "{[{}] = 1, [print] = 2, [coroutine.create(print)] = 3, [true] = 4}"
+    lines = same_everywhere(f"""
+        print(pcall(JSON.stringify, {{1}}, {{foo = 1, bar = 2, baz = 3, qux = 4, [{{}}] = 5}}))
+        print(pcall(JSON.stringify, {odd}))
+    """)
+    assert lines[0] == "false\tscript.lua:2: JSON.stringify: unknown option 'bar'; there is: indent"
+    assert lines[1] == "false\tscript.lua:3: JSON.stringify: a boolean as a key at the top"

@@ -22,12 +22,14 @@ return function(engine, env)
   end
 
   local states = setmetatable({}, { __mode = "k" })   -- agent -> what it is and remembers
+  local destroyed = setmetatable({}, { __mode = "k" })   -- agent -> its name
   local by_name, in_order = {}, {}
   local last_number = 0
 
   local function state_of(agent, call)
     local state = states[agent]
     if not state then
+      if destroyed[agent] then fail(call, "the agent %q was destroyed", destroyed[agent]) end
       fail(call, "call it with a colon on an agent, as in agent:%s(…)", gsub(call, "^.*%.", ""))
     end
     return state
@@ -40,11 +42,9 @@ return function(engine, env)
   local function prompt_of(input, call)
     if type(input) == "string" then input = { prompt = input } end
     if type(input) ~= "table" then fail(call, "the prompt must be a string or {prompt = …}, not %s", type_of(input)) end
-    for key in next, input do
-      if not PROMPT[key] then
-        fail(call, "there is no option %s; there are prompt (or text), temperature, max_tokens, stop, seed",
-          engine.tostring(key))
-      end
+    local unknown = engine.unknown_key(input, PROMPT)
+    if unknown then
+      fail(call, "there is no option %s; there are prompt (or text), temperature, max_tokens, stop, seed", unknown)
     end
     local text = input.prompt
     if text == nil then text = input.text end
@@ -302,11 +302,13 @@ return function(engine, env)
     end
   end
 
-  -- Takes the agent out of Agent.list(); it can't be asked any more.
+  -- Takes the agent out of Agent.list() under all its names; it can't be asked any more.
   function Instance:destroy()
     local name = state_of(self, "Agent.destroy").config.name
-    if by_name[name] == self then forget(name) end
-    states[self] = nil
+    for i = #in_order, 1, -1 do
+      if by_name[in_order[i]] == self then forget(in_order[i]) end
+    end
+    states[self], destroyed[self] = nil, name
   end
 
   local Agent = {}
@@ -362,6 +364,7 @@ return function(engine, env)
     if type(name) ~= "string" or name == "" then
       fail("Agent.register", "the name must be a string, not %s", name == "" and "empty" or type_of(name))
     end
+    if destroyed[agent] then state_of(agent, "Agent.register") end
     if not states[agent] then fail("Agent.register", "an agent is expected, not %s", type_of(agent)) end
     if by_name[name] and by_name[name] ~= agent then
       fail("Agent.register", "there is an agent named %q already", name)
@@ -398,6 +401,7 @@ return function(engine, env)
   function Agent.wrapAsTool(name, options)
     options = options or {}
     if type(options) ~= "table" then fail("Agent.wrapAsTool", "options must be a table, not %s", type_of(options)) end
+    if type(name) == "table" then state_of(name, "Agent.wrapAsTool") end
     local agent = states[name] and name or Agent.get(name)
     if not agent then fail("Agent.wrapAsTool", "there is no agent named %q", name) end
     local tool = options.tool_name or options.name or agent.name

@@ -47,6 +47,7 @@ return function(engine)
     local function advance(branch, ...)
       move_inside(branch.inside)
       local outer_hooks = engine.swap_hooks(branch.hooks)
+      engine.note_resume(branch.co)
       local result = table_pack(resume(branch.co, ...))
       branch.inside = move_inside(outer)
       branch.hooks = engine.swap_hooks(outer_hooks)
@@ -77,7 +78,6 @@ return function(engine)
       local co = raw.coroutine.create(functions[started])
       numbers[co] = engine.identify(co)
       engine.coroutines[co] = true
-      if engine.inherit_guard then engine.inherit_guard(co) end
       if engine.on_coroutine then engine.on_coroutine(co) end
       advance({ co = co, index = started, inside = outer, hooks = hooks })
     end

@@ -73,9 +73,11 @@ return function(engine)
     return pack(">BI4", code + 1, n)
   end
 
-  -- Returns numbers ascending, strings by bytes, false, true; or nil and the odd one out.
+  -- Returns numbers ascending, strings by bytes, false, true; or nil and the kind of a key that
+  -- can't be one, of several the first by name.
   local function sorted_keys(t)
     local numbers, strings, booleans, nn, ns, nb = nil, nil, nil, 0, 0, 0
+    local odd
     for k in next, t do
       local kind = type(k)
       if kind == "string" then
@@ -90,10 +92,11 @@ return function(engine)
         booleans = booleans or {}
         booleans[k] = true
         nb = nb + 1
-      else
-        return nil, kind
+      elseif not odd or kind < odd then
+        odd = kind
       end
     end
+    if odd then return nil, odd end
     if ns > 1 then sort(strings) end
     if nn == 0 and nb == 0 then return strings or {}, ns end
     if nn > 1 then sort(numbers) end

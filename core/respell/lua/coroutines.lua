@@ -33,7 +33,6 @@ return function(engine)
     if not waits then waits = { [engine.WAIT] = true } end
     identify(co)
     living[co], resumable[co] = true, true
-    if engine.inherit_guard then engine.inherit_guard(co) end
     if engine.on_coroutine then engine.on_coroutine(co) end
     return co
   end
@@ -80,6 +79,7 @@ return function(engine)
     if not resumable[co] and type(co) == "thread" then
       return false, "cannot resume non-suspended coroutine"
     end
+    engine.note_resume(co)
     return settle(co, resume(co, ...))
   end
 
@@ -131,6 +131,7 @@ return function(engine)
 
     local function wrapped(...)
       if not resumable[co] then return fail(co, "cannot resume non-suspended coroutine") end
+      engine.note_resume(co)
       return pass(resume(co, ...))
     end
     engine.handed_out[wrapped] = true

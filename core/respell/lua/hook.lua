@@ -13,6 +13,7 @@ return function(engine, env)
 
   local FAILURES_THAT_OPEN = 3
   local HALF_OPEN_AFTER_US = 15 * 1000000
+  local OPTIONS = { priority = true, name = true, tags = true }
   local PRIORITY = { highest = -1000, high = -100, normal = 0, low = 100, lowest = 1000 }
 
   -- Only what something really fires can be registered for.
@@ -43,11 +44,10 @@ return function(engine, env)
   local function options_of(options)
     if options == nil then return {} end
     if type(options) == "table" then
-      for key in raw.next, options do
-        if key ~= "priority" and key ~= "name" and key ~= "tags" then
-          error(format("%sHook.register: unknown option %s; there are priority, name, tags",
-            engine.where(), engine.raw.tostring(key)), 0)
-        end
+      local unknown = engine.unknown_key(options, OPTIONS)
+      if unknown then
+        error(format("%sHook.register: unknown option %s; there are priority, name, tags",
+          engine.where(), unknown), 0)
       end
       return options
     end
@@ -145,7 +145,7 @@ return function(engine, env)
       if KNOWN[kind] then
         return { type = kind, data = result.data, reason = result.reason, target = result.target }
       end
-      error(format("a hook can't return the result %s; it can return %s", engine.raw.tostring(kind),
+      error(format("a hook can't return the result %s; it can return %s", engine.tostring(kind),
         "continue, modified, replace, cancel, redirect, skipped"), 0)
     end
     error(format("a hook must return nothing, a string or a table, not a %s", type(result)), 0)

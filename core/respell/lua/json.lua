@@ -12,6 +12,11 @@ return function(engine)
   local math_type, tointeger = raw.math.type, raw.math.tointeger
 
   local MAX_DEPTH = 1000
+  local OPTIONS = { indent = true }
+
+  local function raise(message)
+    return error(engine.where() .. message, 0)
+  end
 
   -- Parsing --------------------------------------------------------------------------------
 
@@ -22,7 +27,7 @@ return function(engine)
       if not stop or stop >= at then break end
       line, start = line + 1, stop + 1
     end
-    error(format("JSON parse error: %s at line %d column %d", what, line, at - start + 1))
+    return raise(format("JSON parse error: %s at line %d column %d", what, line, at - start + 1))
   end
 
   local function shown(text, at)
@@ -164,7 +169,7 @@ return function(engine)
 
   local function parse(text)
     if type(text) ~= "string" then
-      error(format("bad argument #1 to 'parse' (string expected, got %s)",
+      raise(format("bad argument #1 to 'parse' (string expected, got %s)",
         text == nil and "no value" or type(text)))
     end
     local ok, bad = utf8_len(text)
@@ -196,7 +201,7 @@ return function(engine)
 
   local function refuse(style, depth, what)
     local path = path_text(style.path, depth)
-    error(format("JSON.stringify: %s at %s", what, path == "" and "the top" or path))
+    return raise(format("JSON.stringify: %s at %s", what, path == "" and "the top" or path))
   end
 
   local function write_string(s, style, depth)
@@ -230,6 +235,7 @@ return function(engine)
   -- Names of an object's fields, sorted, and which keys they stand for.
   local function field_names(t, style, depth)
     local names, keys, n = {}, nil, 0
+    local odd   -- the kind of key that can't be one; of several the first by name
     for k in next, t do
       local kind = type(k)
       n = n + 1
@@ -238,10 +244,11 @@ return function(engine)
         keys = keys or {}
         names[n] = write_number(k)
         keys[names[n]] = k
-      elseif kind ~= "string" then
-        return refuse(style, depth, format("a %s as a key", kind))
+      elseif kind ~= "string" and (not odd or kind < odd) then
+        odd = kind
       end
     end
+    if odd then return refuse(style, depth, format("a %s as a key", odd)) end
     if n > 1 then sort(names) end
     for i = 2, keys and n or 0 do
       if names[i] == names[i - 1] then
@@ -332,19 +339,16 @@ return function(engine)
   local function indent_of(options)
     if options == nil then return nil end
     if type(options) ~= "table" then
-      error(format("bad argument #2 to 'stringify' (table expected, got %s)", type(options)))
+      raise(format("bad argument #2 to 'stringify' (table expected, got %s)", type(options)))
     end
-    for name in next, options do
-      if name ~= "indent" then
-        error(format("JSON.stringify: unknown option '%s'; there is: indent", engine.tostring(name)))
-      end
-    end
+    local unknown = engine.unknown_key(options, OPTIONS)
+    if unknown then raise(format("JSON.stringify: unknown option '%s'; there is: indent", unknown)) end
     local indent = options.indent
     if indent == nil or indent == 0 then return nil end
     if type(indent) == "string" and not find(indent, "[^ \t]") then return indent end
     local count = tointeger(indent)
     if not count or count < 0 or count > 16 then
-      error("JSON.stringify: indent is a number of spaces from 0 to 16")
+      raise("JSON.stringify: indent is a number of spaces from 0 to 16")
     end
     return rep(" ", count)
   end

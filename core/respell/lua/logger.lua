@@ -2,7 +2,7 @@
 
 return function(engine, env)
   local raw = engine.raw
-  local type, error = raw.type, raw.error
+  local type, error, select = raw.type, raw.error, raw.select
   local format, find = raw.string.format, raw.string.find
   local concat = raw.table.concat
   local tostring = env.tostring
@@ -36,8 +36,11 @@ return function(engine, env)
   local Logger = {}
   for _, level in raw.ipairs { "debug", "info", "warn", "error" } do
     local name = "log." .. level
-    Logger[level] = function(message, fields)
-      engine.output(name, line(level, message, fields))
+    Logger[level] = function(...)
+      if select("#", ...) == 0 then
+        error(format("%sLogger.%s: a message is missing", engine.where(), level), 0)
+      end
+      engine.output(name, line(level, ...))
     end
   end
   engine.provide("Logger", Logger)

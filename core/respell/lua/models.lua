@@ -65,23 +65,27 @@ return function(engine)
     return batch
   end
 
-  -- One request, with `deliver(text, info)` called for each piece of the answer.
+  -- One request, with `deliver(text, info)` called for each piece of the answer. Returns the
+  -- outcome, and the text as far as it was heard where `deliver` wanted no more: how far the
+  -- model had come by then is in the outcome.
   local function streamed(args, deliver)
     args.stream = true
     last_stream = last_stream + 1
     local number = last_stream
-    return engine.span("agent.request", args, function(o)
+    local kept
+    local outcome = engine.span("agent.request", args, function(o)
       engine.begin_inside(o, "agent.request", args)
       local heard, stop, failed, failure = {}, false, false, nil
 
       local function hear(text, again)
+        if stop then return end
         if again then heard = {} end
         heard[#heard + 1] = text
-        if stop then return end
         local info = { index = #heard, restarted = again or false }
         local ok, result = engine.guard(CALLBACK, deliver, text, info)
         if not ok then failed, failure = true, result end
         stop = not ok or result == false
+        if stop then kept = concat(heard) end
       end
 
       local batch, told
@@ -99,11 +103,15 @@ return function(engine)
       if failed then error(failure, 0) end
       return answer, bytes
     end)
+    return outcome, kept
   end
 
   -- Asks a model; with `deliver(text, info)` for each piece of the answer as it comes.
   function engine.ask_model(args, deliver)
-    if deliver then return checked(streamed(args, deliver)) end
-    return checked(engine.call("agent.request", args))
+    if not deliver then return checked(engine.call("agent.request", args)) end
+    local outcome, kept = streamed(args, deliver)
+    local answer = checked(outcome)
+    if kept then answer.text, answer.tool_calls, answer.finish_reason = kept, {}, "stopped" end
+    return answer
   end
 end

@@ -336,6 +336,14 @@ return function(engine, env)
     return keys, n
   end
 
+  -- Returns the text of the first key of `t` that `known` doesn't have; nil if there is none.
+  function engine.unknown_key(t, known)
+    local keys, n = engine.keys(t)
+    for i = 1, n do
+      if not known[keys[i]] then return engine.tostring(keys[i]) end
+    end
+  end
+
   -- Tables whose fields the script should see otherwise than they are (gc.lua): function
   -- of the table that returns a plain copy as the script should see it.
   local views

@@ -9,17 +9,18 @@ return function(engine, env)
   local format, tostring = raw.string.format, raw.tostring
   local encode, encode_string = engine.encode, engine.encode_string
 
+  local SCOPES = "scopes are global, session:ID, agent:NAME, workflow:NAME, custom:NAME, or a name of your own"
   local KEY, SCOPE, VALUE = "\xa3key", "\xa5scope", "\xa5value"
   local ONE, TWO, THREE = "\x81", "\x82", "\x83"
 
   local function wrong(call, name, value)
-    return error(format("%sState.%s: %s must be a string, not %s", engine.where(), call, name,
-      value == nil and "nil" or "a " .. type(value)), 0)
+    return error(format("%sState.%s: %s must be a string, not %s%s", engine.where(), call, name,
+      value == nil and "nil" or "a " .. type(value), name == "scope" and "; " .. SCOPES or ""), 0)
   end
 
   local function text(value, call, name)
     if type(value) == "string" then return encode_string(value) end
-    if type(value) == "number" then return encode_string(tostring(value)) end
+    if type(value) == "number" and name == "key" then return encode_string(tostring(value)) end
     return wrong(call, name, value)
   end
 

@@ -67,11 +67,9 @@ return function(engine, env)
 
   function Workflow.parallel(definition)
     if type(definition) ~= "table" then wrong("a table is expected, got %s", type(definition)) end
-    for key in raw.next, definition do
-      if not OPTIONS[key] then
-        wrong("unknown option %s; there are name, description, branches, steps, max_concurrency",
-          engine.raw.tostring(key))
-      end
+    local unknown = engine.unknown_key(definition, OPTIONS)
+    if unknown then
+      wrong("unknown option %s; there are name, description, branches, steps, max_concurrency", unknown)
     end
     local branches = definition.branches or definition.steps
     if type(branches) ~= "table" or #branches == 0 then wrong("branches must be a list of at least one") end

@@ -226,7 +226,7 @@ def test_a_host_may_die_after_any_record(script: Any, store: Store) -> None:
         assert script.lines == ([] if printed else ["it is three\tit is three\tleft\tright"]), cut
         found = respell.replay(done.session, store=store)
         assert found.identical, (cut, found.divergence)
-    assert asked_again > 4
+    assert asked_again >= 4  # each of the four requests at least once
 
 
 def test_a_killed_process_leaves_the_same_as_a_killed_host(tmp_path: Path) -> None:

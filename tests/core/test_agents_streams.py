@@ -129,6 +129,48 @@ def test_false_ends_the_answer_early(script: Any, model: Model, store: Store) ->
     assert respell.replay(done.session, store=store).identical
 
 
+@pytest.mark.parametrize("delay", [0, 0.05])
+def test_the_answer_ends_where_the_callback_said_however_far_the_model_was(
+    script: Any, store: Store, delay: float
+) -> None:
+    done = script(f"""
+        local a = Agent.create{{model = "mock/echo", options = {{
+          chunk_size = 4, chunk_delay_s = {delay}, prices = {{output = 1e6}}}}}}
+        local r = a:stream("one two three", function(_, info) return info.index < 2 end)
+        print(r.text, r.finish_reason, a:getState().conversation[2].text, #r.tool_calls)
+        print(r.usage.output_tokens >= 2, r.cost_usd == r.usage.output_tokens)
+    """)
+    assert script.lines == ["one two \tstopped\tone two \t0", "true\ttrue"], done.session.error
+    assert done.session.usage["cost_usd"] >= 2
+    assert respell.replay(done.session, store=store).identical
+
+
+def test_streams_that_are_stopped_cost_what_they_took(script: Any) -> None:
+    """Else a script could ask for ever by reading all but the end of each answer."""
+    stopped = script("""
+        local a = Agent.create{model = "mock/echo", options = {
+          chunk_size = 4, chunk_delay_s = 0.05, prices = {input = 1e6, output = 1e6}}}
+        for i = 1, 3 do a:stream("one two three", function() return false end) print(i) end
+    """, limits={"cost_usd": 0.5})  # fmt: skip
+    assert stopped.ended.limit == "cost_usd"
+    assert script.lines == ["1"]
+
+
+def test_a_provider_may_leave_a_stopped_stream_as_it_likes(script: Any, model: Model) -> None:
+    def answer(request: Any) -> Iterator[str]:
+        yield "one "
+        assert model.contexts[-1].cancel.wait(30)
+        raise ConnectionError("cancelled")
+
+    model.answer = answer
+    done = script("""
+        local a = Agent.create{model = "test/m"}
+        local r = a:stream("go", function() return false end)
+        print(r.text, r.finish_reason)
+    """)
+    assert script.lines == ["one \tstopped"], done.session.error
+
+
 def test_a_callback_that_fails_ends_the_answer_and_raises(
     script: Any, model: Model, store: Store
 ) -> None:
@@ -169,12 +211,15 @@ def test_an_answer_that_breaks_off_is_an_error_after_its_pieces(
         ("Session.suspend()", "session.suspend"),
         ("io.open('x', 'w')", "file.open"),
         ("coroutine.wrap(function() Utils.sleep(1) end)()", "timer.sleep"),
+        ("sleeper()", "timer.sleep"),
+        ("coroutine.wrap(function() sleeper() end)()", "timer.sleep"),
     ],
 )
 def test_a_callback_that_would_wait_for_the_world_is_refused(
     script: Any, model: Model, body: str, what: str
 ) -> None:
     script(f"""
+        local sleeper = coroutine.wrap(function() Utils.sleep(1) end)
         local a = Agent.create{{model = "test/m"}}
         print(pcall(a.stream, a, "go", function() {body} end))
         Utils.sleep(0)
@@ -183,7 +228,7 @@ def test_a_callback_that_would_wait_for_the_world_is_refused(
     assert (
         f"the callback of a stream must be over at once: it can't cause {what}" in script.lines[0]
     )
-    assert script.lines[0].startswith("false\tmain.lua:3: ")
+    assert script.lines[0].startswith("false\tmain.lua:4: ")
     assert script.lines[1] == "afterwards it may"
 
 
@@ -337,3 +382,32 @@ def test_a_batch_that_is_none_is_a_clear_error(
 def _settled(store: Store, session: Any) -> Settlements:
     """Give every request in doubt an answer."""
     return Settlements(outcome={one.number: "x" for one in running.in_doubt(store, session)})
+
+
+def test_a_coroutine_is_guarded_only_while_a_callback_resumes_it(
+    script: Any, model: Model, store: Store
+) -> None:
+    done = script("""
+        local hash = {operation = "hash", input = "x"}
+        local function call()
+          while true do coroutine.yield((pcall(Tool.invoke, "hash_calculator", hash))) end
+        end
+        local made, before = nil, coroutine.wrap(call)
+        local a = Agent.create{model = "test/m"}
+        local answer = coroutine.wrap(function()
+          a:stream("go", function(text)
+            made = made or coroutine.wrap(call)
+            print("inside", (before()), (made()))
+            coroutine.yield(text)
+          end)
+        end)
+        answer()
+        print("between", (before()), (made()))  -- the callback is not over, but left
+        answer()
+        print("after", (before()), (made()))
+    """)
+    assert script.lines[0] == "inside\tfalse\tfalse", done.session.error
+    assert [line for line in script.lines if not line.startswith("inside")] == [
+        "between\ttrue\ttrue", "after\ttrue\ttrue",
+    ]  # fmt: skip
+    assert respell.replay(done.session, store=store).identical

@@ -156,7 +156,7 @@ def ask(
             response = _checked(provider.complete(request, ctx))
         else:
             response = _streamed(provider, request, ctx, stream)
-        answer = _plain(name, request, response)
+        answer = _plain(name, provider, request, response)
         if stream is not None:
             answer["chunks"] = list(stream.pieces)
         values.encode(answer)
@@ -179,13 +179,15 @@ def _streamed(
     try:
         with _closing(provider.stream(request, ctx)) as pieces:
             for piece in pieces:
-                if stream.stopped:
-                    break
                 if isinstance(piece, Response):
                     response = _checked(piece)
                     break
+                if stream.stopped:
+                    break
                 stream.put(_piece(piece, stream))
-    except EffectFailed:
+    except (LimitReached, PermissionDenied, StoreError):
+        raise
+    except Exception:  # a provider that is cancelled leaves in its own way
         if not stream.stopped:
             raise
     if stream.stopped:
@@ -231,7 +233,7 @@ def _checked(response: Any) -> Response:
     return replace(response, text=text, tool_calls=calls)
 
 
-def _plain(name: str, request: Request, response: Response) -> dict[str, Any]:
+def _plain(name: str, provider: Provider, request: Request, response: Response) -> dict[str, Any]:
     usage = response.usage or estimated_usage(request, response)
     answer: dict[str, Any] = {
         "text": response.text,
@@ -248,8 +250,11 @@ def _plain(name: str, request: Request, response: Response) -> dict[str, Any]:
         "model": _clean(str(response.model or request.model))[:_SHOWN_NAME],
         "provider": name,
     }
-    if response.cost_usd is not None:
-        answer["cost_usd"] = _cost(response.cost_usd)
+    cost = response.cost_usd
+    if cost is None:  # a stream that the script stopped has none either
+        cost = provider.cost(usage, request)
+    if cost is not None:
+        answer["cost_usd"] = _cost(cost)
     return answer
 
 

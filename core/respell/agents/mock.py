@@ -116,7 +116,7 @@ class Mock(Provider):
         options = _options(request)
         ctx.wait(options.get("delay_s", 0.0))
         _fail(request, options)
-        return self._answered(request, ctx, options)
+        return self._answered(request, ctx)
 
     def stream(self, request: Request, ctx: ProviderContext) -> Iterator[str | Response]:
         """Answer in pieces of `chunk_size` characters, `chunk_delay_s` apart."""
@@ -126,7 +126,7 @@ class Mock(Provider):
         breaks_off_after = failing.get("after_chunks")
         if breaks_off_after is None:
             _fail(request, options)
-        response = self._answered(request, ctx, options)
+        response = self._answered(request, ctx)
         size = options.get("chunk_size", 16)
         for index, start in enumerate(range(0, len(response.text), size)):
             if index == breaks_off_after:
@@ -142,16 +142,19 @@ class Mock(Provider):
         if request.model == "scripted":
             _answers(options, ctx)
 
+    def cost(self, usage: Usage, request: Request) -> float:
+        """Return what the option `prices` says; nothing without."""
+        prices = _options(request).get("prices", {})
+        dear = usage.input_tokens * prices.get("input", 0.0)
+        return float(dear + usage.output_tokens * prices.get("output", 0.0)) / 1_000_000
+
     def is_idempotent(self, request: Request) -> bool:
         """Return what the option `idempotent` says; no, unless it is given."""
         return _options(request).get("idempotent", False) is True
 
-    def _answered(
-        self, request: Request, ctx: ProviderContext, options: Mapping[str, Any]
-    ) -> Response:
+    def _answered(self, request: Request, ctx: ProviderContext) -> Response:
         response = _cut(_MODELS[request.model].answer(request, ctx), request)
-        usage = replace(estimated_usage(request, response), estimated=False)
-        return replace(response, usage=usage, cost_usd=_cost(usage, options.get("prices", {})))
+        return replace(response, usage=replace(estimated_usage(request, response), estimated=False))
 
 
 def _options(request: Request) -> dict[str, Any]:
@@ -198,11 +201,6 @@ def _cut(response: Response, request: Request) -> Response:
         most = request.max_tokens * BYTES_PER_TOKEN
         text, reason = text.encode(errors="replace")[:most].decode(errors="ignore"), "length"
     return replace(response, text=text, finish_reason=reason)
-
-
-def _cost(usage: Usage, prices: Mapping[str, Any]) -> float:
-    dear = usage.input_tokens * prices.get("input", 0.0)
-    return float(dear + usage.output_tokens * prices.get("output", 0.0)) / 1_000_000
 
 
 def _last_text(request: Request) -> str:

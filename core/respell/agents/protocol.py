@@ -121,7 +121,7 @@ class Response:
         tool_calls: Tools to be called, whose results the model then gets.
         usage: Tokens it took; None where the provider does not know.
         finish_reason: Why it ends: `stop`, `length`, `tool_calls`, or the provider's word.
-        cost_usd: What it cost, in US dollars; None where the provider does not know.
+        cost_usd: What it cost, in US dollars; None for what `Provider.cost` says.
         model: The model that really answered, where that may be another one.
     """
 
@@ -208,6 +208,14 @@ class Provider(Protocol):
             EffectFailed: Something is missing; says what to install or set.
         """
         return
+
+    def cost(self, usage: Usage, request: Request) -> float | None:
+        """Return what tokens cost, in US dollars; None where the provider does not know.
+
+        Asked where a `Response` has no cost, and for a stream that the script stopped: its
+        tokens are then estimated.
+        """
+        return None
 
     def is_idempotent(self, request: Request) -> bool:
         """Return whether asking twice is the same as once, so that nobody need be asked."""

@@ -155,3 +155,20 @@ def test_in_a_fork_the_originals_id_means_the_forks_own_state(
     fork.call("state.set", scope=f"session:{script.id}", key="k", value="fork")
     assert fork.call("state.get", key="k") == "fork"
     assert script.call("state.get", key="k") == "original"
+
+
+@pytest.mark.parametrize(
+    ("scope", "meant"),
+    [("custm:x", "custom:x"), ("sesion:x", "session:x"), ("Agent:x", "agent:x")],
+)
+def test_a_misspelt_family_of_scopes_is_refused(script: Script, scope: str, meant: str) -> None:
+    with pytest.raises(UsageError, match=f"did you mean {meant}"):
+        script.call("state.set", scope=scope, key="k", value=1)
+    with pytest.raises(UsageError, match="Scopes are global, session:ID"):
+        script.call("state.list", scope=scope)
+
+
+def test_any_other_text_is_a_scope_of_ones_own(script: Script, store: Store) -> None:
+    for scope in ("myscope", "Global", "config:app", "user:1"):
+        script.call("state.set", scope=scope, key="k", value=scope)
+        assert script.call("state.get", scope=f"custom:{scope}", key="k") == scope

@@ -2,12 +2,14 @@
 
 Scopes: `session:ID` (the default, of the current session), `global`, `agent:…`,
 `workflow:…`, `custom:…`. Any other text is a custom scope of that name, as in rs-llmspell
-v0.6.0: `notes` and `custom:notes` are one. A scope of a session is open to the scripts
+v0.6.0: `notes` and `custom:notes` are one; but a near miss of a family before a colon
+(`sesion:…`) is refused. A scope of a session is open to the scripts
 that act as it; all others are shared by every session of the store.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from respell import values
@@ -69,7 +71,26 @@ def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
         if family == "session":
             return f"session:{acting_as(ctx, name, call).id}"
         return scope
+    near = _meant(family) if name else None
+    if near is not None:
+        raise UsageError(
+            f"{call}: there are no scopes {family}:NAME; did you mean {near}:{name:.60}? "
+            "Scopes are global, session:ID, agent:NAME, workflow:NAME and custom:NAME; "
+            "custom:NAME also for a name with a colon in it"
+        )
     return f"custom:{scope}"
+
+
+@lru_cache(maxsize=1024)
+def _meant(family: str) -> str | None:
+    """Return the family of scopes that a misspelt one nearly is."""
+    families = ("session", *_SHARED)
+    if len(family) > 2 * max(map(len, families)):
+        return None
+    import difflib  # needed for few scripts
+
+    near = difflib.get_close_matches(family.lower(), families, n=1, cutoff=0.8)
+    return near[0] if near else None
 
 
 def _key(args: dict[str, Any], call: str) -> str:

@@ -640,3 +640,21 @@ def test_a_sleeping_session_is_suspended_at_once(bench: Bench) -> None:
     thread.join(30)
     assert results[0].ended.status == "suspended"
     assert bench.store.sessions.get(run.session.key).status == "suspended"
+
+
+def test_a_timeline_and_a_difference_are_json(bench: Bench) -> None:
+    """What was read and run is there by its hash, as text."""
+    (bench.folder / "words.txt").write_text("words")
+    ran = bench.run("""
+        local me = Session.getCurrent()
+        local f = io.open("words.txt")
+        f:read("a")
+        f:close()
+        Artifact.storeFile(nil, "words.txt")
+        local fork = Session.fork(me, {at = 2})
+        local shown = JSON.parse(JSON.stringify(Session.getTimeline(me)))
+        print(#shown[1].args.script, #shown[2].outcome.hash)
+        print(shown[2].outcome.hash == JSON.parse(JSON.stringify(Session.diff(me, fork)))
+          .first_divergence.a.outcome.hash)
+        """)
+    assert ran.output == ["64\t64", "true"]

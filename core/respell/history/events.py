@@ -97,6 +97,24 @@ class Event:
         }
 
 
+_HASHES = {"args": ("script", "blob"), "outcome": ("hash",)}
+_HASH_BYTES = 32
+
+
+def spell_out_hashes(event: dict[Any, Any]) -> None:
+    """Make hexadecimal text of the content hashes in an event as a script gets it.
+
+    Args:
+        event: An event's JSON form, with bytes as such; changed in place.
+    """
+    for where, names in _HASHES.items():
+        values_of = event[where]
+        for name in names if isinstance(values_of, dict) else ():
+            value = values_of.get(name)
+            if isinstance(value, bytes) and len(value) == _HASH_BYTES:
+                values_of[name] = value.hex()
+
+
 def kind_of(name: str) -> str:
     """Return the kind of an event by its name."""
     return _KIND_BY_FAMILY.get(name.partition(".")[0], "effect")

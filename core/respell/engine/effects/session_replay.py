@@ -19,7 +19,7 @@ from respell.engine.effects.arguments import Arguments
 from respell.engine.replay import Mode, ReplayResult, replay
 from respell.errors import EffectFailed, LimitReached, UsageError
 from respell.history import diff as comparing
-from respell.history.events import Event, events
+from respell.history.events import Event, events, spell_out_hashes
 from respell.sessions.record import SessionRecord
 from respell.sessions.timeline import concerns, ids_of, teller_of
 from respell.times import now_us, parse_rfc3339, rfc3339
@@ -380,4 +380,8 @@ def session_diff(ctx: EffectContext, args: dict[str, Any]) -> dict[Any, Any]:
     shown: dict[Any, Any] = values.from_json(
         found.to_json(id_in_script(ctx, a.id), id_in_script(ctx, b.id))
     )
+    pairs = [*shown["events"], shown["first_divergence"]]
+    for event in (pair[side] for pair in pairs if pair for side in ("a", "b")):
+        if event:
+            spell_out_hashes(event)
     return shown

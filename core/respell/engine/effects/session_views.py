@@ -11,7 +11,7 @@ from respell.engine.effects import EffectContext, Kind, effect
 from respell.engine.effects.acting import acting_as, ctx_session, id_in_script
 from respell.engine.effects.arguments import Arguments
 from respell.errors import EffectFailed, UsageError
-from respell.history.events import KINDS
+from respell.history.events import KINDS, spell_out_hashes
 from respell.sessions.lifecycle import STATUSES
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.sessions.timeline import teller_of, timeline
@@ -140,6 +140,7 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
             continue
         # As the command line shows it, but with Lua's own strings, numbers and tables.
         shown = values.from_json(event.to_json(id_in_script(ctx, record.id)))
+        spell_out_hashes(shown)
         found.append(shown)
         if len(found) == limit:
             break

@@ -19,6 +19,9 @@ from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt, StoreFull
 from respell.store import Store
+from respell.store.blob_forms import CHUNK_SIZE
+from respell.store.care.checking import check
+from respell.store.measuring import measure
 from store_children import SPAWN, run_code
 
 KIB, MIB = 1024, 1024 * 1024
@@ -280,3 +283,32 @@ with Store(sys.argv[1]) as store:
     done = run_code(code, tmp_path)
     assert f"can't write a blob to the store {tmp_path}: File too large" in done.stdout, done.stderr
     assert issubclass(StoreFull, OSError)
+
+
+def test_large_content_occupies_what_its_pieces_do_and_counts_once(store: Store) -> None:
+    piece = b"0123456789abcdef" * 65_536
+    plain = os.urandom(CHUNK_SIZE)
+    address = store.blobs.put(piece * 9 + plain)
+    info = store.blobs.info(address)
+    pieces = [store.blobs.info(blake3(it).digest()) for it in (piece, plain)]
+    assert info.stored_size == 32 * 11 + sum(it.stored_size for it in pieces)
+    assert info.is_compressed
+    sums = measure(store)
+    assert sums.stored_bytes == info.stored_size
+    assert sums.blob_bytes == 2 * CHUNK_SIZE
+    assert check(store, read_data=True).findings == []
+    assert check(store).blob_bytes == info.stored_size
+    store._database.write("UPDATE blobs SET stored_size = 352, codec = 0 WHERE place = 2")
+    (finding,) = check(store, repair=True).findings
+    assert finding.kind == "blob.measure"
+    assert finding.repaired
+    assert store.blobs.info(address) == info
+
+
+def test_large_content_no_piece_of_which_is_compressed_is_not_called_compressed(
+    store: Store,
+) -> None:
+    address = store.blobs.put(os.urandom(9_000_000))
+    info = store.blobs.info(address)
+    assert not info.is_compressed
+    assert info.stored_size == 9_000_000 + 32 * 10

@@ -21,6 +21,7 @@ from respell.artifacts.record import ArtifactQuery
 from respell.errors import StoreError, StoreFull, StoreTooNew
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store, schema
+from respell.store.care.checking import check
 from respell.store.exchange.exporting import export_session
 from respell.store.exchange.importing import import_session
 from store_children import begin, make_store, run_code
@@ -183,6 +184,7 @@ def test_an_old_store_that_can_not_be_written_is_refused(
 KILLED = """
 import os, signal, sys
 from respell.store import Store, schema
+from respell.store.care.checking import check
 from respell.store.database import Database
 
 at = float(sys.argv[2])
@@ -319,3 +321,51 @@ def test_migrations_lead_to_the_tables_of_a_new_store(
             )
 
     assert tables(old(min(EARLIER))) == tables(tmp_path / "new")
+
+
+def test_a_damaged_row_does_not_keep_an_old_store_from_being_opened_and_mended(
+    old: Callable[[int], Path],
+) -> None:
+    folder = old(1)
+    connection = apsw.Connection(str(folder / "store.db"))
+    nth = "(session, sequence) = (SELECT session, sequence FROM artifacts LIMIT 1 OFFSET {})"
+    for damage in (
+        f"UPDATE artifacts SET tags = '[\"a' WHERE {nth.format(1)}",
+        "UPDATE artifacts SET name = CAST(x'ff41' AS TEXT), tags = CAST(x'5b22ff225d' AS TEXT)"
+        f" WHERE {nth.format(2)}",
+        "UPDATE sessions SET description = CAST(x'ff' AS TEXT) WHERE key = 1",
+        "UPDATE state SET scope = CAST(x'ff' AS TEXT) WHERE rowid = 1",
+    ):
+        connection.execute(damage)
+        assert connection.changes() == 1
+    connection.close()
+    with Store(folder) as store:
+        assert version_of(folder) == schema.VERSION
+        report = check(store, read_data=True, repair=True)
+        unreadable = [it for it in report.findings if it.kind == "row.unreadable"]
+        assert len(unreadable) == 4
+        assert [it.repaired for it in unreadable].count(False) == 1  # the state's scope
+        assert len(store.sessions.list()) == store.sessions.count() > 0
+        assert [it for it in check(store, read_data=True).findings if it.session] == []
+
+
+def test_what_large_content_occupies_is_told_with_its_pieces(
+    old: Callable[[int], Path], tmp_path: Path
+) -> None:
+    with Store(tmp_path / "new") as store:
+        address = store.blobs.put(b"0123456789abcdef" * 700_000)
+        now = store.blobs.info(address)
+    folder = old(1)
+    copied = apsw.Connection(str(folder / "store.db"))
+    copied.execute("DELETE FROM blob_data")
+    copied.execute("DELETE FROM blobs")
+    copied.execute("ATTACH ? AS new", (str(tmp_path / "new" / "store.db"),))
+    copied.execute("INSERT INTO blobs SELECT * FROM new.blobs")
+    copied.execute("INSERT INTO blob_data SELECT * FROM new.blob_data")
+    copied.execute(  # as the first version had it: the list alone
+        "UPDATE blobs SET codec = 0, stored_size ="
+        " (SELECT length(data) FROM blob_data WHERE blob_data.id = blobs.id) WHERE place = 2"
+    )
+    copied.close()
+    with Store(folder) as store:
+        assert store.blobs.info(address) == now

@@ -21,6 +21,12 @@ INLINE, IN_FILE, CHUNKED = 0, 1, 2
 
 HASH_SIZE = 32
 
+OWN_SIZE = (
+    f"(CASE place WHEN {CHUNKED} THEN {HASH_SIZE} * (1 + (size + {CHUNK_SIZE - 1}) / {CHUNK_SIZE})"
+    " ELSE stored_size END)"
+)
+"""SQL for the bytes that a blob's row stands for: of a list of chunks, without the chunks."""
+
 
 @dataclass(frozen=True, slots=True)
 class BlobInfo:
@@ -29,8 +35,8 @@ class BlobInfo:
     Attributes:
         id: Key of its row.
         size: Raw bytes.
-        stored_size: Bytes it occupies; of a list of chunks, without the chunks.
-        codec: 0 raw, 1 lz4.frame.
+        stored_size: Bytes it occupies; of a list of chunks, with the chunks.
+        codec: 0 raw, 1 lz4.frame; of a list of chunks, that of any of them.
         place: 0 in the database, 1 a file, 2 a list of chunks.
         touched: When it was put last, roughly.
     """
@@ -44,7 +50,7 @@ class BlobInfo:
 
     @property
     def is_compressed(self) -> bool:
-        """Whether the stored bytes are compressed."""
+        """Whether the stored bytes are compressed, if only some of the chunks."""
         return self.codec == LZ4
 
 
@@ -108,7 +114,7 @@ class Packed:
         size: Raw bytes.
         codec: 0 raw, 1 lz4.frame.
         place: 0 in the database, 1 a file, 2 a list of chunks.
-        stored_size: Bytes it occupies.
+        stored_size: Bytes it occupies; of a list of chunks, without the chunks.
         data: Those bytes; left out once they are in a file.
     """
 

@@ -517,10 +517,25 @@ def define_functions(connection: apsw.Connection) -> None:
     """Give a connection what the store's SQL calls."""
     connection.create_scalar_function("folded", _folded, 1, deterministic=True)
     connection.create_scalar_function("row_sum", row_sum, deterministic=True)
+    connection.create_scalar_function("is_text", _is_text, deterministic=True)
 
 
 def _folded(*text: Any) -> Any:
-    return text[0].casefold() if isinstance(text[0], str) else text[0]
+    """Return text in a form in which case does not matter; bytes are text that may be damaged."""
+    (one,) = text
+    if isinstance(one, bytes):
+        one = one.decode(errors="replace")
+    return one.casefold() if isinstance(one, str) else one
+
+
+def _is_text(*columns: Any) -> bool:
+    try:
+        for one in columns:
+            if one is not None:
+                one.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _prepare_folder(folder: Path, path: Path, faults: Faults, *, create: bool) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from respell.store.blob_forms import CHUNKED
+from respell.store.blob_forms import CHUNKED, OWN_SIZE
 
 if TYPE_CHECKING:
     from respell.store.store import Store
@@ -24,7 +24,7 @@ _SESSIONS = (
 # A blob of chunks is a list of others, which are counted by themselves.
 _BLOBS = (
     "SELECT count(*), coalesce(sum(CASE WHEN place <> ? THEN size END), 0),"
-    " coalesce(sum(stored_size), 0) FROM blobs"
+    f" coalesce(sum({OWN_SIZE}), 0) FROM blobs"
 )
 _ARTIFACTS = (
     "SELECT coalesce(sum(size), 0), coalesce(sum(CASE WHEN nth = 1 THEN size END), 0) FROM"
@@ -89,11 +89,7 @@ def occupied(store: Store, address: bytes) -> int:
     Raises:
         NotFound: There is no such blob.
     """
-    info = store.blobs.info(address)
-    if info.place != CHUNKED:
-        return info.stored_size
-    chunks = set(store.blobs._manifest(address, info))
-    return info.stored_size + sum(store.blobs.info(chunk).stored_size for chunk in chunks)
+    return store.blobs.info(address).stored_size
 
 
 def _disk(folder: Path) -> dict[str, int]:

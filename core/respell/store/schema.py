@@ -155,10 +155,13 @@ MIGRATIONS: tuple[str, ...] = (
     -- Text in which case does not matter: the name, and description and tags together.
     ALTER TABLE artifacts ADD COLUMN folded_name TEXT NOT NULL DEFAULT '';
     ALTER TABLE artifacts ADD COLUMN folded_text TEXT NOT NULL DEFAULT '';
-    UPDATE artifacts SET folded_name = folded(name), folded_text = folded(
+    -- What is damaged must not keep the store from being opened: only then `check` can mend it.
+    -- As bytes, because text may be no UTF-8 any more.
+    UPDATE artifacts SET folded_name = folded(CAST(name AS BLOB)), folded_text = folded(CAST(
         description || ifnull(
-            (SELECT group_concat(char(10) || value, '') FROM json_each(tags)), ''
-        )
+            (SELECT group_concat(char(10) || value, '')
+                FROM json_each(CASE WHEN json_valid(tags) THEN tags END)), ''
+        ) AS BLOB)
     );
     CREATE INDEX artifacts_recent ON artifacts (created_at) WHERE deleted = 0;
     -- All that artifacts are sorted by or found by, tags apart: a search reads nothing else.
@@ -167,6 +170,7 @@ MIGRATIONS: tuple[str, ...] = (
         folded_name, folded_text
     ) WHERE deleted = 0;
     CREATE INDEX sessions_deleted ON sessions (key) WHERE deleted;
+    CREATE INDEX sessions_script ON sessions (script_hash) WHERE script_hash IS NOT NULL;
 
     CREATE TABLE artifact_tags (                -- of artifacts that are not deleted
         tag TEXT NOT NULL,
@@ -176,7 +180,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (tag, session, created_at, sequence)
     ) STRICT, WITHOUT ROWID;
     INSERT OR IGNORE INTO artifact_tags (tag, session, created_at, sequence)
-        SELECT value, session, created_at, sequence FROM artifacts, json_each(tags)
+        SELECT value, session, created_at, sequence
+        FROM artifacts, json_each(CASE WHEN json_valid(tags) THEN tags END)
         WHERE tags IS NOT NULL AND NOT deleted;
     CREATE TRIGGER artifacts_tagged AFTER INSERT ON artifacts
     WHEN NEW.tags IS NOT NULL AND NOT NEW.deleted BEGIN
@@ -207,6 +212,7 @@ MIGRATIONS: tuple[str, ...] = (
         reason TEXT NOT NULL                    -- why it was refused, or what else to know
     ) STRICT;
     CREATE INDEX audit_session ON audit (session);
+    CREATE INDEX audit_actor ON audit (actor);
 
     CREATE TABLE notes (                        -- what the store remembers of itself
         key TEXT PRIMARY KEY,
@@ -222,14 +228,24 @@ MIGRATIONS: tuple[str, ...] = (
         id, name, description, status, script, script_hash, args, tags, metadata,
         parent_session_id, forked_from, forked_at, fork_of, fork_seq, created_by, created_at,
         ended_at, usage, limits, waiting_for, error, deleted, redacted, permissions
+    ) WHERE is_text(
+        CAST(id AS BLOB), CAST(name AS BLOB), CAST(description AS BLOB), CAST(status AS BLOB),
+        CAST(script_hash AS BLOB), CAST(args AS BLOB), CAST(tags AS BLOB),
+        CAST(parent_session_id AS BLOB), CAST(forked_from AS BLOB), CAST(forked_at AS BLOB),
+        CAST(created_by AS BLOB), CAST(usage AS BLOB), CAST(limits AS BLOB)
     );
     UPDATE session_inputs SET sum = row_sum(session, input);
     UPDATE artifacts SET sum = row_sum(
         session, sequence, name, version, content_hash, previous_hash, artifact_type, mime_type,
         size, description, tags, custom, is_value, created_at, created_by, parent_artifact,
         event, deleted
+    ) WHERE is_text(
+        CAST(name AS BLOB), CAST(artifact_type AS BLOB), CAST(mime_type AS BLOB),
+        CAST(description AS BLOB), CAST(tags AS BLOB), CAST(created_by AS BLOB),
+        CAST(parent_artifact AS BLOB)
     );
-    UPDATE state SET sum = row_sum(scope, key, value);
+    UPDATE state SET sum = row_sum(scope, key, value)
+        WHERE is_text(CAST(scope AS BLOB), CAST(key AS BLOB));
     -- Sums are written with their rows; where that is rarely needed a trigger sees to it.
     CREATE TRIGGER sessions_inserted AFTER INSERT ON sessions WHEN NEW.sum IS NULL BEGIN
         UPDATE sessions SET sum = row_sum(
@@ -266,6 +282,18 @@ MIGRATIONS: tuple[str, ...] = (
 
     -- The collector looks for what lists of chunks refer to.
     CREATE INDEX blobs_lists ON blobs (touched) WHERE place = 2;
+
+    -- A list's size is with its chunks, and it is compressed as soon as one of them is.
+    UPDATE blobs SET (stored_size, codec) = (
+        SELECT blobs.stored_size + ifnull(sum(piece.stored_size), 0), ifnull(max(piece.codec), 0)
+        FROM blobs AS piece WHERE piece.place <> 2 AND piece.hash IN (
+            WITH RECURSIVE part(at) AS (
+                SELECT 33 UNION ALL SELECT at + 32 FROM part, blob_data
+                WHERE blob_data.id = blobs.id AND at + 32 < length(data)
+            )
+            SELECT substr(data, at, 32) FROM part, blob_data WHERE blob_data.id = blobs.id
+        )
+    ) WHERE place = 2;
     """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""

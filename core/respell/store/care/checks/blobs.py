@@ -10,8 +10,8 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from respell.errors import NotFound, StoreCorrupt
-from respell.store.blob_forms import CHUNK_SIZE, CHUNKED, IN_FILE, INLINE, StoredBlob
+from respell.errors import NotFound, RespellError, StoreCorrupt
+from respell.store.blob_forms import CHUNK_SIZE, CHUNKED, IN_FILE, INLINE, OWN_SIZE, StoredBlob
 from respell.store.care.inspection import Inspection, Mend
 from respell.store.care.object_folder import object_files
 from respell.times import SECOND
@@ -49,7 +49,7 @@ class _Row:
 
 def check_blobs(it: Inspection) -> None:
     """Check that all bytes of all blobs are there; with `read_data`, that they are right."""
-    total = it.rows("blobs", "SELECT count(*), ifnull(sum(stored_size), 0) FROM blobs")
+    total = it.rows("blobs", f"SELECT count(*), ifnull(sum({OWN_SIZE}), 0) FROM blobs")
     it.report.blobs, it.report.blob_bytes = total[0] if total else (0, 0)
     it.expect(it.report.blobs)
     # Lists first: reading them verifies their chunks, which need not be read again then.
@@ -77,6 +77,8 @@ def _check(it: Inspection, row: _Row) -> None:
     if not wrong:
         if it.read_data:
             it.verified.add(row.hash)
+        if row.place == CHUNKED:
+            _check_measure(it, row)
         return
     if not it.rows("blobs", "SELECT 1 FROM blobs WHERE id = ? AND hash = ?", (row.id, row.hash)):
         return  # the collector took it meanwhile
@@ -96,6 +98,30 @@ def _check(it: Inspection, row: _Row) -> None:
     )
 
 
+def _check_measure(it: Inspection, row: _Row) -> None:
+    """Compare what a list's row says of its pieces together with the pieces."""
+
+    def do() -> str:
+        sql = "UPDATE blobs SET stored_size = ?, codec = ? WHERE id = ? AND hash = ?"
+        it.database.write(sql, (*it.store.blobs.measure_list(row.hash), row.id, row.hash))
+        return "it says so now"
+
+    try:
+        stored_size, codec = it.store.blobs.measure_list(row.hash)
+    except RespellError:
+        return  # the collector has just taken it, or pieces of it
+    if (row.stored_size, row.codec) != (stored_size, codec):
+        it.found(
+            "blob.measure",
+            f"the row of blob {row.hash.hex()} says that it occupies {row.stored_size} bytes"
+            f"{' compressed' * row.codec}, and its pieces make it {stored_size}"
+            f"{' compressed' * codec}",
+            "",
+            Mend("makes it say so", do),
+            blob=row.hash,
+        )
+
+
 def _wrong(it: Inspection, row: _Row) -> str:
     """Return what is wrong with a blob; empty if nothing is."""
     if len(row.hash) != _HASH_SIZE or row.place not in _PLACES or row.codec not in _CODECS:
@@ -104,10 +130,10 @@ def _wrong(it: Inspection, row: _Row) -> str:
         return _wrong_file(it, row)
     if row.inline is None:
         return "is missing"
-    if row.inline != row.stored_size:
-        return f"has {row.inline} bytes where {row.stored_size} were written"
     if row.place == CHUNKED:
         return _wrong_list(it, row)
+    if row.inline != row.stored_size:
+        return f"has {row.inline} bytes where {row.stored_size} were written"
     return _wrong_bytes(row, _inline(it, row)) if _is_read(it, row) else ""
 
 

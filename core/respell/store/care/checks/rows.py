@@ -237,10 +237,10 @@ def _check_tags(it: Inspection) -> None:
 
 
 _FOLDED = """
-    folded(name), folded(description || ifnull(
+    folded(CAST(name AS BLOB)), folded(CAST(description || ifnull(
         (SELECT group_concat(char(10) || value, '')
             FROM json_each(CASE WHEN json_valid(tags) THEN tags END)), ''
-    ))
+    ) AS BLOB))
 """
 
 

@@ -197,6 +197,30 @@ def load(
     return loading.done()
 
 
+def places(
+    environ: Mapping[str, str] | None = None, cwd: str | os.PathLike[str] | None = None
+) -> tuple[Sequence[Place], Sequence[str]]:
+    """Return where files are looked for, and what is wrong in them or in the environment.
+
+    Unlike `load` it also works where something makes no sense.
+
+    Args:
+        environ: The environment; None for that of this process.
+        cwd: The working directory; None for that of this process.
+    """
+    environ = os.environ if environ is None else environ
+    loading = _Loading(environ, Path.cwd() if cwd is None else Path(cwd).absolute(), None)
+    try:
+        if chosen := environ.get(CONFIG):
+            loading.take_chosen(loading.here / Path(chosen).expanduser())
+        else:
+            loading.take_found()
+        made = loading.done()
+    except ConfigError as error:
+        return loading.places, error.problems
+    return made.places, ()
+
+
 def user_file() -> Path:
     """Return where the user's own file is, or would be."""
     from platformdirs import user_config_path
@@ -210,11 +234,11 @@ class _Loading:
     def __init__(
         self, environ: Mapping[str, str], here: Path, store: str | os.PathLike[str] | None
     ) -> None:
-        self._here = here
+        self.here = here
         self._values: dict[str, Any] = {}
         self._origins: dict[str, Origin] = {}
         self._vars: dict[str, Any] = {}
-        self._places: list[Place] = []
+        self.places: list[Place] = []
         self._warnings: list[str] = []
         self._problems: list[str] = []
         self._environment = self._of_environment(environ)
@@ -224,26 +248,26 @@ class _Loading:
 
     def take_chosen(self, path: Path) -> None:
         """Take the one file that somebody chose."""
-        self._places.append(Place("chosen", path, exists=True))
-        self._take_in_full(read(path))
+        self.places.append(Place("chosen", path, exists=True))
+        self._take_in_full(self._read(path))
 
     def take_found(self) -> None:
         """Take the user's file and the project's, where there are such."""
         path = user_file()
         exists = path.is_file()
-        self._places.append(Place("user", path, exists))
+        self.places.append(Place("user", path, exists))
         if exists:
-            self._take_in_full(read(path))
-        found = next(_candidates(self._here), None)
+            self._take_in_full(self._read(path))
+        found = next(_candidates(self.here), None)
         if found is None:
-            self._places.append(Place("project", self._here / NAME, exists=False))
+            self.places.append(Place("project", self.here / NAME, exists=False))
         elif not (exists and found.samefile(path)):
             self._take_project(found)
 
     def _take_project(self, path: Path) -> None:
         owner = path.stat().st_uid
         if owner not in (os.getuid(), 0):
-            self._places.append(Place("project", path, exists=False, trusted=False))
+            self.places.append(Place("project", path, exists=False, trusted=False))
             self._warnings.append(
                 f"{path} does not count, because it belongs to another user ({owner}); "
                 f"{CONFIG}={path} makes it count"
@@ -252,11 +276,19 @@ class _Loading:
         trusted, _ = self._environment.get(_TRUSTED, (self._values.get(_TRUSTED, ()), None))
         folder = os.path.realpath(path.parent)
         is_trusted = any(_is_below(folder, one) for one in trusted)
-        self._places.append(Place("project", path, exists=True, trusted=is_trusted))
+        self.places.append(Place("project", path, exists=True, trusted=is_trusted))
         if is_trusted:
-            self._take_in_full(read(path))
+            self._take_in_full(self._read(path))
         else:
-            self._take_what_narrows(read(path), folder)
+            self._take_what_narrows(self._read(path), folder)
+
+    def _read(self, path: Path) -> ConfigFile:
+        """Read a file; one that is no TOML is a problem like others, and says nothing."""
+        try:
+            return read(path)
+        except ConfigError as error:
+            self._problems.extend(error.problems)
+            return ConfigFile(path, {}, {}, ())
 
     def _take_in_full(self, file: ConfigFile) -> None:
         self._problems.extend(file.problems)
@@ -322,7 +354,7 @@ class _Loading:
             if name is None:
                 continue
             try:
-                value = _resolve(setting, setting.parse(environ[name]), self._here)
+                value = _resolve(setting, setting.parse(environ[name]), self.here)
             except UsageError as error:
                 self._problems.append(f"{name}: {error}")
             else:
@@ -349,7 +381,7 @@ class _Loading:
             **{it.name: getattr(made, it.name) for it in fields(Settings)},
             vars=self._vars,
             origins=self._origins,
-            places=tuple(self._places),
+            places=tuple(self.places),
             warnings=tuple(self._warnings),
         )
 

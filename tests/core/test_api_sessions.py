@@ -153,11 +153,17 @@ def test_a_replay_can_be_short_of_time(script: Any, store: Store) -> None:
 
 def test_a_running_session_is_paused_and_goes_on_and_is_suspended(live: respell.Session) -> None:
     assert live.running
+    with pytest.raises(InvalidTransition, match="is not paused"):
+        live.unpause()
     assert live.pause()
+    with pytest.raises(InvalidTransition, match="paused already"):
+        live.pause()
+    assert live.paused
     paused = live.state["i"]
     assert not live.wait(0.3)
     assert live.state["i"] <= paused + 1
     assert live.unpause()
+    assert live.running
     with pytest.raises(SessionBusy, match="process"):
         live.complete()
     assert live.suspend()

@@ -178,3 +178,43 @@ def test_an_imported_session_may_do_what_is_configured_here(respell: CommandLine
     told = respell("--store", "other", "resume", ident)
     assert told.out.startswith("false\t")
     assert "--deny env forbids it" in told.out
+
+
+def test_a_broken_file_is_found_and_explained(respell: CommandLine) -> None:
+    path = project_file(respell, "[session\n")
+    shown = respell("config", "path")
+    assert f"project\t{path}\t" in shown.out
+    assert "has 1 mistake; see: respell config validate" in shown.err
+    known = respell("info", "--json").json
+    assert known["paths"]["settings"] == [str(path)]
+    assert known["paths"]["store"] == str(respell.store)
+    assert known["problems"][0].startswith(f"{path}:1")
+    assert f"{path}:1" in respell("info").out
+    assert f"{path}:1" in respell("config", "validate", code=2).err
+
+
+def test_of_two_broken_files_both_are_told(respell: CommandLine) -> None:
+    paths = [user_file(respell, "x"), project_file(respell, "[session\n")]
+    problems = respell("config", "validate", "--json", code=2).json["problems"]
+    assert [one.startswith(f"{path}:1") for one, path in zip(problems, paths, strict=True)] == [
+        True, True,
+    ]  # fmt: skip
+    roles = [row["role"] for row in respell("config", "path", "--json").json]
+    assert roles == ["user", "project"]
+
+
+def test_only_those_whom_it_concerns_are_told_what_does_not_count(respell: CommandLine) -> None:
+    script = respell.script("Session.suspend()")
+    respell("run", script, code=3)
+    project_file(respell, "[security]\nallow = ['process']\n")
+    for words in (["list"], ["show", "@last"], ["events", "@last"], ["artifacts", "list"]):
+        assert "does not count" not in respell(*words).err
+    assert "does not count" in respell("gc").err
+    assert "does not count" in respell("config", "path").err
+    assert "does not count" in respell("resume", "@last").err
+
+
+def test_info_tells_what_confines_scripts_and_tools(respell: CommandLine) -> None:
+    known = respell("info", "--json").json
+    assert "rlimits" in known["tool_layers"]
+    assert "confinement of what tools compute" in respell("info").out

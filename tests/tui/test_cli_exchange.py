@@ -82,6 +82,15 @@ def test_what_can_not_be_is_refused_in_words(respell: CommandLine) -> None:
     assert (respell.folder / "text").read_text() == "no export"
 
 
+def test_patterns_that_match_nothing_are_told_of(respell: CommandLine) -> None:
+    ident = session_of(respell("run", respell.script(STORY), code=3))
+    told = respell("export", ident, "public.respell", "--redact", "no such thing").err
+    assert "no pattern matched anything: nothing was replaced" in told
+    told = respell("export", ident, "public.respell", "--redact", "Ada").err
+    assert "no pattern matched" not in told
+    assert "redacted: it can be viewed" in told
+
+
 def test_both_tell_programs_what_they_did(respell: CommandLine) -> None:
     ident = session_of(respell("run", respell.script(STORY), code=3))
     report = respell("export", ident, "story.respell", "--json").json

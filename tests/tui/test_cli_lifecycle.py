@@ -45,6 +45,12 @@ def test_a_paused_session_waits_and_goes_on(respell: CommandLine) -> None:
             assert running.poll() is None
         respell("run", respell.script(GO, "go.lua"))
         assert respell("show", ident, "--json").json["running"] is True
+        shown = respell("show", ident).out
+        assert "status     paused" in shown
+        assert f"unpause {ident[:8]}" in shown
+        for status, there in (("paused", True), ("running", False), ("active", True)):
+            assert (ident in respell("list", "--status", status).out) is there
+        assert "paused already" in respell("pause", ident, code=2).err
         assert "done" not in respell("show", ident, "--output").out
         respell("unpause", ident)
         assert next_line(running) == "done"
@@ -59,8 +65,11 @@ def test_who_is_not_running_can_not_be_asked(respell: CommandLine, verb: str) ->
     with respell.begun("run", killed) as running:
         ident = next_line(running, "stderr").split()[1]
         assert next_line(running) == "up"
+        assert "is not paused" in respell("unpause", ident, code=2).err
         running.kill()
         running.wait(PATIENCE_S)
+    assert ident in respell("list", "--status", "interrupted").out
+    assert done not in respell("list", "--status", "interrupted").out
     refused = respell(verb, ident, code=2)
     assert "interrupted" in refused.err
     assert f"respell resume {ident[:8]}" in refused.err

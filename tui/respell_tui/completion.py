@@ -129,8 +129,9 @@ def _permissions(prefix: str, **_: object) -> list[str]:
 
 def _statuses(prefix: str, **_: object) -> list[str]:
     from respell.sessions.lifecycle import STATUSES
+    from respell_tui.describe import STATES
 
-    return list(STATUSES)
+    return [*STATUSES, *STATES]
 
 
 _WORDS: dict[str, Completer] = {

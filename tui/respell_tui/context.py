@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from respell.store import Store
 
 
+# Commands that do something else when a setting counts or does not.
+_CONCERNED = frozenset(("run", "resume", "fork", "import", "gc", "config", "demo"))
+
 BY = "cli"
 """Who acts, as histories and the audit log show it."""
 
@@ -40,7 +43,7 @@ class Command:
 
     @cached_property
     def config(self) -> Config:
-        """The configuration; what of a project's file does not count is told when it is read.
+        """The configuration; what of a project's file does not count is told to those it concerns.
 
         Raises:
             ConfigError: A file or the environment has a mistake.
@@ -48,8 +51,9 @@ class Command:
         from respell import config
 
         loaded = config.load(store=getattr(self.args, "store", None) or None)
-        for warning in loaded.warnings:
-            self.err.line("respell: ", warning)
+        if self.args.command in _CONCERNED:
+            for warning in loaded.warnings:
+                self.err.line("respell: ", warning)
         return loaded
 
     def store_path(self) -> Path:

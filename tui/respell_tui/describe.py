@@ -6,15 +6,19 @@ from typing import Any
 
 from respell.history.events import Event
 from respell.sessions.lifecycle import ENDED
+from respell.sessions.pausing import is_paused
 from respell.sessions.record import SessionRecord, session_json
 from respell.store import Store
 from respell.times import SECOND
 from respell_tui.output import json_text
 from respell_tui.text import one_line
 
+STATES = ("running", "paused", "interrupted")
+"""How an active session with a program can be."""
+
 _STYLES = {
-    "running": "green", "suspended": "yellow", "interrupted": "yellow", "failed": "red",
-    "completed": "cyan",
+    "running": "green", "paused": "yellow", "suspended": "yellow", "interrupted": "yellow",
+    "failed": "red", "completed": "cyan",
 }  # fmt: skip
 
 
@@ -56,10 +60,10 @@ def doubts(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
     ]
 
 
-def state_word(session: SessionRecord, running: bool) -> str:
-    """Return the one word that says how a session is: its status, running or interrupted."""
+def state_word(store: Store, session: SessionRecord, running: bool) -> str:
+    """Return the one word that says how a session is: its status, or one of `STATES`."""
     if running:
-        return "running"
+        return "paused" if is_paused(store, session) else "running"
     return "interrupted" if is_interrupted(session, running) else session.status
 
 

@@ -183,7 +183,7 @@ def _asking(commands: _Commands) -> None:
 
 def _looking(commands: _Commands) -> None:
     listing = _add(commands, "list", "sessions:list_", "lists sessions, newest first", json=True)
-    listing.add_argument("--status", metavar="S", help="active, suspended, completed, …")
+    listing.add_argument("--status", metavar="S", help="active, running, suspended, completed, …")
     _many(listing, "--tag", "T", "only those with this tag; all of them if given several times")
     listing.add_argument("--text", metavar="Q", help="only those whose name or description has it")
     listing.add_argument(

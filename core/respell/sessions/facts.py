@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from respell.engine import run as running
 from respell.sessions.lifecycle import ACTIVE
+from respell.sessions.pausing import is_paused
 from respell.sessions.record import SessionRecord, session_json
 from respell.store import Store
 from respell.times import moment
@@ -72,6 +73,13 @@ class SessionFacts:
     def running(self) -> bool:
         """Whether a live host runs it, in this process or another."""
         return self._store.leases.holder(self.record.key) is not None
+
+    @property
+    def paused(self) -> bool:
+        """Whether a live host runs it and waits for `unpause`."""
+        record = self.record
+        alive = self._store.leases.holder(record.key) is not None
+        return alive and is_paused(self._store, record)
 
     @property
     def interrupted(self) -> bool:

@@ -25,6 +25,7 @@ from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
 from respell.sessions.facts import SessionFacts
 from respell.sessions.lifecycle import ACTIVE, ARCHIVED, COMPLETED, FAILED
+from respell.sessions.pausing import check_pausing
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
@@ -205,7 +206,7 @@ class Session(SessionFacts):
             timeout: Most seconds to wait for the host; 0 only asks, None waits without end.
 
         Raises:
-            InvalidTransition: It does not run.
+            InvalidTransition: It does not run, or is paused already.
         """
         return self._ask("pause", timeout)
 
@@ -216,7 +217,7 @@ class Session(SessionFacts):
             timeout: As for `pause`.
 
         Raises:
-            InvalidTransition: It does not run.
+            InvalidTransition: It does not run, or is not paused.
         """
         return self._ask("unpause", timeout)
 
@@ -227,6 +228,8 @@ class Session(SessionFacts):
                 f"session {self._id[:8]} is {self._idle_word(record)}: there is no process to "
                 f"{what} it", current=record.status, wanted=what,
             )  # fmt: skip
+        if what in ("pause", "unpause"):
+            check_pausing(self._store, record, what)
         self._store.inbox.post(record.key, what)
 
         def heard() -> bool:

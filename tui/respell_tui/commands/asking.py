@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from respell.errors import InvalidTransition, UsageError
+from respell.sessions.pausing import check_pausing
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.context import Command, short
@@ -53,6 +54,8 @@ def _ask(command: Command, store: Store, session: SessionRecord, kind: str) -> N
             f"session {short(session)} {_why_nobody(command, session)}",
             current=session.status, wanted=kind,
         )  # fmt: skip
+    if kind != "suspend":
+        check_pausing(store, session, kind)
     store.inbox.post(session.key, kind)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from respell import config as configuration
@@ -12,6 +13,7 @@ from respell.errors import ConfigError
 from respell.secrecy import MASK, without_secrets
 from respell.setting import NONE
 from respell_tui.context import Command
+from respell_tui.describe import count
 from respell_tui.output import Column, table
 
 INVALID = ConfigError.exit_code
@@ -106,7 +108,10 @@ def _unknown_tools(config: Config) -> list[str]:
 
 def path(command: Command) -> int:
     """Show where files are looked for, the weakest first."""
-    places = command.config.places
+    places, problems = configuration.places()
+    if not problems:
+        _ = command.config  # tells what does not count
+    _point_at(command, problems)
     if command.args.json:
         command.out.json(
             [
@@ -118,6 +123,15 @@ def path(command: Command) -> int:
     columns = [Column("file"), Column("path"), Column("", least=12)]
     table(command.out, columns, [[it.role, str(it.path), _state(it)] for it in places])
     return 0
+
+
+def _point_at(command: Command, problems: Sequence[str]) -> None:
+    """Say that something makes no sense, and which command tells what."""
+    if problems:
+        command.err.line(
+            f"respell: the configuration has {count(len(problems), 'mistake')}; see: ",
+            command.respell("config", "validate"),
+        )
 
 
 def _state(place: Place) -> str:

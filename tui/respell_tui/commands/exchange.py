@@ -28,7 +28,7 @@ def export(command: Command) -> int:
     if args.json:
         command.out.json(_object(report))
     else:
-        _tell(command, report)
+        _tell(command, report, redacting=bool(args.redact))
     return 0
 
 
@@ -47,14 +47,20 @@ def _object(report: ExportReport) -> dict[str, Any]:
     }
 
 
-def _tell(command: Command, report: ExportReport) -> None:
+def _tell(command: Command, report: ExportReport, *, redacting: bool) -> None:
     err = command.err
     err.line(
         f"exported session {report.session_id[:8]} to {report.path}: "
         f"{count(report.records, 'record')}, {count(report.artifacts, 'artifact')}, "
         f"{bytes_(report.size)}"
     )
-    if report.redacted:
+    if redacting and not report.redactions:
+        err.line(
+            "no pattern matched anything: nothing was replaced. Are the patterns right? The file "
+            "counts as redacted all the same: it can be viewed and compared, but not resumed or "
+            "replayed"
+        )
+    elif report.redacted:
         places = count(report.redactions, "place")
         err.line(f"{places} redacted: it can be viewed and compared, but not resumed or replayed")
     for ident in report.left_out:

@@ -8,12 +8,13 @@ from respell import values
 from respell.errors import StoreMissing, UsageError
 from respell.history.events import events
 from respell.history.record import Part, Record
-from respell.sessions.lifecycle import check_status
+from respell.sessions.lifecycle import ACTIVE, STATUSES, is_status
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store
 from respell.times import now_us, rfc3339
 from respell_tui.context import Command, short
 from respell_tui.describe import (
+    STATES,
     age,
     bytes_,
     count,
@@ -26,7 +27,6 @@ from respell_tui.describe import (
 )
 from respell_tui.output import Column, fields, table
 from respell_tui.printing import Printer
-
 
 _COLUMNS = (
     Column("id"),
@@ -42,12 +42,13 @@ _COLUMNS = (
 def list_(command: Command) -> int:
     """List sessions."""
     args = command.args
+    state = _wanted_state(args.status)
     query = SessionQuery(
-        status=None if args.status is None else check_status(args.status.lower()),
+        status=ACTIVE if state in STATES else state,
         tags=tuple(args.tag),
         text=args.text,
         sort=args.sort,
-        limit=args.limit,
+        limit=None if state in STATES else args.limit,
     )
     if args.limit is not None and args.limit < 1:
         raise UsageError(f"--limit {args.limit}: give 1 or more")
@@ -58,15 +59,32 @@ def list_(command: Command) -> int:
             raise
         return _list_nothing(command)  # nothing ever ran on this machine
     with store:
+        live = store.leases.live()
         sessions = store.sessions.list(query)
+        if state in STATES:
+            words = ((it, state_word(store, it, it.key in live)) for it in sessions)
+            sessions = [it for it, word in words if word == state][: args.limit]
         if args.json:
-            live = store.leases.live()
             command.out.json([session_object(store, s, running=s.key in live) for s in sessions])
         elif sessions:
             _table(command, store, sessions)
         else:
             return _list_nothing(command)
     return 0
+
+
+def _wanted_state(text: str | None) -> str | None:
+    """Return a status, or another word that the status column shows.
+
+    Raises:
+        UsageError: There is no such word; names those there are.
+    """
+    word = None if text is None else text.lower()
+    if word is None or word in STATES or is_status(word):
+        return word
+    raise UsageError(
+        f"--status {text!r}: choose one of {', '.join((*STATUSES, *STATES))}"
+    )  # fmt: skip
 
 
 def _list_nothing(command: Command) -> int:
@@ -84,7 +102,7 @@ def _table(command: Command, store: Store, sessions: list[SessionRecord]) -> Non
     out, live, now = command.out, store.leases.live(), now_us()
     rows = []
     for session in sessions:
-        word = state_word(session, session.key in live)
+        word = state_word(store, session, session.key in live)
         if out.is_terminal:
             rows.append([
                 short(session), session.name, out.paint(word, *style_of(word)),
@@ -129,7 +147,7 @@ def _show_output(command: Command, store: Store, session: SessionRecord) -> None
 def _show(command: Command, store: Store, session: SessionRecord) -> None:
     out, now = command.out, now_us()
     holder = store.leases.holder(session.key)
-    word = state_word(session, holder is not None)
+    word = state_word(store, session, holder is not None)
     usage = session.usage
     status = out.paint(word, *style_of(word))
     fields(out, [
@@ -219,6 +237,8 @@ def _next_step(command: Command, store: Store, session: SessionRecord, word: str
     if session.redacted:
         return command.respell("events", ident)
     match word:
+        case "paused":
+            return command.respell("unpause", ident)
         case "running":
             return command.respell("events", ident, "--follow")
         case "interrupted":

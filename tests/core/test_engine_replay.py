@@ -382,3 +382,70 @@ def test_a_fork_leaves_sessions_alone_that_were_only_loaded(script: Any, store: 
     fork = respell.fork(waiting.session, store=store, at=number)
     assert store.sessions.get(shared.key).status == "suspended"
     assert script.resume(fork).session.status == "completed"
+
+
+def test_a_fork_acts_as_what_its_original_had_imported_and_resumed(
+    script: Any, store: Store, tmp_path: Path
+) -> None:
+    with Store(tmp_path / "other", durability="process") as other:
+        (tmp_path / "there.lua").write_text("Artifact.store(nil, 'a.txt', 'A')")
+        there = respell.run(tmp_path / "there.lua", store=other)
+        respell.session(there.session, store=other).export(tmp_path / "there.respell")
+    shared = store.sessions.insert(respell.SessionRecord(name="shared", status="suspended"))
+    waiting = script(
+        "local id = Session.import('there.respell') Session.resume(input)"
+        " Session.suspend() print(#Artifact.list(id)) State.set('session:' .. input, 'k', 5)",
+        input=shared.id,
+    )
+    number = number_of(store, waiting.session, "session.suspend")
+    fork = respell.fork(waiting.session, store=store, at=number)
+    second = respell.fork(fork, store=store, at=number)
+    for session in (waiting.session, fork, second):
+        ended = script.resume(session)
+        assert ended.session.status == "completed", ended.session.error
+        assert script.lines[-1] == "1"
+
+
+FORKING = """
+State.set('k', 1)
+local me = Session.getCurrent()
+local f = Session.fork(me, {at = 2, name = 'twin'})
+Session.addTag(f, 'mine')
+local g = Session.fork(f, {at = 2, name = 'twin of the twin'})
+Session.suspend()
+State.set('session:' .. f, 'seen', input or 'nobody')
+print(Session.get(f).name, #Session.getTags(f), #Artifact.list(g))
+"""
+
+
+def test_a_fork_has_copies_of_the_forks_that_its_original_had_made(
+    script: Any, store: Store
+) -> None:
+    waiting = script(FORKING)
+    number = number_of(store, waiting.session, "session.suspend")
+    fork = respell.fork(waiting.session, store=store, at=number)
+    second = respell.fork(fork, store=store, at=number)
+    made = {}
+    for session in (waiting.session, fork, second):
+        twins = [it for it in store.sessions.list() if it.created_by == session.id]
+        assert sorted(it.name for it in twins) == ["twin", "twin of the twin"]
+        twin = next(it for it in twins if it.name == "twin")
+        assert twin.tags == ["mine"]
+        ended = script.resume(session)
+        assert ended.session.status == "completed", ended.session.error
+        assert script.lines[-1] == "twin\t1\t0"
+        assert respell.replay(ended.session, store=store).identical
+        made[session.id] = twin
+    assert len({it.id for it in made.values()}) == 3
+    # Each of them is a session that can go on.
+    for twin in made.values():
+        assert script.resume(twin).session.status == "suspended"
+
+
+def test_a_fork_can_do_without_what_others_deleted(script: Any, store: Store) -> None:
+    shared = store.sessions.insert(respell.SessionRecord(name="shared"))
+    waiting = script("Session.load(input) Session.suspend() print('on')", input=shared.id)
+    store.sessions.delete(shared.key)
+    number = number_of(store, waiting.session, "session.suspend")
+    assert script.resume(respell.fork(waiting.session, store=store, at=number)).exit_code == 0
+    assert script.lines[-1] == "on"

@@ -17,27 +17,22 @@ from blake3 import blake3
 
 from respell import values
 from respell.config import Config, default
-from respell.engine import effects
-from respell.engine.effects import EffectContext, Kind
-from respell.engine.lineage import aliases_of, save_aliases
+from respell.engine.copying import copy_what_was_stored
 from respell.engine.outcomes import fitting
-from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import check_executable, program_of
 from respell.engine.scope import check_scope
 from respell.engine.suspension import suspension_of
-from respell.errors import ArtifactNotFound, Divergence, EventNotFound, UsageError
+from respell.errors import Divergence, EventNotFound, UsageError
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.sessions.creating import checked_name, name_of_fork
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
 from respell.times import now_us
-from respell.tools import ToolRegistry
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _POSITION = re.compile(r"(\d+)(?:\+(\d+))?")
-_COPIED = ("state", "artifact", "session")
 
 
 class _Unset:
@@ -131,7 +126,7 @@ def fork(
         )
         if source is not None:
             store.blobs.put(source)
-        _copy_what_was_stored(store, session, made, point.seq, program, config or default())
+        copy_what_was_stored(store, session, made, point.seq, program, config or default())
         store.audit.note(
             "session.fork", session=made.id, actor=created_by or "", target=f"{session.id}:{at}"
         )
@@ -376,77 +371,3 @@ def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iter
             yield record
             if not waiting:
                 return
-
-
-def _copy_what_was_stored(
-    store: Store,
-    original: SessionRecord,
-    made: SessionRecord,
-    last: int,
-    program: Program,
-    config: Config,
-) -> None:
-    """Do again, on the fork's copies, what the original did in the store up to the position."""
-    # In a fork of a fork the script still knows the first session's id, and no other.
-    known = aliases_of(store, original) or {original.id: original.id}
-    aliases = {old: made.id if new == original.id else new for old, new in known.items()}
-    ctx = EffectContext(
-        session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
-        cwd=program.cwd, tools=ToolRegistry(), aliases=aliases, config=config,
-    )  # fmt: skip
-    for _, body in store.history.records(original.key, 1, last):
-        record = Record.unpack(body)
-        if record.status is not Status.OK:
-            continue
-        if record.part in (Part.OUTCOME, Part.END):
-            _copy_what_it_made(store, original, made, record.number)
-        if record.part is not Part.EFFECT:
-            continue
-        args = record.arguments()
-        if not _is_copied(record.name, args, aliases):
-            continue
-        ctx.number, ctx.before = record.number, record.value()
-        effect = effects.lookup(record.name)
-        if effect.manner(ctx, args).kind is not Kind.STORED:
-            continue
-        try:
-            outcome = effect.perform(ctx, args)
-        except ArtifactNotFound:
-            if record.name != "artifact.delete":
-                raise
-            continue  # it was collected, and is gone with all that referred to it
-        if record.name == "session.create":
-            aliases[_id_of(record.value())] = _id_of(outcome)
-    save_aliases(store, made, aliases)
-
-
-def _copy_what_it_made(
-    store: Store, original: SessionRecord, made: SessionRecord, number: int
-) -> None:
-    """Copy the artifacts that came of an effect without the script storing them."""
-    have = {it.sequence for it in store.artifacts.of_event(made.key, number)}
-    for one in store.artifacts.of_event(original.key, number):
-        # What was deleted since may be gone from the store; then it was of no use here either.
-        if one.sequence not in have and one.content_hash in store.blobs:
-            store.artifacts.insert(replace(one, session_key=made.key, session_id=made.id))
-
-
-def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> bool:
-    """Whether an effect changed what is the original's own, or what it had created.
-
-    Other scopes of the state are shared by all, and a session that was only loaded is
-    somebody else's: the fork goes on with them as they are.
-    """
-    family = name.partition(".")[0]
-    if family not in _COPIED or name == "session.fork":
-        return False
-    if family == "state":
-        scope = str(args.get("scope") or "session:")
-        owner = scope.removeprefix("session:") if scope.startswith("session:") else "-"
-        return not owner or owner in aliases
-    session = args.get("session")
-    return name == "session.load" or session in (None, "") or session in aliases
-
-
-def _id_of(created: Any) -> str:
-    return str(created["id"] if isinstance(created, dict) else created)

@@ -1,8 +1,8 @@
 """Which sessions a script acts as, and what the ids it gives mean.
 
-A script acts as its own session, as those it created, and as those without program that it
-loaded or resumed. Records of all sessions can be read; artifacts, state and events only of
-those a script acts as.
+A script acts as its own session, as those it created (forks are among them), as those it
+imported, and as those without program that it loaded or resumed. Records of all sessions can
+be read; artifacts, state and events only of those a script acts as.
 """
 
 from __future__ import annotations
@@ -102,6 +102,16 @@ def take_on(ctx: EffectContext, record: SessionRecord) -> None:
         allowed=allowed,
         reason="" if allowed else f"{_OWN_ONLY} is set",
     )
+
+
+def carry_on(ctx: EffectContext, given: object) -> None:
+    """Let a fork act as a session of which its original was allowed to."""
+    try:
+        record = ctx_session(ctx, given, "fork")
+    except SessionNotFound:
+        return  # it was deleted since
+    if not acts_as(ctx, record):
+        ctx.store.state.set(_LOADED + ctx.session.id, record.id, values.encode(True))
 
 
 def begin_import(ctx: EffectContext, session_id: str) -> None:

@@ -14,7 +14,7 @@ import respell
 from command_line import CommandLine, next_line, session_of
 from respell import values
 from respell.engine.lineage import known_id
-from respell.errors import StoreCorrupt, UsageError
+from respell.errors import SessionNotFound, StoreCorrupt, UsageError
 from respell.history.events import events
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
@@ -22,7 +22,7 @@ from respell.store import Store
 from respell.store.care.checking import check
 from respell.store.exchange.exporting import export_session
 from respell.store.exchange.importing import import_session, inspect
-from store_children import run_code
+from store_children import effect, run_code
 
 STORY = """
 local me = Session.getCurrent()
@@ -616,6 +616,46 @@ with Store(sys.argv[1]) as store, Store(file.parent / "other", durability="proce
     assert other.artifacts.list()[0].size >= store.artifacts.list()[0].size
     print(peak() - before)
 """
+
+
+def test_a_history_that_lost_its_end_is_not_exported(
+    tmp_path: Path, store: Store, story: SessionRecord
+) -> None:
+    store._database.write(
+        "DELETE FROM records WHERE session = ? AND seq > ?", (story.key, story.records - 3)
+    )
+    match = rf"should have {story.records} records .*, and record {story.records - 3} of .* is lost"
+    with pytest.raises(StoreCorrupt, match=match):
+        export_session(store, story, tmp_path / "it")
+    assert not (tmp_path / "it").exists()
+
+
+def test_a_session_that_is_deleted_while_it_is_exported_is_not_exported(
+    tmp_path: Path, store: Store
+) -> None:
+    session = store.sessions.insert(SessionRecord())
+    lease = store.leases.acquire(session.key)
+    store.history.writer(session.key, lease).append([effect(n) for n in range(1, 6000)])
+    store.leases.release(session.key, lease)
+    with Store(store.path, durability="process") as beside:
+
+        def deleted(done: int, total: int) -> None:
+            if beside.sessions.list():
+                beside.sessions.delete(session.key)
+
+        with pytest.raises(SessionNotFound):
+            export_session(store, session, tmp_path / "it", on_progress=deleted)
+    assert not (tmp_path / "it").exists()
+
+
+def test_what_is_no_file_is_not_written_to(
+    tmp_path: Path, store: Store, story: SessionRecord
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/"), tmp_path, Path("/dev/null")):
+        with pytest.raises(UsageError, match="is there already and is no exported session"):
+            export_session(store, story, path)
+    assert (tmp_path / "pipe").is_fifo()
 
 
 @pytest.mark.parametrize("redact", [[], ["needle"]], ids=["as it is", "redacted"])

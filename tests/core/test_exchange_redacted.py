@@ -11,6 +11,7 @@ import hypothesis.strategies as st
 import lz4.frame
 import msgpack
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 
 import respell
@@ -403,6 +404,26 @@ def test_long_content_is_redacted_as_if_it_were_read_at_once(data: st.DataObject
     assert short == Redaction(["[aß]{2}"]).content(content)
 
 
+def test_ids_stay_even_where_a_pattern_would_match_them(
+    tmp_path: Path, store: Store, other: Store, told: SessionRecord
+) -> None:
+    """Else the sessions it created would not belong to it any more, and nobody could import it."""
+    for number, pattern in enumerate((r"[0-9a-f]{8}", r"\d{4}", r"-")):
+        export_session(store, told, tmp_path / f"{number}", redact=[pattern])
+        with Store(tmp_path / f"store {number}", durability="process") as there:
+            import_session(there, tmp_path / f"{number}")
+            ids = {(it.id, it.created_by, it.parent_session_id) for it in there.sessions.list()}
+        assert ids == {(it.id, it.created_by, it.parent_session_id) for it in store.sessions.list()}
+
+
+def test_limits_keep_their_names(tmp_path: Path, store: Store, other: Store) -> None:
+    limits = {"tokens": 5, "rate": {"tokens": 2, "mock": 1.5}}
+    session = store.sessions.insert(SessionRecord(limits=limits))
+    export_session(store, session, tmp_path / "it", redact=["tokens"])
+    there = import_session(other, tmp_path / "it")
+    assert there.limits == {"tokens": 5, "rate": {REPLACEMENT: 2, "mock": 1.5}}
+
+
 def test_windows_are_larger_than_what_tests_find_in_them() -> None:
     assert WINDOW >= 1 << 20
     assert REACH >= 1 << 20
@@ -415,10 +436,14 @@ def test_no_frame_of_a_redacted_export_tells_what_it_was(
     export_session(store, told, tmp_path / "it", redact=[PATTERN])
     content = all_bytes_of_file(tmp_path / "it")
     assert told.head_hash not in content
-    for artifact in store.artifacts.list():
-        if SECRET.encode() in store.blobs.get(artifact.content_hash):
-            assert artifact.content_hash not in content
-            assert artifact.content_hash.hex().encode() not in content
+    deleted = store._database.value("SELECT content_hash FROM artifacts WHERE deleted")
+    assert deleted == blake3(f"gone {SECRET}".encode()).digest()
+    for old in (deleted, *(it.content_hash for it in store.artifacts.list())):
+        if SECRET.encode() in store.blobs.get(old):
+            assert old not in content
+            # Eight digits, as in ids of artifacts, are enough to guess a short secret by.
+            assert b"/" + old.hex()[:8].encode() not in content
+            assert old.hex().encode() not in content
     with ExportReader(tmp_path / "it") as reader:
         about = next(reader.frames())
     assert msgpack.unpackb(about.payload)["redacted"] is True

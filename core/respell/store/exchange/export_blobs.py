@@ -9,15 +9,13 @@ from itertools import chain, islice
 import lz4.frame
 from blake3 import blake3
 
-from respell.store.blob_forms import CHUNK_SIZE, COMPRESS_ABOVE, WHOLE_LIMIT, StoredBlob
+from respell.store.blob_forms import CHUNK_SIZE, COMPRESS_ABOVE, LZ4, RAW, WHOLE_LIMIT, StoredBlob
 from respell.store.blobs import Blobs
 from respell.store.exchange.file import ExportWriter, Kind
 from respell.store.exchange.redaction import Redaction
 
 BLOB_HEAD = struct.Struct("<32sQB")
 """Address, size and codec, before the stored bytes of a blob or the addresses of a list."""
-
-_RAW, _LZ4 = 0, 1
 
 
 class BlobsOut:
@@ -97,11 +95,11 @@ class BlobsOut:
             return self._put_stream((data,))
         address = blake3(data).digest()
         if address not in self._written:
-            stored, codec = data, _RAW
+            stored, codec = data, RAW
             if len(data) > COMPRESS_ABOVE:
                 compressed = lz4.frame.compress(data)
                 if len(compressed) < len(data):
-                    stored, codec = compressed, _LZ4
+                    stored, codec = compressed, LZ4
             self._write(StoredBlob(address, len(data), codec, stored))
         return address, len(data)
 
@@ -117,7 +115,7 @@ class BlobsOut:
             addresses += self._put(chunk)[0]
         address = whole.digest()
         if address not in self._written:
-            self._write(StoredBlob(address, size, _RAW, bytes(addresses), is_list=True))
+            self._write(StoredBlob(address, size, RAW, bytes(addresses), is_list=True))
         return address, size
 
     def _write(self, blob: StoredBlob) -> None:

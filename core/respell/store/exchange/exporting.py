@@ -292,8 +292,9 @@ class _Export:
     def _write_records(self, session: SessionRecord) -> None:
         head = before = FIRST_HASH
         batch: list[tuple[bytes | None, bytes]] = []
-        held = 0
+        held = seq = top = 0
         for seq, known, large, body in self._rows_of_records(session):
+            top = max(top, int.from_bytes(body[1:9], "little"))
             whole = body if large is None else self._whole(session, seq, large, body)
             before = chain(before, whole)
             if before != known:
@@ -311,9 +312,21 @@ class _Export:
             if held >= _FRAME_BYTES or len(batch) == _FRAME_ROWS:
                 self._flush(batch)
                 batch, held = [], 0
+        self._check_end(session, seq, top, before)
         self._flush(batch)
         self._writer.pack(
             Kind.HEAD, {"records": session.records, "events": session.events, "head_hash": head}
+        )
+
+    def _check_end(self, session: SessionRecord, seq: int, number: int, head: bytes) -> None:
+        """Refuse a history that does not end where its session says that it does."""
+        if (seq, number, head) == (session.records, session.events, session.head_hash):
+            return
+        self._store.sessions.get(session.id)  # it may have been deleted meanwhile
+        raise StoreCorrupt(
+            f"session {session.id} should have {session.records} records in {session.events} "
+            f"events, and record {seq} of event {number} is the last: its end is lost. Nothing was "
+            "exported; run `respell check`"
         )
 
     def _flush(self, batch: list[tuple[bytes | None, bytes]]) -> None:

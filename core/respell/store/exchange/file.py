@@ -28,6 +28,7 @@ import msgpack
 from blake3 import blake3
 
 from respell.errors import RespellError, StoreCorrupt, StoreFull, StoreTooNew, UsageError
+from respell.store.blob_forms import HASH_SIZE
 from respell.store.disk import sync_file, sync_folder
 from respell.store.faults import DISK_FULL
 
@@ -38,7 +39,6 @@ _NUMBER = struct.Struct("<H")
 _CHECK_SIZE = 8
 _START_SIZE = len(MAGIC) + _NUMBER.size + _CHECK_SIZE
 _HEAD = struct.Struct("<BI")
-_HASH_SIZE = 32
 _MB = 1024 * 1024
 
 
@@ -99,8 +99,10 @@ def start_of_file(number: int = FORMAT) -> bytes:
 def is_export(path: Path) -> bool:
     """Whether this is a file that begins as an export does."""
     try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+        # A pipe must not be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            return stat.S_ISREG(os.fstat(descriptor).st_mode) and file.read(len(MAGIC)) == MAGIC
     except OSError:
         return False
 
@@ -110,9 +112,9 @@ def new_export(path: Path) -> Iterator[BinaryIO]:
     """Give a file that takes the place of `path` once the block has ended well."""
     if "\0" in str(path):
         raise UsageError(f"a path can't have a NUL byte: {str(path)!r}")
-    unfinished = path.with_name(f".respell-{secrets.token_hex(8)}.tmp")
     try:
         _check_free(path)
+        unfinished = path.with_name(f".respell-{secrets.token_hex(8)}.tmp")
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise _not_written(path, error) from error
@@ -174,7 +176,7 @@ class ExportWriter:
             self._file.write(part)
         self._chain = hasher.digest()
         self._file.write(self._chain)
-        self.size += len(head) + length + _HASH_SIZE
+        self.size += len(head) + length + HASH_SIZE
 
     def pack(self, kind: Kind, value: object) -> None:
         """Write a frame that holds a value."""
@@ -257,7 +259,7 @@ class ExportReader:
         if len(head) < _HEAD.size:
             raise self.damaged("the file ends before its last frame: it was cut", number, at)
         code, length = _HEAD.unpack(head)
-        end = at + _HEAD.size + length + _HASH_SIZE
+        end = at + _HEAD.size + length + HASH_SIZE
         # Nothing is read by a length before it is known to be there and sensible.
         if end > self.size:
             what = f"it should reach to byte {end}, and the file has {self.size}: cut or changed"
@@ -265,7 +267,7 @@ class ExportReader:
         if code not in _MOST or length > _MOST[Kind(code)]:
             raise self.damaged(f"it has kind {code} and {length} bytes", number, at)
         payload = self._file.read(length)
-        known = self._file.read(_HASH_SIZE)
+        known = self._file.read(HASH_SIZE)
         hasher = blake3(self.chain)
         hasher.update(head)
         hasher.update(payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from respell.store.exchange.rows import ARTIFACT_COLUMNS
 from respell.store.queries import json_or_null
 
 _MAX_SESSION_TAG_BYTES = 255
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(/[0-9]{1,18}/[0-9a-f]{8})?")
 
 
 class RedactedRows:
@@ -28,8 +30,10 @@ class RedactedRows:
         """Return the columns of a session; ids, times and numbers stay."""
         redaction = self._redaction
         made = dict(columns)
-        for name in ("name", "description", "parent_session_id", "created_by"):
+        for name in ("name", "description"):
             made[name] = self._text(columns[name])
+        for name in ("parent_session_id", "created_by"):
+            made[name] = self._text_or_id(columns[name])
         if columns["script"] is not None:
             made["script"] = redaction.content(columns["script"])
             made["script_hash"] = redaction.moved.in_text(columns["script_hash"])
@@ -62,8 +66,9 @@ class RedactedRows:
         columns["artifact_type"] = self._type(columns["artifact_type"])
         if redaction.text(columns["mime_type"]) != columns["mime_type"]:
             columns["mime_type"] = DEFAULT_MIME
-        for name in ("description", "created_by", "parent_artifact"):
-            columns[name] = self._text(columns[name])
+        columns["description"] = self._text(columns["description"])
+        for name in ("created_by", "parent_artifact"):
+            columns[name] = self._text_or_id(columns[name])
         columns["tags"] = self._texts(columns["tags"], naming.MAX_TAG_BYTES)
         if columns["custom"] is not None:
             columns["custom"] = redaction.encoded(columns["custom"])
@@ -80,6 +85,12 @@ class RedactedRows:
             return None
         return self._redaction.moved.in_text(self._redaction.text(text))
 
+    def _text_or_id(self, text: str | None) -> str | None:
+        """Return the id of a session or an artifact brought up to date, or text redacted."""
+        if text is not None and _ID.fullmatch(text):
+            return self._redaction.moved.in_text(text)
+        return self._text(text)
+
     def _texts(self, column: str | None, most: int | None = None) -> str | None:
         if column is None:
             return None
@@ -91,7 +102,9 @@ class RedactedRows:
 
     def _limits(self, limits: dict[str, Any]) -> dict[str, Any]:
         return {
-            self._redaction.text(name): self._limits(value) if isinstance(value, dict) else value
+            name: {self._redaction.text(of): number for of, number in value.items()}
+            if isinstance(value, dict)
+            else value
             for name, value in limits.items()
         }
 

@@ -40,31 +40,33 @@ class Moved:
 
     Attributes:
         content: Old address to new one and size; the same one where nothing was redacted.
+        gone: Old address to a meaningless one, for content that is not there any more.
         artifacts: (sequence number, first eight digits of the hash) to the digits they become.
     """
 
     content: dict[bytes, tuple[bytes, int]] = field(default_factory=dict)
+    gone: dict[bytes, bytes] = field(default_factory=dict)
     artifacts: dict[tuple[int, str], str] = field(default_factory=dict)
 
     def address(self, old: bytes) -> bytes:
         """Return the address that stands for an old one."""
         found = self.content.get(old)
-        return old if found is None else found[0]
+        return self.gone.get(old, old) if found is None else found[0]
 
     def lost(self, old: bytes) -> bytes:
         """Return the address of content; something meaningless if that is not there any more."""
-        if old not in self.content:
+        if old not in self.content and old not in self.gone:
             # Not made of the old one alone: a hash lets a short secret be guessed.
-            self.content[old] = (blake3(secrets.token_bytes(16) + old).digest(), 0)
-        return self.content[old][0]
+            self.gone[old] = blake3(secrets.token_bytes(16) + old).digest()
+        return self.address(old)
 
     def artifact(self, sequence: int, old: bytes) -> None:
         """Note the id that an artifact with this content has now."""
-        self.artifacts[sequence, old.hex()[:8]] = self.address(old).hex()[:8]
+        self.artifacts[sequence, old.hex()[:8]] = self.lost(old).hex()[:8]
 
     def in_text(self, text: str) -> str:
         """Return text with the addresses and ids in it brought up to date."""
-        if self.content:
+        if self.content or self.gone:
             text = _HEX.sub(self._hex, text)
         if self.artifacts:
             text = _ARTIFACT_ID.sub(self._id, text)

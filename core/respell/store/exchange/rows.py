@@ -19,8 +19,7 @@ from respell.artifacts import naming
 from respell.errors import UsageError
 from respell.sessions.lifecycle import check_status
 from respell.sessions.record import SessionRecord, no_usage
-
-HASH_SIZE = 32
+from respell.store.blob_forms import HASH_SIZE
 
 _MAX_TEXT = 2**29  # scripts may describe what they store as long as they like
 _MAX_LIST = 1_000_000

@@ -85,6 +85,26 @@ def test_what_nothing_refers_to_goes_after_a_while(respell: CommandLine, ident: 
     assert respell("check", "--read-data").code == 0
 
 
+def test_lost_content_is_damage_and_named_by_its_artifact(respell: CommandLine, ident: str) -> None:
+    address = respell("artifacts", "show", ident, "noise.bin", "--json").json["content_hash"]
+    (path,) = (respell.store / "objects").rglob(address)
+    path.unlink()
+    assert (
+        "artifact 'noise.bin' version 1"
+        in respell("artifacts", "get", ident, "noise.bin", code=6).err
+    )
+    respell("check", "--repair", code=6)
+    told = respell("artifacts", "get", ident, "noise.bin", code=6).err
+    assert "artifact 'noise.bin' version 1" in told
+    assert f"has lost its content: blob {address}" in told
+
+
+def test_the_least_grace_is_told(respell: CommandLine, ident: str) -> None:
+    respell("delete", ident, "--yes")
+    told = respell("gc", RESPELL_STORAGE_GC_GRACE_HOURS="0").err
+    assert "nothing to remove: all is in use, or not two minutes old yet" in told
+
+
 def test_old_sessions_are_archived_and_deleted_as_configured(
     respell: CommandLine, ident: str
 ) -> None:

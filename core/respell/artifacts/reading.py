@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 from respell import values
 from respell.artifacts.record import ArtifactRecord
-from respell.errors import NotFound, StoreCorrupt
+from respell.errors import ArtifactNotFound, NotFound, StoreCorrupt
 from respell.store import Store
 
 _BUFFER = 1024 * 1024
@@ -19,10 +20,47 @@ def read(store: Store, record: ArtifactRecord) -> bytes:
     """Return an artifact's bytes, verified.
 
     Raises:
-        StoreCorrupt: They are not what was stored; names hash and place.
+        StoreCorrupt: They are not what was stored, or lost; names artifact, hash and place.
         NotFound: They are gone: the artifact was deleted, and nothing else had them.
     """
-    return store.blobs.get(record.content_hash)
+    with _naming(store, record):
+        return store.blobs.get(record.content_hash)
+
+
+def window(store: Store, record: ArtifactRecord, offset: int, size: int) -> bytes:
+    """Return some of an artifact's bytes, verified; fewer at its end.
+
+    Args:
+        store: Where it is.
+        record: The artifact.
+        offset: First byte, from 0.
+        size: At most so many bytes.
+
+    Raises:
+        StoreCorrupt, NotFound: As `read`.
+    """
+    with _naming(store, record):
+        return store.blobs.read(record.content_hash, offset, size)
+
+
+@contextmanager
+def _naming(store: Store, record: ArtifactRecord) -> Iterator[None]:
+    """Name the artifact in what is wrong with its content."""
+    artifact = f"artifact {record.name!r} version {record.version} ({record.id})"
+    try:
+        yield
+    except StoreCorrupt as error:
+        raise StoreCorrupt(f"{artifact}: {error}") from error
+    except NotFound as error:
+        try:
+            store.artifacts.get(record.id)
+        except ArtifactNotFound:
+            raise error from None
+        raise StoreCorrupt(
+            f"{artifact} has lost its content: blob {record.content_hash.hex()} is not in the "
+            f"store {store.path} any more. Store its content once more, or restore it from a "
+            "backup; `respell check` says what else is lost"
+        ) from error
 
 
 def read_value(store: Store, record: ArtifactRecord) -> Any:
@@ -33,8 +71,7 @@ def read_value(store: Store, record: ArtifactRecord) -> Any:
         type says text or JSON; bytes otherwise.
 
     Raises:
-        StoreCorrupt: It is not what was stored; names hash and place.
-        NotFound: It is gone.
+        StoreCorrupt, NotFound: As `read`.
     """
     data = read(store, record)
     if record.is_value:
@@ -51,19 +88,20 @@ def pieces(store: Store, record: ArtifactRecord) -> Iterator[bytes]:
     """Return an iterator of an artifact's bytes in pieces, each verified, in little memory.
 
     Raises:
-        StoreCorrupt: They are not what was stored; names hash and place.
-        NotFound: They are gone.
+        StoreCorrupt, NotFound: As `read`.
     """
-    return store.blobs.stream(record.content_hash)
+    with _naming(store, record):
+        yield from store.blobs.stream(record.content_hash)
 
 
 def open_content(store: Store, record: ArtifactRecord) -> BinaryIO:
     """Return an artifact's bytes as a file for reading, which can be seeked in.
 
     Raises:
-        NotFound: They are gone.
+        StoreCorrupt, NotFound: As `read`.
     """
-    store.blobs.info(record.content_hash)
+    with _naming(store, record):
+        store.blobs.info(record.content_hash)
     return io.BufferedReader(_Content(store, record), _BUFFER)
 
 
@@ -86,7 +124,7 @@ class _Content(io.RawIOBase):
     def __init__(self, store: Store, record: ArtifactRecord) -> None:
         self.name = record.name
         self._store = store
-        self._address = record.content_hash
+        self._record = record
         self._size = record.size
         self._at = 0
 
@@ -108,7 +146,7 @@ class _Content(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         view = memoryview(buffer).cast("B")
-        data = self._store.blobs.read(self._address, self._at, len(view))
+        data = window(self._store, self._record, self._at, len(view))
         view[: len(data)] = data
         self._at += len(data)
         return len(data)

@@ -11,6 +11,7 @@ from respell import values
 from respell.artifacts.comparing import diff_text
 from respell.artifacts.naming import check_type
 from respell.artifacts.reading import verify as check_content
+from respell.artifacts.reading import window
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_json, shown_type
 from respell.errors import ArtifactNotFound, NotFound, StoreCorrupt, StoreMissing, UsageError
 from respell.store import Store
@@ -133,7 +134,7 @@ def get(command: Command) -> int:
     args = command.args
     with command.open_store() as store:
         one = find(store, args.artifact, args.version)
-        if args.output is None:
+        if args.output in (None, "-"):
             _to_standard_output(command, store, one)
         else:
             _to_file(store, one, args.output)
@@ -167,7 +168,7 @@ def _copy(store: Store, one: ArtifactRecord, file: BinaryIO) -> None:
 
 def _windows(store: Store, one: ArtifactRecord) -> Iterator[bytes]:
     for offset in range(0, one.size, _WINDOW):
-        yield store.blobs.read(one.content_hash, offset, _WINDOW)
+        yield window(store, one, offset, _WINDOW)
 
 
 def versions(command: Command) -> int:
@@ -228,6 +229,8 @@ def diff(command: Command) -> int:
                 "identical": old.content_hash == new.content_hash, "diff": lines,
             })  # fmt: skip
         else:
+            if old.content_hash == new.content_hash:
+                command.out.line(command.out.paint("identical", "green"), f": {bytes_(old.size)}")
             for line in lines:
                 command.out.line(command.out.paint(line, *_STYLES.get(line[:1], ())))
     return 0 if old.content_hash == new.content_hash else DIFFERENT
@@ -277,13 +280,18 @@ def find(store: Store, words: list[str], version: int | None) -> ArtifactRecord:
         or (number == str(one.sequence) and one.content_hash.hex().startswith(digits))
     ]  # fmt: skip
     named = [one for one in chosen if one.name == what]
-    if version is not None:
-        name = (named or chosen)[0].name if chosen else what
+    if version is not None and chosen:
+        name = (named or chosen)[0].name
         chosen = [one for one in found if one.name == name and one.version == version]
+        if not chosen:
+            there = ", ".join(str(one.version) for one in reversed(found) if one.name == name)
+            raise ArtifactNotFound(
+                f"artifact {name} of session {session.id[:8]} has no version {version}; "
+                f"it has: {there}"
+            )
     elif named:
         chosen = [max(named, key=lambda one: one.version)]
     if not chosen:
-        asked = what if version is None else f"{what} of version {version}"
         names = ", ".join(dict.fromkeys(one.name for one in found)) or "none at all"
-        raise ArtifactNotFound(f"session {session.id[:8]} has no artifact {asked}; it has: {names}")
+        raise ArtifactNotFound(f"session {session.id[:8]} has no artifact {what}; it has: {names}")
     return chosen[0]

@@ -8,13 +8,15 @@ from respell.engine.effects.confined import remove_temporary_folder
 from respell.errors import StoreCorrupt
 from respell.sessions.retention import RetentionReport, apply_retention
 from respell.store.care.checking import check as examine
-from respell.store.care.collecting import GcReport, collect
+from respell.store.care.collecting import LEAST_GRACE, GcReport, collect
 from respell.store.care.findings import CheckReport
+from respell.times import SECOND
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count
 from respell_tui.progress import Progress
 
 _HOUR_S = 3600.0
+_LEAST_S = LEAST_GRACE / SECOND
 
 
 def check(command: Command) -> int:
@@ -101,8 +103,8 @@ def _tell_of_gc(
     for line in told:
         command.err.line(line)
     if not told:
-        hours = f"{grace_s / _HOUR_S:g} hours"
-        command.err.line(f"nothing to remove: all is in use, or not {hours} old yet")
+        age = f"{grace_s / _HOUR_S:g} hours" if grace_s > _LEAST_S else "two minutes"
+        command.err.line(f"nothing to remove: all is in use, or not {age} old yet")
     elif not report.dry_run:
         command.err.line(
             f"given back to the file system: {bytes_(report.freed_bytes)}; free within the "

@@ -145,7 +145,7 @@ def artifact_get_content(ctx: EffectContext, args: dict[str, Any]) -> dict[str, 
 
 def _bytes(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
     if record.size <= INLINE_BYTES:
-        return {"content": ctx.store.blobs.get(record.content_hash)}
+        return {"content": reading.read(ctx.store, record)}
     # The history refers to it from now on, also when the artifact is deleted.
     ctx.store.blobs.keep(record.content_hash, ctx.session.key)
     return {"blob": record.content_hash, "size": record.size}

@@ -26,7 +26,7 @@ from respell.engine.effects.acting import (
     take_on,
 )
 from respell.engine.effects.arguments import Arguments
-from respell.errors import EffectFailed, PermissionDenied, UsageError
+from respell.errors import EffectFailed, InvalidTransition, PermissionDenied, UsageError
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES, OPTIONS, record_of
 from respell.sessions.lifecycle import check_transition
 from respell.sessions.record import SessionRecord
@@ -126,7 +126,13 @@ def session_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Delete a session with its artifacts and state."""
     call = "Session.delete"
     record = _other(ctx, args, call)
-    ctx.store.sessions.delete(record.key)
+
+    def audited(deleted: SessionRecord) -> None:
+        ctx.store.audit.note(
+            "session.delete", session=deleted.id, actor=ctx.session.id, target=deleted.name
+        )
+
+    ctx.store.sessions.delete(record.key, along=audited)
     forget(ctx, record)
 
 
@@ -134,7 +140,12 @@ def _become(
     ctx: EffectContext, args: dict[str, Any], call: str, status: str, **fields: Any
 ) -> None:
     record = acting_as(ctx, args.get("session"), call)
-    check_transition(record.status, status, session=id_in_script(ctx, record.id))
+    try:
+        check_transition(record.status, status, session=id_in_script(ctx, record.id))
+    except InvalidTransition as error:
+        raise InvalidTransition(
+            f"{call}: {error}", current=error.current, wanted=error.wanted
+        ) from None
     _not_running(ctx, record, call)
     ctx.store.sessions.update(record.key, status=status, **fields)
 

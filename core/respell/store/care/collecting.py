@@ -27,7 +27,7 @@ DAY_S = 86400.0
 OnProgress = Callable[[int, int], None]
 """Called with how many blobs of how many were looked at."""
 
-_LEAST_GRACE = 2 * TOUCHED_EVERY
+LEAST_GRACE = 2 * TOUCHED_EVERY
 """What was put within this time stays, whatever the grace: `touched` may be late, and between
 putting a blob and referring to it there is a moment."""
 
@@ -166,7 +166,7 @@ class _Collection:
     def _sweep_blobs(self) -> None:
         """Remove lists of chunks first, then what they alone referred to."""
         begun = self._clock()
-        before = self._before(_LEAST_GRACE)
+        before = self._before(LEAST_GRACE)
         total = self._database.value("SELECT count(*) FROM blobs") or 0
         lists = self._database.rows(_LISTS)
         unneeded = [row for row in lists if self._is_unneeded(row, before)]
@@ -243,7 +243,7 @@ class _Collection:
         waiting: list[FoundFile] = []
         for found in object_files(self._objects):
             # Large content has files first, and rows for many of them at once.
-            least = _LEAST_GRACE if found.kind == "blob" else _UNFINISHED_GRACE
+            least = LEAST_GRACE if found.kind == "blob" else _UNFINISHED_GRACE
             # What is foreign was never the store's to remove: `check` names it.
             if found.kind == "foreign" or found.modified > self._before(least):
                 continue

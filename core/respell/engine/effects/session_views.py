@@ -132,6 +132,9 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
     first, last = given.integer("from", least=1) or 1, given.integer("to", least=1)
     if correlation is not None and ctx.aliases.get(correlation, correlation) != record.id:
         return []  # all events of a session correlate by its id
+    if teller_of(ctx.store, record).key == ctx.session.key:
+        # What was before this call, of which a part may be committed already.
+        last = ctx.number - 1 if last is None else min(last, ctx.number - 1)
     found: list[dict[Any, Any]] = []
     for event in timeline(ctx.store, record, first, last):
         if ctx.cancel.is_set():

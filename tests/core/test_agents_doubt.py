@@ -18,7 +18,7 @@ from respell.engine import run as running
 from respell.engine.program import Program
 from respell.engine.run import Run, Settlements
 from respell.errors import InDoubt
-from respell.history.record import Record
+from respell.history.record import Part, Record
 from respell.sessions.record import new_id, no_usage
 from respell.store import Store
 from stories import begin, kill_group, write_script
@@ -80,8 +80,9 @@ def test_a_request_that_was_cut_off_is_in_doubt_until_it_is_settled(
     done = script.resume(session, settlements=Settlements(retry=frozenset([doubtful.number])))
     assert script.lines == ["2: hello", "2"]
     assert [ctx.attempt for ctx in model.contexts] == [1, 2]
-    event = next(e for e in respell.events(store, session.key) if e.name == "agent.request")
+    event = next(e for e in respell.events(session, store=store) if e.name == "agent.request")
     assert event.attempts == 2
+    assert settlements_of(store, session, doubtful.number) == [("retry", "python")]
     assert respell.replay(done.session, store=store).identical
 
 
@@ -94,9 +95,29 @@ def test_a_person_may_give_the_answer_or_the_failure(
     done = script.resume(session, settlements=Settlements(outcome={number: "I say so"}))
     assert script.lines == ["I say so", "2"]
     assert respell.replay(done.session, store=store).identical
+    assert settlements_of(store, session, number) == [("outcome", "python")]
     session = killed_while_asked(store, tmp_path, model)
     failed = script.resume(session, settlements=Settlements(fail={number: "nobody answered"}))
     assert failed.session.error["message"] == "main.lua:3: nobody answered"
+    assert settlements_of(store, session, number) == [("fail", "python")]
+
+
+def settlements_of(store: Store, session: Any, number: int) -> list[tuple[str, str]]:
+    """Return how and by whom an event was settled, as history and audit log agree on."""
+    notes = [it for it in respell.events(session, store=store) if it.name == "note.settled"]
+    assert {it.args["number"] for it in notes} == {number}
+    told = [(it.args["how"], it.args["by"]) for it in notes]
+    audited = [it for it in store.audit.list(session=session.id) if it.action == "session.settle"]
+    assert [(it.target, it.actor) for it in audited] == [
+        (f"event {number}: {how}", by) for how, by in told
+    ]
+    given = [
+        record.metadata().get("settled")
+        for _, record in store.history.events(session.key, number, number)
+        if record.part is Part.OUTCOME
+    ]
+    assert given == [by if how != "retry" else None for how, by in told]
+    return told
 
 
 def test_a_provider_may_say_that_asking_twice_does_no_harm(

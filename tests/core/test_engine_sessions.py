@@ -60,6 +60,8 @@ def test_a_value_that_does_not_fit_the_schema_changes_nothing(script: Any, store
     waiting = script(text)
     with pytest.raises(UsageError, match="does not fit what the script waits for"):
         script.resume(waiting.session, value="many")
+    with pytest.raises(UsageError, match=r"not nil.*--value JSON"):
+        script.resume(waiting.session)
     assert store.sessions.get(waiting.session.key) == waiting.session
     assert script.resume(waiting.session, value=3).session.status == "completed"
     assert script.lines == ["3"]

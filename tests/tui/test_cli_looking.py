@@ -128,6 +128,14 @@ def test_show_tells_a_person_what_matters_and_what_to_do_next(respell: CommandLi
     assert f"respell resume {session_of(ran)[:8]} --value JSON" in shown
 
 
+def test_show_names_the_session_that_created_one(respell: CommandLine) -> None:
+    made = respell("run", respell.script("print(Session.create{name = 'child'})", "maker.lua"))
+    ident = session_of(made)
+    assert f"session {ident}  (maker)" in respell("show", "child").out
+    respell("delete", ident, "--yes")
+    assert f"created by  {ident}" in respell("show", "child").out
+
+
 def test_all_output_can_be_shown_again(respell: CommandLine) -> None:
     script = respell.script("print('a') io.write('b\\n') Logger.info('c') io.stderr:write('d\\n')")
     ran = respell("run", script)
@@ -403,3 +411,29 @@ def test_a_session_goes_on_when_its_output_can_not_be_written(respell: CommandLi
     assert "the session goes on" in said
     assert respell("show", "@last", "--json").json["status"] == "completed"
     assert respell("show", "@last", "--output").out == "1\n2\n"
+
+
+def test_a_version_that_is_not_there_is_answered_with_those_that_are(
+    respell: CommandLine,
+) -> None:
+    respell("run", respell.script(STORES))
+    refused = respell("artifacts", "show", "@last", "notes.md", "--version", "9", code=2)
+    assert "has no version 9; it has: 1, 2" in refused.err
+
+
+def test_a_dash_stands_for_standard_output(respell: CommandLine) -> None:
+    respell("run", respell.script(STORES))
+    assert respell("artifacts", "get", "@last", "notes.md", "-o", "-").out == "second"
+    assert not (respell.folder / "-").exists()
+
+
+def test_equal_artifacts_are_called_identical(respell: CommandLine) -> None:
+    respell("run", respell.script("Artifact.store(nil, 'a', 'x') Artifact.store(nil, 'b', 'x')"))
+    assert respell("artifacts", "diff", "@last/a", "@last/b").out == "identical: 1 B\n"
+
+
+def test_arguments_and_costs_are_shown_as_they_are_typed(respell: CommandLine) -> None:
+    respell("run", respell.script("print(...)"), "--", "a", "b c")
+    shown = respell("show", "@last").out
+    assert "arguments  a 'b c'" in shown
+    assert "0 tokens, $0" in shown

@@ -8,6 +8,7 @@ from respell.history.record import Part, Record
 from respell.store import OpenEffect, Store
 
 ATTEMPT, NOT_PERFORMED = "note.attempt", "note.not_performed"
+SETTLED = "note.settled"  # somebody said what became of one in doubt, or had it done again
 
 
 def notes_about_attempts(

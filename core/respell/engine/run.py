@@ -14,7 +14,7 @@ from respell import values
 from respell.artifacts.collector import Collection
 from respell.config import Config, default
 from respell.engine import effects
-from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
+from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, SETTLED, notes_about_attempts
 from respell.engine.channel import OnProgress
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
@@ -90,6 +90,12 @@ class Settlements:
     def numbers(self) -> set[int]:
         """Return the numbers of all effects that are settled."""
         return {*self.retry, *self.outcome, *self.fail}
+
+    def listed(self) -> list[tuple[int, str]]:
+        """Return each of those numbers with what was decided: retry, outcome or fail."""
+        decided = [(number, "retry") for number in self.retry]
+        decided += [(number, "outcome") for number in self.outcome]
+        return sorted(decided + [(number, "fail") for number in self.fail])
 
 
 class Run:
@@ -233,7 +239,8 @@ def _check_room(store: Store, config: Config) -> None:
     running = len(store.leases.live()) - 1
     if running >= most:
         raise LimitReached(
-            f"{running} sessions of the store {store.path} run already, and no more than "
+            f"{running} {'session' if running == 1 else 'sessions'} of the store {store.path} "
+            f"{'runs' if running == 1 else 'run'} already, and no more than "
             f"{most} may. Wait for one, suspend one with `respell suspend ID`, or raise "
             f"session.max_active_sessions ({config.origin('session.max_active_sessions')})",
             limit="max_active_sessions",
@@ -297,7 +304,7 @@ def resume(
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
-        _take_up(store, session, lease, program, services, value, settlements or Settlements())
+        _take_up(store, session, lease, program, services, value, settlements or Settlements(), by)
         with store.transaction():
             store.sessions.update(
                 session.key,
@@ -457,6 +464,7 @@ def _take_up(
     services: Services,
     value: Any,
     settlements: Settlements,
+    by: str,
 ) -> None:
     """Record what the value and the settlements decide, or refuse with `InDoubt`."""
     ctx = _context(store, session, program, services.tools)
@@ -481,19 +489,26 @@ def _take_up(
         writer_number += 1
         records.append(_note(writer_number, name, values.encode(args)))
 
+    for number, how in settlements.listed():
+        note(SETTLED, {"number": number, "how": how, "by": by})
     for one in opened:
         if one.name == "session.suspend":
             check_value(suspension_of(one.record.arguments()), value)
             records.append(_outcome(one.record, Status.OK, value))
         elif one.number in settlements.outcome:
             settled = fitting(one.record, settlements.outcome[one.number])
-            records.append(_outcome(one.record, Status.OK, settled))
+            records.append(_outcome(one.record, Status.OK, settled, by))
         elif one.number in settlements.fail:
-            records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number]))
+            records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
         elif one.name != "timer.sleep":
             note(ATTEMPT, {"number": one.number})
     note("lifecycle.resume", {"was": session.status})
-    _append(store, session, lease, records)
+    with store.transaction():
+        _append(store, session, lease, records)
+        for number, how in settlements.listed():
+            store.audit.note(
+                "session.settle", session=session.id, actor=by, target=f"event {number}: {how}"
+            )
 
 
 def _cut(text: str) -> str:
@@ -525,10 +540,11 @@ def _numbers(opened: Sequence[OpenEffect]) -> str:
     return ", ".join(str(one.number) for one in opened)
 
 
-def _outcome(intent: Record, status: Status, value: Any) -> Record:
+def _outcome(intent: Record, status: Status, value: Any, by: str = "") -> Record:
+    """Return the outcome of an effect, and by whom it was given where it did not come about."""
     return replace(
-        intent, part=Part.OUTCOME, status=status, outcome=values.encode(value), args=b"", meta=b"",
-        at=now_us(),
+        intent, part=Part.OUTCOME, status=status, outcome=values.encode(value), args=b"",
+        meta=values.encode({"settled": by}) if by else b"", at=now_us(),
     )  # fmt: skip
 
 

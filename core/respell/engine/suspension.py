@@ -36,7 +36,10 @@ def check_value(waiting_for: dict[str, Any], value: Any) -> None:
     try:
         validate(schema, value, "value")
     except UsageError as error:
+        how = ""
+        if value is None:
+            how = " Give the value with `respell resume ID --value JSON`, or `value=` from Python."
         raise UsageError(
             f"this does not fit what the script waits for: {error}. "
-            f"Its schema: {values.json_line(schema)}"
+            f"Its schema: {values.json_line(schema)}.{how}"
         ) from None

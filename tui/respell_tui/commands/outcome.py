@@ -57,4 +57,4 @@ def _suspended(command: Command, store: Store, result: RunResult) -> None:
     err.line(word, ": ", prompt, " - resume it with: ",
              command.respell("resume", short(session), "--value", "JSON"))  # fmt: skip
     if schema := session.waiting_for.get("schema"):
-        err.line("a value that fits: ", values.json_line(schema))
+        err.line("a value of this schema: ", values.json_line(schema))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from respell import values
-from respell.errors import StoreMissing, UsageError
+from respell.errors import SessionNotFound, StoreMissing, UsageError
 from respell.history.events import events
 from respell.history.record import Part, Record
 from respell.sessions.lifecycle import ACTIVE, STATUSES, is_status
@@ -18,6 +19,7 @@ from respell_tui.describe import (
     age,
     bytes_,
     count,
+    dollars,
     doubts,
     remark,
     seconds,
@@ -149,6 +151,7 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
     holder = store.leases.holder(session.key)
     word = state_word(store, session, holder is not None)
     usage = session.usage
+    in_doubt = [] if holder else doubts(store, session)
     status = out.paint(word, *style_of(word))
     fields(out, [
         ("id", session.id),
@@ -159,10 +162,11 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("redacted", "it can be viewed and compared, not resumed" if session.redacted else ""),
         ("run by", str(holder) if holder else ""),
         ("script", session.script or "none: it belongs to the script that created it"),
-        ("arguments", " ".join(session.args)),
+        ("arguments", shlex.join(session.args)),
         ("input", "" if session.input is None else values.json_line(session.input)),
         ("tags", ", ".join(session.tags)),
         ("metadata", values.json_line(session.metadata) if session.metadata else ""),
+        ("created by", _creator(store, session)),
         ("parent", session.parent_session_id or ""),
         ("fork of", f"{session.forked_from} at {session.forked_at}" if session.forked_from else ""),
         ("created", _when(session.created_at, now)),
@@ -171,16 +175,26 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("events", str(session.events)),
         ("artifacts", str(session.artifacts)),
         ("used", f"{count(usage['operations'], 'operation')}, {seconds(usage['active_s'])} active, "
-                 f"{bytes_(usage['artifact_bytes'])} of artifacts, {usage['tokens']} tokens, "
-                 f"{usage['cost_usd']:g} USD"),
+                 f"{bytes_(usage['artifact_bytes'])} of artifacts, "
+                 f"{count(usage['tokens'], 'token')}, "
+                 f"{dollars(usage['cost_usd'])}"),
         ("limits", ", ".join(f"{name}={value:g}" for name, value in session.limits.items())),
         ("waits for", _waits_for(session)),
         ("error", _error(session)),
         ("in doubt", "\n".join(
             f"event {one['number']}: {one['name']} {values.json_line(one['args'])}"
-            for one in ([] if holder else doubts(store, session)))),
-        ("next", _next_step(command, store, session, word)),
+            for one in in_doubt)),
+        ("next", _next_step(command, store, session, word, in_doubt)),
     ])  # fmt: skip
+
+
+def _creator(store: Store, session: SessionRecord) -> str:
+    """Return who created a session; a script is told by its session."""
+    creator = session.created_by or ""
+    try:
+        return f"session {creator}  ({store.sessions.get(creator).name})" if creator else ""
+    except SessionNotFound:
+        return creator
 
 
 def _when(at: int, now: int) -> str:
@@ -232,7 +246,9 @@ def _last_suspend(store: Store, session: SessionRecord) -> dict[str, Any]:
     return {}
 
 
-def _next_step(command: Command, store: Store, session: SessionRecord, word: str) -> str:
+def _next_step(
+    command: Command, store: Store, session: SessionRecord, word: str, in_doubt: list[Any]
+) -> str:
     ident = short(session)
     if session.redacted:
         return command.respell("events", ident)
@@ -241,6 +257,12 @@ def _next_step(command: Command, store: Store, session: SessionRecord, word: str
             return command.respell("unpause", ident)
         case "running":
             return command.respell("events", ident, "--follow")
+        case "interrupted" | "suspended" if in_doubt:
+            number = str(in_doubt[0]["number"])
+            return (
+                command.respell("resume", ident, "--retry", number)
+                + f"\nor with --outcome {number}=JSON, or with --fail {number}=REASON"
+            )
         case "interrupted":
             return command.respell("resume", ident)
         case "suspended" if session.has_program and session.waiting_for is not None:

@@ -15,7 +15,6 @@ import respell
 from respell.agents import asking
 from respell.engine.effects import agents
 from respell.store import Store
-from stories import respell as command
 
 REPOSITORY = Path(__file__).parents[2]
 DOCS = (REPOSITORY / "docs" / "agents.md").read_text()
@@ -55,14 +54,3 @@ def test_the_docs_name_every_option_and_the_real_bounds() -> None:
     assert f"above {asking.MAX_ANSWER_BYTES >> 20} MiB" in " ".join(DOCS.split())
     assert f"more than {asking.MAX_TOOL_CALLS} tool" in " ".join(DOCS.split())
     assert agents.DEFAULT_TOOL_ROUNDS == 10
-
-
-def test_the_example_runs_and_replays_as_identical(tmp_path: Path) -> None:
-    store = tmp_path / "store"
-    done = command("run", str(REPOSITORY / "examples" / "agent.lua"), store=store, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[:2] == [
-        "An apple is 40 cents; we have no bananas.",
-        "one t|wo th|ree",
-    ]
-    assert command("replay", "@last", store=store).returncode == 0

@@ -60,6 +60,15 @@ def test_approval_writes_letters_once_somebody_agreed(respell: CommandLine) -> N
     assert "15 % off" in respell("artifacts", "get", "@last", "ada.txt").out
 
 
+def test_agent_talks_to_a_model_offline(respell: CommandLine) -> None:
+    ran = respell("run", str(EXAMPLES / "agent.lua"))
+    assert ran.out.splitlines()[:2] == [
+        "An apple is 40 cents; we have no bananas.",
+        "one t|wo th|ree",
+    ]
+    assert respell("replay", "@last", "--json").json["identical"] is True
+
+
 def test_countdown_counts_down(respell: CommandLine) -> None:
     assert respell("run", str(EXAMPLES / "countdown.lua"), "--", "1").out == "1\nnow\n"
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         check,
         create,
         diff,
+        events,
         fork,
         gc,
         import_,
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from respell.engine.run import RunResult, Settlements
     from respell.errors import RespellError
     from respell.history.diff import Difference
-    from respell.history.events import Event, events
+    from respell.history.events import Event
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.building import SessionBuilder
     from respell.sessions.record import SessionQuery, SessionRecord
@@ -75,7 +76,7 @@ _HOME = {
     "create": "respell.api",
     "current": "respell.sessions.session",
     "diff": "respell.api",
-    "events": "respell.history.events",
+    "events": "respell.api",
     "fork": "respell.api",
     "gc": "respell.api",
     "import_": "respell.api",

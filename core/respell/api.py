@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,13 @@ from respell.engine.replay import Mode, ReplayResult
 from respell.engine.run import RunResult, Settlements
 from respell.history import diff as comparing
 from respell.history.diff import Difference
+from respell.history.events import Event
 from respell.sessions import building
 from respell.sessions.building import SessionBuilder
 from respell.sessions.creating import checked_words
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.sessions.session import Session, handles
+from respell.sessions.timeline import events_of
 from respell.store import Durability, Store, default_folder
 from respell.times import microseconds
 from respell.tools import ToolRegistry
@@ -307,6 +309,30 @@ def list_sessions(
         offset=offset,
     )
     return handles(store, query)
+
+
+def events(
+    session: AnySession,
+    *,
+    store: Store,
+    first: int = 1,
+    last: int | None = None,
+    kind: str | None = None,
+) -> Iterator[Event]:
+    """Return an iterator of a session's events, oldest first; like `Session.events`.
+
+    Args:
+        session: The session, or what finds it.
+        store: Where it lives.
+        first: Number of the first event.
+        last: Number of the last; None for all there are.
+        kind: effect, output, lifecycle, hook, limit, edit or note; None for all.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        UsageError: There is no such kind.
+    """
+    return events_of(store, _found(store, session), first, last, kind)
 
 
 def create(

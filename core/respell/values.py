@@ -111,7 +111,7 @@ def _plain(value: Any, depth: int) -> Any:
         return [_plain(item, depth + 1) for item in value]
     if isinstance(value, dict):
         return _plain_map(value, depth + 1)
-    raise UsageError(f"a {kind.__name__} can't be passed to Lua: {value!r:.80}")
+    raise UsageError(f"a value of type {kind.__name__} can't be passed to Lua: {value!r:.80}")
 
 
 def _text_if_possible(data: bytes) -> str | bytes:
@@ -148,7 +148,9 @@ def _key(key: object) -> tuple[tuple[int, Any], Any]:
             return (1, key.encode()), key
         case bytes():
             return (1, key), _text_if_possible(key)
-    raise UsageError(f"a {type(key).__name__} can't be a key of a Lua table: {key!r:.80}")
+    raise UsageError(
+        f"a value of type {type(key).__name__} can't be a key of a Lua table: {key!r:.80}"
+    )
 
 
 def to_json(value: object) -> Any:
@@ -175,7 +177,7 @@ def to_json(value: object) -> Any:
             if all(isinstance(key, str) for key in value) and not _looks_marked(value):
                 return {key: to_json(item) for key, item in value.items()}
             return {"$map": [[to_json(key), to_json(item)] for key, item in value.items()]}
-    raise UsageError(f"a {type(value).__name__} has no JSON form: {value!r:.80}")
+    raise UsageError(f"a value of type {type(value).__name__} has no JSON form: {value!r:.80}")
 
 
 _MARKS = ("$bytes", "$float", "$map", "$blob")

@@ -58,6 +58,6 @@ def names(store: Store) -> Callable[[RunResult], list[str]]:
     """Return the names of a session's events, in order."""
 
     def listed(result: RunResult) -> list[str]:
-        return [event.name for event in respell.events(store, result.session.key)]
+        return [event.name for event in respell.events(result.session, store=store)]
 
     return listed

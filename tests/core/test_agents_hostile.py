@@ -183,7 +183,7 @@ def test_no_key_is_told_in_an_error(script: Any, model: Model, monkeypatch: Any)
     model.answer = fail
     done = script(SAY)
     assert "401 for Authorization: Bearer ****" in script.lines[0]
-    recorded = repr(list(respell.events(script._store, done.session.key)))
+    recorded = repr(list(respell.events(done.session, store=script._store)))
     assert "very-secret-value-1234" not in recorded + script.lines[0]
 
 

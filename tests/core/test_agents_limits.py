@@ -134,7 +134,7 @@ def test_usage_is_that_of_the_outcomes_at_every_moment(
                     for session in other.sessions.list():
                         done = [
                             one
-                            for one in respell.events(other, session.key)
+                            for one in respell.events(session, store=other)
                             if one.name == "agent.request" and one.ended
                         ]
                         if session.usage["tokens"] != len(done):
@@ -153,7 +153,7 @@ def test_usage_is_that_of_the_outcomes_at_every_moment(
 
 def test_a_fork_pays_only_for_what_it_asks_itself(script: Any, model: Model, store: Store) -> None:
     done = script(ASK)
-    events = [e for e in respell.events(store, done.session.key) if e.name == "agent.request"]
+    events = [e for e in respell.events(done.session, store=store) if e.name == "agent.request"]
     fork = respell.fork(done.session, store=store, at=events[2].number)
     assert fork.usage["tokens"] == 0
     assert script.resume(fork.id).session.usage["tokens"] == 60

@@ -85,7 +85,7 @@ def test_what_happens_while_the_answer_comes_is_inside_of_the_request(
     """)
     request = names(done).index("agent.request") + 1
     inside = {
-        event.name for event in respell.events(store, done.session.key) if event.parent == request
+        event.name for event in respell.events(done.session, store=store) if event.parent == request
     }
     assert inside == {"agent.chunks", "state.set", "output.line"}
     assert script.lines[-1] == "go "
@@ -354,7 +354,7 @@ def test_another_answer_to_a_stream_is_heard_from_its_beginning(
     fork = respell.fork(done.session, store=store, at=number, outcome="no")
     forked = script.resume(fork.id)
     assert script.lines == ["yes please ", "no"], forked.session.error
-    states = [e.args for e in respell.events(store, fork.key) if e.name == "state.set"]
+    states = [e.args for e in respell.events(fork, store=store) if e.name == "state.set"]
     assert states[-1] == {"key": "1", "value": "no"}  # the first piece of another answer
     assert respell.replay(forked.session, store=store).identical
     edits = {number: "no"}

@@ -56,7 +56,8 @@ def test_what_a_tool_returns_is_an_artifact_of_its_event(
         tools=tools,
     )
     first, second = artifacts_of(store, done)
-    invoked = [e.number for e in respell.events(store, done.session.key) if e.name == "tool.invoke"]
+    told = respell.events(done.session, store=store)
+    invoked = [e.number for e in told if e.name == "tool.invoke"]
     assert [first.event, second.event] == invoked
     assert first.name == f"measure_result_{invoked[0]}.json"
     assert json.loads(store.blobs.get(first.content_hash)) == {"length": 3, "unit": "cm"}

@@ -52,9 +52,7 @@ def test_the_examples_are_well_typed_for_their_users(tmp_path: Path) -> None:
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "c"), "page.py"],
         cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
-    wrong = [line for line in done.stdout.splitlines() if line.startswith("page.py")]
-    # `waiting_for` and its like are None where nothing is waited for: the page knows better.
-    assert all("[index]" in line for line in wrong), done.stdout
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_public_name_is_on_the_page() -> None:

@@ -28,7 +28,9 @@ def tools(**functions: Callable[..., Any]) -> ToolRegistry:
 
 def outputs(store: Store, session: Any) -> list[str]:
     return [
-        one.args["text"] for one in respell.events(store, session.key) if one.name == "output.line"
+        one.args["text"]
+        for one in respell.events(session, store=store)
+        if one.name == "output.line"
     ]
 
 
@@ -197,7 +199,7 @@ def test_a_pause_uses_up_no_limit_of_time(store: Store, tmp_path: Path) -> None:
         seen.wait(10)
         store.inbox.post(key, "pause")
         while not paused.is_set():
-            names = [one.name for one in respell.events(store, key)]
+            names = [one.name for one in respell.events(run.session, store=store)]
             if "lifecycle.pause" in names:
                 paused.set()
             time.sleep(0.02)

@@ -71,7 +71,7 @@ def nested(script: Any) -> Any:
 
 def parents(store: Store, session: Any) -> dict[str, list[str]]:
     """Return the chain of enclosing events' names of each event, by its own description."""
-    events = {one.number: one for one in respell.events(store, session.key)}
+    events = {one.number: one for one in respell.events(session, store=store)}
     chains = {}
     for one in events.values():
         chain, parent = [], one.parent
@@ -172,7 +172,7 @@ def test_a_failing_hook_is_left_out_after_three_failures(script: Any, store: Sto
         Hook.register('before_tool_execution', function() error('x') end)
         for i = 1, 6 do Tool.invoke('t', {}) end
     """)
-    calls = [one for one in respell.events(store, done.session.key) if one.name == "hook.call"]
+    calls = [one for one in respell.events(done.session, store=store) if one.name == "hook.call"]
     assert len(calls) == 3
     assert calls[0].error == "main.lua:3: x"
     assert script.lines[-1] == (
@@ -221,7 +221,7 @@ def test_branches_go_on_while_others_wait(script: Any, store: Store) -> None:
         print(r.results[1].result, r.results[2].result, r.results[3].result)
     """)
     assert script.lines == ["quick", "middle", "slow", "slow\tquick\tmiddle"]
-    tools = [one for one in respell.events(store, done.session.key) if one.name == "tool.invoke"]
+    tools = [one for one in respell.events(done.session, store=store) if one.name == "tool.invoke"]
     assert max(one.at for one in tools) < min(one.at + one.duration_s * 1e6 for one in tools)
     assert respell.replay(done.session, store=store).identical
 

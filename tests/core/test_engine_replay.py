@@ -31,12 +31,14 @@ def story(script: Any) -> Any:
 
 
 def number_of(store: Store, session: Any, name: str) -> int:
-    return next(one.number for one in respell.events(store, session.key) if one.name == name)
+    return next(one.number for one in respell.events(session, store=store) if one.name == name)
 
 
 def output_of(store: Store, session: Any) -> list[str]:
     return [
-        one.args["text"] for one in respell.events(store, session.key) if one.name == "output.line"
+        one.args["text"]
+        for one in respell.events(session, store=store)
+        if one.name == "output.line"
     ]
 
 
@@ -186,7 +188,7 @@ def test_a_fork_goes_on_from_an_event_with_another_outcome(
     story: Any, script: Any, store: Store
 ) -> None:
     original = story.session
-    events = list(respell.events(store, original.key))
+    events = list(respell.events(original, store=store))
     number = number_of(store, original, "session.suspend")
     fork = respell.fork(original, store=store, at=number, outcome=9)
     assert (fork.status, fork.forked_from) == ("suspended", original.id)
@@ -194,7 +196,7 @@ def test_a_fork_goes_on_from_an_event_with_another_outcome(
     assert done.session.status == "completed"
     assert output_of(store, done.session)[-1] == "end\t10"
     assert output_of(store, original)[-1] == "end\t42"
-    assert list(respell.events(store, original.key)) == events
+    assert list(respell.events(original, store=store)) == events
     assert store.state.get(f"session:{original.id}", "count") != store.state.get(
         f"session:{done.session.id}", "count"
     )

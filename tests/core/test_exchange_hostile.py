@@ -483,7 +483,7 @@ def test_whatever_is_changed_it_is_imported_whole_or_refused(
         return
     # It may be another session now, but one that is whole, and can be looked at.
     assert other.history.verify(session.key) == session.records
-    list(respell.events(other, session.key))
+    list(respell.events(session, store=other))
     for artifact in other.artifacts.list():
         other.blobs.get(artifact.content_hash)
     with suppress(RespellError):

@@ -23,7 +23,7 @@ HASH = "local r = Tool.invoke('hash_calculator', {operation = 'hash', input = 'a
 
 
 def number_of(store: Store, session: respell.SessionRecord, name: str) -> int:
-    return next(it.number for it in respell.events(store, session.key) if it.name == name)
+    return next(it.number for it in respell.events(session, store=store) if it.name == name)
 
 
 def test_a_plain_value_for_a_tool_call_becomes_the_table_it_returns(

@@ -130,7 +130,7 @@ def test_the_audit_log_and_the_history_tell_who_did_it(store: Store) -> None:
     assert {it.actor for it in told.values()} == {"retention"}
     assert "more than 30 days ago" in told[oldest.id].reason
     assert told[oldest.id].target == "oldest"
-    last = list(respell.events(store, older.key))[-1]
+    last = list(respell.events(older, store=store))[-1]
     assert (last.name, last.args["by"]) == ("lifecycle.archive", "retention")
 
 

@@ -80,6 +80,16 @@ class ArtifactRecord:
         """Its id: session, sequence and the first eight digits of the content's hash."""
         return f"{self.session_id}/{self.sequence}/{self.content_hash.hex()[:8]}"
 
+    @property
+    def type(self) -> str:
+        """Its type as scripts and the command line show it, e.g. `UserInput`."""
+        return shown_type(self.artifact_type)
+
+    @property
+    def hash(self) -> str:
+        """The hash of its content as scripts and the command line show it, in hex."""
+        return self.content_hash.hex()
+
 
 @dataclass(frozen=True, slots=True)
 class ArtifactQuery:

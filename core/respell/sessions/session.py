@@ -19,7 +19,7 @@ from respell.engine.ledger import OnOutput
 from respell.engine.program import read_script
 from respell.engine.run import RunResult, Settlements
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
-from respell.history.events import KINDS, Event
+from respell.history.events import Event
 from respell.sessions import changes
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
@@ -27,6 +27,7 @@ from respell.sessions.facts import SessionFacts
 from respell.sessions.lifecycle import ACTIVE, ARCHIVED, COMPLETED, FAILED
 from respell.sessions.pausing import check_pausing
 from respell.sessions.record import SessionQuery, SessionRecord
+from respell.sessions.timeline import events_of
 from respell.store import Store
 from respell.tools import ToolRegistry
 
@@ -104,12 +105,7 @@ class Session(SessionFacts):
         Raises:
             UsageError: There is no such kind.
         """
-        from respell.sessions.timeline import timeline
-
-        if kind is not None and kind not in KINDS:
-            raise UsageError(f"{kind!r} is no kind of event; choose one of {', '.join(KINDS)}")
-        found = timeline(self._store, self.record, first, last)
-        return found if kind is None else (event for event in found if event.kind == kind)
+        return events_of(self._store, self.record, first, last, kind)
 
     def output(self) -> str:
         """Return all that its script printed."""

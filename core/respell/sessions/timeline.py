@@ -5,10 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from respell.engine.lineage import aliases_of
-from respell.errors import SessionNotFound
-from respell.history.events import Event, events
+from respell.errors import SessionNotFound, UsageError
+from respell.history.events import KINDS, Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+
+
+def events_of(
+    store: Store, session: SessionRecord, first: int, last: int | None, kind: str | None
+) -> Iterator[Event]:
+    """Return an iterator of the events of `timeline` that are of one kind; None for all.
+
+    Raises:
+        UsageError: There is no such kind.
+    """
+    if kind is not None and kind not in KINDS:
+        raise UsageError(f"{kind!r} is no kind of event; choose one of {', '.join(KINDS)}")
+    found = timeline(store, session, first, last)
+    return found if kind is None else (event for event in found if event.kind == kind)
 
 
 def timeline(

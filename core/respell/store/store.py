@@ -77,6 +77,9 @@ class Store:
         self.audit = Audit(self._database, clock, enabled=audit)
         self.notes = Notes(self._database)
 
+    def __repr__(self) -> str:
+        return f"<Store {self.path}>"
+
     def transaction(self) -> AbstractContextManager[None]:
         """Return a context in which all writes are committed together, or none.
 

@@ -53,7 +53,7 @@ def _fill(folder: Path) -> None:
         respell.resume(done, store=store, value=False)
         respell.resume(done, store=store)
         respell.run("fails.lua", store=store, name="failed")
-        asked = next(it for it in respell.events(store, story.key) if it.name == "clock.time")
+        asked = next(it for it in respell.events(story, store=store) if it.name == "clock.time")
         respell.fork(story, store=store, at=str(asked.number), outcome=1, name="fork")
 
 

@@ -81,7 +81,12 @@ def test_what_is_not_there_yet_is_not_offered(respell: CommandLine) -> None:
         (["resume"], "needs the ID of a session"),
         (["show", "abcd", "--frobnicate"], "--frobnicate"),
         (["list", "--limit", "0"], "1 or more"),
-        (["list", "--limit", "many"], "many"),
+        (["list", "--limit", "1M"], "'1M' is not a whole number such as 10"),
+        (["suspend", "abcd", "--wait", "long"], "'long' is not a number of seconds"),
+        (["events", "abcd", "--fllow"], "did you mean --follow?"),
+        (["list", "--bogus"], "Try `respell list --help`."),
+        (["artifacts", "list", "--bogus"], "Try `respell artifacts list --help`."),
+        (["run", __file__, "--limit", "operatons=5"], "did you mean operations?"),
     ],
 )
 def test_a_wrong_word_is_refused_in_one_message(

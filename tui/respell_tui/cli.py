@@ -49,7 +49,7 @@ def parse(parser: commands.Parser, words: Sequence[str]) -> Namespace:
     args, unknown = parser.parse_known_args(head)
     if unknown:
         hint = "" if args.command != "run" else "; the script's own arguments stand behind --"
-        parser.error(f"there is no {' '.join(unknown)} here{hint}")
+        commands.chosen(parser, args).refuse(unknown, hint)
     args.script_args = tail
     return args
 

@@ -116,6 +116,11 @@ def bytes_(size: int) -> str:
     return f"{size / 1024**3:.1f} GiB"
 
 
+def dollars(cost: float) -> str:
+    """Return what was paid, e.g. `$0.0312`; nothing is `$0`."""
+    return f"${cost:,.4f}" if cost else "$0"
+
+
 def count(number: int, word: str) -> str:
     """Return a number with its noun, e.g. `1 event` or `3 events`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"

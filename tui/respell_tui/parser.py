@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from respell._version import __version__
@@ -37,8 +38,42 @@ exit codes: 0 completed, 1 the script failed, 2 wrong usage,
 """
 
 
+def number(text: str) -> int:
+    """Return a whole number that was typed as an option.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number such as 10") from None
+
+
+def seconds(text: str) -> float:
+    """Return a time in seconds that was typed as an option.
+
+    Raises:
+        argparse.ArgumentTypeError: It is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors look like all others of this program."""
+
+    def refuse(self, unknown: Sequence[str], hint: str = "") -> NoReturn:
+        """Say which words have no place here, and what they may have been meant to be."""
+        options = [name for action in self._actions for name in action.option_strings]
+        near = [
+            found[0] for word in unknown if word.startswith("-")
+            if (found := difflib.get_close_matches(word.partition("=")[0], options, n=1))
+        ]  # fmt: skip
+        meant = f"; did you mean {' '.join(near)}?" if near else hint
+        self.error(f"there is no {' '.join(unknown)} here{meant}")
 
     def error(self, message: str) -> NoReturn:
         """Write one message and exit with 2."""
@@ -90,6 +125,15 @@ def subcommands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentP
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
     return {}
+
+
+def chosen(parser: Parser, args: argparse.Namespace) -> Parser:
+    """Return the parser of the command that was typed; this one itself if there was none."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction) and getattr(args, action.dest, None):
+            below: Parser = action.choices[getattr(args, action.dest)]
+            return chosen(below, args)
+    return parser
 
 
 def _add(
@@ -175,7 +219,7 @@ def _asking(commands: _Commands) -> None:
     suspend = _add(commands, "suspend", "asking:suspend", "asks a running session to suspend")
     _session(suspend)
     suspend.add_argument(
-        "--wait", metavar="S", type=float, help="waits up to S seconds until it has"
+        "--wait", metavar="S", type=seconds, help="waits up to S seconds until it has"
     )
     _session(_add(commands, "pause", "asking:pause", "withholds answers from a running session"))
     _session(_add(commands, "unpause", "asking:unpause", "lets a paused session go on"))
@@ -191,7 +235,7 @@ def _looking(commands: _Commands) -> None:
         choices=("created_at", "updated_at", "name", "events", "artifacts", "status"),
         help="created_at, updated_at, name, events, artifacts or status",
     )  # fmt: skip
-    listing.add_argument("--limit", metavar="N", type=int, help="at most N")
+    listing.add_argument("--limit", metavar="N", type=number, help="at most N")
 
     show = _add(commands, "show", "sessions:show", "shows one session", json=True)
     _session(show)
@@ -278,17 +322,17 @@ def _artifacts(commands: _Commands) -> None:
         "--text", metavar="Q", help="only those whose name, description or tags have it"
     )
     listing.add_argument(
-        "--min-size", metavar="BYTES", type=int, help="only those at least so large"
+        "--min-size", metavar="BYTES", type=number, help="only those at least so large"
     )
     listing.add_argument(
-        "--max-size", metavar="BYTES", type=int, help="only those at most so large"
+        "--max-size", metavar="BYTES", type=number, help="only those at most so large"
     )
     listing.add_argument(
         "--sort", metavar="K", default="created_at",
         choices=("created_at", "name", "size", "version", "artifact_type"),
         help="created_at, name, size, version or artifact_type",
     )  # fmt: skip
-    listing.add_argument("--limit", metavar="N", type=int, help="at most N")
+    listing.add_argument("--limit", metavar="N", type=number, help="at most N")
     show = _add(below, "show", "artifacts:show", "shows one artifact's metadata", json=True)
     get = _add(below, "get", "artifacts:get", "writes an artifact's bytes to standard output")
     versions = _add(
@@ -315,8 +359,8 @@ def _artifacts(commands: _Commands) -> None:
     for one in (show, get, versions):
         one.add_argument("artifact", metavar="ARTIFACT", nargs="+", help=name)
     for one in (show, get):
-        one.add_argument("--version", metavar="N", type=int, help="that version, not the newest")
-    get.add_argument("-o", "--output", metavar="FILE", help="writes them to a file")
+        one.add_argument("--version", metavar="N", type=number, help="that version, not the newest")
+    get.add_argument("-o", "--output", metavar="FILE", help="a file (-: standard output)")
 
 
 def _lifecycle(commands: _Commands) -> None:
@@ -359,7 +403,7 @@ def _care(commands: _Commands) -> None:
     )
     audit.add_argument("id", metavar="ID", nargs="?", help="of this session only: " + ID_HELP)
     audit.add_argument("--refused", action="store_true", help="only what was refused")
-    audit.add_argument("--limit", metavar="N", type=int, default=100, help="at most N (100)")
+    audit.add_argument("--limit", metavar="N", type=number, default=100, help="at most N (100)")
     check = _add(
         commands, "check", "care:check", "checks the store", json=True,
         more="exit codes: 0 the store is sound, 6 it is not",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from typing import Any
 
@@ -39,7 +40,9 @@ def check_limits(limits: Mapping[str, Any]) -> dict[str, Any]:
     checked = {}
     for name, value in limits.items():
         if name not in LIMITS:
-            raise UsageError(f"{name!r} is not a limit; there are {', '.join(LIMITS)}")
+            near = difflib.get_close_matches(str(name), LIMITS, n=1)
+            meant = f"did you mean {near[0]}? There" if near else "there"
+            raise UsageError(f"{name!r} is not a limit; {meant} are {', '.join(LIMITS)}")
         try:
             number = LIMITS[name](value)
         except (TypeError, ValueError, OverflowError):
@@ -95,7 +98,8 @@ class Meter:
             limits: The session's.
         """
         if _reached(limits, "operations", self._operations):
-            return "operations", f"it performed {self._operations} effects"
+            noun = "effect" if self._operations == 1 else "effects"
+            return "operations", f"it performed {self._operations} {noun}"
         if effect != REQUEST:
             return None
         if _reached(limits, "tokens", self._tokens):

@@ -10,7 +10,7 @@ from respell.analytics import (
     store_stats,
 )
 from respell_tui.context import Command
-from respell_tui.describe import bytes_, count, seconds
+from respell_tui.describe import bytes_, count, dollars, seconds
 from respell_tui.output import Column, fields, table
 
 
@@ -46,7 +46,7 @@ def _show_store(command: Command, found: StoreStats) -> None:
         ("operations", f"{found.operations:,}"),
         ("active", seconds(found.active_s)),
         ("tokens", f"{found.tokens:,}"),
-        ("cost", _dollars(found.cost_usd)),
+        ("cost", dollars(found.cost_usd) if found.cost_usd else ""),
         ("artifacts", artifacts),
         ("content", f"{count(found.blobs, 'blob')} of {bytes_(found.blob_bytes)}, stored in "
                     f"{bytes_(found.stored_bytes)}{_times(found.compression_ratio, 'smaller')}"),
@@ -68,7 +68,7 @@ def _show_session(command: Command, found: SessionStats) -> None:
         ("operations", f"{found.operations:,}"),
         ("succeeded", "" if rate is None else f"{100 * rate:.1f} %"),
         ("tokens", f"{found.tokens:,}"),
-        ("cost", _dollars(found.cost_usd)),
+        ("cost", dollars(found.cost_usd) if found.cost_usd else ""),
         ("output", f"{count(found.output_lines, 'line')}, {count(found.log_lines, 'log line')}"),
         ("hooks", "" if not hooks.calls else f"{count(hooks.calls, 'call')} in "
                   f"{seconds(hooks.total_s)} ({100 * hooks.overhead:.1f} % of the active time)"),
@@ -105,10 +105,6 @@ def _table(command: Command, effects: dict[str, EffectStats]) -> None:
     numbers = ("count", "failed", "open", "time", "longest")
     columns = [Column("effect", least=20), *(Column(title, right=True) for title in numbers)]
     table(command.out, columns, rows)
-
-
-def _dollars(cost: float) -> str:
-    return f"${cost:,.4f}" if cost else ""
 
 
 def _times(ratio: float, word: str) -> str:

@@ -26,6 +26,7 @@ from respell.errors import StoreCorrupt, StoreError, StoreFull
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.blob_files import BlobFiles
+from respell.store.blob_forms import Packed
 from respell.store.care.checking import check
 from store_children import begin
 
@@ -210,10 +211,10 @@ def test_an_error_in_a_thread_comes_out_once_and_leaves_nothing(
     written = BlobFiles.write_one
     turns = iter(range(100))
 
-    def fails_at_ten(files: BlobFiles, address: bytes, data: bytes) -> None:
+    def fails_at_ten(files: BlobFiles, blob: Packed) -> Packed:
         if next(turns) >= 10:
             raise StoreFull("there is no space left")
-        written(files, address, data)
+        return written(files, blob)
 
     monkeypatch.setattr(BlobFiles, "write_one", fails_at_ten)
     data = noise(40 * MIB)
@@ -233,10 +234,11 @@ def test_a_file_taken_away_before_its_row_was_written_is_reported(
 ) -> None:
     written = BlobFiles.write_one
 
-    def written_and_taken(files: BlobFiles, address: bytes, data: bytes) -> None:
-        written(files, address, data)
-        if data[0] & 1:
-            files.path(address).unlink()
+    def written_and_taken(files: BlobFiles, blob: Packed) -> Packed:
+        made = written(files, blob)
+        if blob.data[0] & 1:
+            files.path(blob.address).unlink()
+        return made
 
     monkeypatch.setattr(BlobFiles, "write_one", written_and_taken)
     with pytest.raises(StoreError, match="were collected before it was complete; store it again"):

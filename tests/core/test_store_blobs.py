@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import random
@@ -9,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from blake3 import blake3
 
 from respell.errors import NotFound, StoreCorrupt, StoreFull
 from respell.store import Store
-from respell.store.blob_forms import CHUNK_SIZE
+from respell.store.blob_files import BlobFiles
+from respell.store.blob_forms import CHUNK_SIZE, Packed
 from respell.store.care.checking import check
 from respell.store.measuring import measure
 from store_children import SPAWN, run_code
@@ -196,6 +198,59 @@ def test_a_blob_of_a_rolled_back_transaction_can_be_stored_again(store: Store) -
         raise RuntimeError
     for data in (noise(300 * KIB), b"small"):
         assert store.blobs.get(store.blobs.put(data)) == data
+
+
+def no_links(path: Path, name: Path) -> None:
+    raise OSError(errno.EPERM, "this file system has no links")
+
+
+@pytest.mark.parametrize("links", [True, False])
+@pytest.mark.parametrize("first_compresses", [True, False])
+def test_a_writer_that_dies_leaves_what_another_has_stored_in_another_form(
+    store: Store, links: bool, first_compresses: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both found nothing there, and both write the file; only one lives on to write the row."""
+    if not links:
+        monkeypatch.setattr(os, "link", no_links)
+    data = b"abcdefgh" * 40_000 + noise(600_000)
+    write = BlobFiles.write
+    with (
+        Store(store.path, compress=first_compresses) as first,
+        Store(store.path, compress=not first_compresses) as second,
+    ):
+        faster: list[bytes] = []
+
+        def write_and_die(files: BlobFiles, blobs: Sequence[Packed]) -> list[Packed]:
+            monkeypatch.setattr(BlobFiles, "write", write)
+            faster.append(first.blobs.put(data))
+            write(files, blobs)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(BlobFiles, "write", write_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            second.blobs.put(data)
+        assert first.blobs.get(faster[0]) == data
+        assert second.blobs.get(faster[0]) == data
+        assert first.blobs.info(faster[0]).is_compressed == first_compresses
+    assert len(files(store)) == 1
+    assert check(store, read_data=True).findings == []
+
+
+def test_a_file_without_a_row_serves_whatever_its_form_and_damaged_ones_are_replaced(
+    store: Store,
+) -> None:
+    data = b"abcdefgh" * 40_000 + noise(600_000)
+    with Store(store.path, compress=False) as plain:
+        address = plain.blobs.put(data)
+    for damage in (b"", b"x"):
+        if damage:
+            store.blobs.path(address).chmod(0o600)
+            store.blobs.path(address).write_bytes(damage)
+        store._database.write("DELETE FROM blobs")
+        assert store.blobs.put(data) == address
+        assert store.blobs.info(address).is_compressed == bool(damage)
+        assert store.blobs.get(address) == data
+    assert check(store, read_data=True).findings == []
 
 
 def put_many(path: Path, seed: int) -> None:

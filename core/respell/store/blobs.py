@@ -120,8 +120,7 @@ class Blobs:
         packed = packed_as(address, chunk, self._compress)
         if packed.place != IN_FILE:
             return packed
-        self._files.write_one(address, packed.data)
-        return packed.in_file()
+        return self._files.write_one(packed)
 
     def _write_chunk_rows(self, packed: Sequence[Packed]) -> None:
         """Make chunks known whose files are written."""
@@ -186,16 +185,16 @@ class Blobs:
 
     def _write(self, packed: list[Packed]) -> None:
         """Write blobs: the files first, so that a crash leaves only files nobody knows."""
-        files = [(it.address, it.data) for it in packed if it.place == IN_FILE]
+        files = [it for it in packed if it.place == IN_FILE]
         for _ in range(_ATTEMPTS):
-            self._files.write(files)
+            written = {it.address: it for it in self._files.write(files)}
             now = self._clock()
             with self._database:
                 # The collector takes files without a row away, but only under the lock that
                 # is held now: those that are here will stay.
-                if all(self._files.has(address, len(data)) for address, data in files):
+                if all(self._files.has(it.address, it.stored_size) for it in written.values()):
                     for it in packed:
-                        self._write_row(it, now)
+                        self._write_row(written.get(it.address, it), now)
                     return
         raise StoreError(
             f"files written to {self._database.folder / 'objects'} disappear at once; does another "
@@ -236,8 +235,7 @@ class Blobs:
         packed = as_stored(blob)
         if packed.place != IN_FILE:
             return packed
-        self._files.write_one(packed.address, packed.data)
-        return packed.in_file()
+        return self._files.write_one(packed)
 
     def add_stored(self, written: Sequence[Packed]) -> None:
         """Note blobs that `write_stored` has written."""

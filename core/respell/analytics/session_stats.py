@@ -11,12 +11,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from respell.artifacts.record import ArtifactQuery
 from respell.history.events import kind_of
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.measuring import occupied
+from respell.store.measuring import artifact_sums
 from respell.times import SECOND, rfc3339
 
 # Where the fields of a packed record are (see `respell.history.record`).
@@ -26,7 +25,6 @@ _STATUS_AT = 25
 _NAME_AT = 27
 _TIME = struct.Struct("<q")
 _TIME_BEHIND_SOURCE = 8
-_ARTIFACTS_AT_ONCE = 1_000
 
 
 @dataclass(slots=True)
@@ -276,26 +274,9 @@ class _Tally:
 
 
 def _artifact_sizes(store: Store, session: SessionRecord) -> ArtifactSizes:
-    total = offset = 0
-    names: set[str] = set()
-    distinct: dict[bytes, int] = {}
-    while True:
-        page = store.artifacts.list(
-            ArtifactQuery(
-                session_id=session.id, desc=False, limit=_ARTIFACTS_AT_ONCE, offset=offset
-            )
-        )
-        for one in page:
-            total += one.size
-            names.add(one.name)
-            distinct[one.content_hash] = one.size
-        if len(page) < _ARTIFACTS_AT_ONCE:
-            break
-        offset += len(page)
-    size = sum(distinct.values())
-    stored = sum(occupied(store, address) for address in distinct if address in store.blobs)
+    names, total, size, stored = artifact_sums(store, session.key)
     return ArtifactSizes(
-        names=len(names),
+        names=names,
         bytes=total,
         distinct_bytes=size,
         stored_bytes=stored,

@@ -31,6 +31,16 @@ _ARTIFACTS = (
     " (SELECT size, row_number() OVER (PARTITION BY content_hash) AS nth FROM artifacts"
     " JOIN sessions ON key = session WHERE NOT artifacts.deleted AND NOT sessions.deleted)"
 )
+_OF_SESSION = (
+    "SELECT count(DISTINCT name), coalesce(sum(size), 0) FROM artifacts"
+    " WHERE session = ? AND NOT deleted"
+)
+_CONTENT_OF_SESSION = (
+    "SELECT coalesce(sum(size), 0), coalesce(sum(stored_size), 0) FROM"
+    " (SELECT a.size, b.stored_size FROM artifacts AS a"
+    " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
+    " WHERE a.session = ? AND NOT a.deleted GROUP BY a.content_hash)"
+)
 _PLACES = ("store.db", "store.db-wal", "objects", "trash", "damaged")
 
 
@@ -83,13 +93,21 @@ def measure(store: Store) -> StoreSums:
     )  # fmt: skip
 
 
-def occupied(store: Store, address: bytes) -> int:
-    """Return how many bytes a blob's content occupies, that of its chunks included.
+def artifact_sums(store: Store, session: int) -> tuple[int, int, int, int]:
+    """Return what the artifacts of a session add up to.
 
-    Raises:
-        NotFound: There is no such blob.
+    Args:
+        store: Where it is.
+        session: The session's key.
+
+    Returns:
+        How many names they have; their bytes; the same, with equal content counted once; and
+        what that occupies.
     """
-    return store.blobs.info(address).stored_size
+    database = store._database
+    names, total = database.rows(_OF_SESSION, (session,))[0]
+    distinct, stored = database.rows(_CONTENT_OF_SESSION, (session,))[0]
+    return names, total, distinct, stored
 
 
 def _disk(folder: Path) -> dict[str, int]:

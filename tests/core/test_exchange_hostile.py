@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -236,6 +237,12 @@ SESSION_LIES = [
     set_to("args", "[" * 100_000),
     set_to("limits", '{"tokens": NaN}'),
     set_to("limits", '{"tokens": "many"}'),
+    set_to("limits", '{"artifacts": {"x": 1}}'),
+    set_to("limits", '{"artifacts": -5}'),
+    set_to("limits", '{"nonsense": 1}'),
+    set_to("limits", '{"rate": {"mock": -1}}'),
+    set_to("limits", '["rate"]'),
+    set_to("tags", '["\\ud800"]'),
     set_to("usage", '{"operations": -1}'),
     set_to("usage", "[]"),
     set_to("metadata", values.encode([1])),
@@ -275,6 +282,7 @@ ARTIFACT_LIES = [
     column(6, "text"),
     column(7, 10**6),
     column(9, '["' + "t" * 100 + '"]'),
+    column(9, '["\\ud800"]'),
     column(10, b"\x81\x01\x02"),
     column(11, 2),
     column(16, None),
@@ -314,6 +322,11 @@ def body_of(number: int, **fields: Any) -> bytes:
     return effect(number, **fields).pack()
 
 
+def intent(number: int, due: object) -> bytes:
+    meta: bytes = msgpack.packb({"due": due})
+    return Record(Part.INTENT, number, name="x", meta=meta).pack()
+
+
 RECORD_LIES = [
     column(1, b""),
     column(1, b"\xff" * 60),
@@ -327,6 +340,9 @@ RECORD_LIES = [
     lambda rows: rows.reverse(),
     lambda rows: rows.append([None, body_of(1, outcome=b"\xc3")]),
     lambda rows: rows.append([None, Record(Part.INTENT, 1, name="x", meta=b"\x91\x01").pack()]),
+    lambda rows: rows.append([None, intent(1, due=2**64 - 1)]),
+    lambda rows: rows.append([None, intent(1, due=-1)]),
+    lambda rows: rows.append([None, intent(1, due="soon")]),
     lambda rows: rows.append("row"),
 ]
 
@@ -419,6 +435,35 @@ def test_a_list_whose_chunks_are_another_content_is_refused(
     assert frames != frames_of(exported)
     refused(other, write(tmp_path / "it", frames), f"{wanted.hex()} does not fit its address")
     assert wanted not in other.blobs
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"\xdd" + (24 << 20).to_bytes(4, "big") + b"\x90" * (24 << 20),
+        (b"\xdc" + (2000).to_bytes(2, "big")) * 2 + b"\x90" * 4_000_000,
+        (b"\xdc" + (2000).to_bytes(2, "big") + b"\x90" * 2000) * 2000,
+    ],
+    ids=["one list", "cut", "lists of lists"],
+)
+def test_a_frame_of_empty_lists_takes_little_memory(tmp_path: Path, bomb: bytes) -> None:
+    about = {"respell": "1", "exported_at": 1, "session_id": "x", "redacted": False}
+    path = write(tmp_path / "it", [(Kind.ABOUT, msgpack.packb(about)), (Kind.SESSION, bomb)])
+    tracemalloc.start()
+    try:
+        with pytest.raises(StoreCorrupt, match="session: "):
+            inspect(path)
+        assert tracemalloc.get_traced_memory()[1] < 3 * len(bomb)
+    finally:
+        tracemalloc.stop()
+
+
+def test_inspecting_a_file_verifies_its_content(tmp_path: Path, exported: Path) -> None:
+    def forged(kind: Kind, payload: bytes) -> bytes:
+        return payload[:-1] + b"!" if kind is Kind.BLOB else payload
+
+    with pytest.raises(StoreCorrupt, match="blob: "):
+        inspect(changed(exported, tmp_path / "it", forged))
 
 
 def test_a_second_program_can_not_be_smuggled_in(

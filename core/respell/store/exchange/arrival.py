@@ -236,7 +236,7 @@ class Arrival:
         if record.has_program and not record.redacted:
             _recorded(self._store, self._key)
         opened = list(self._opened[self._key].values())
-        if any(type(due) not in (int, type(None)) for *_, due in opened):
+        if any(due is not None and not _is_time(due) for *_, due in opened):
             raise ValueError("a timer is due at no time")
         self._insert(INSERT_OPEN, opened)
 
@@ -278,6 +278,11 @@ class Arrival:
         denied = tuple(dict.fromkeys((*permissions.deny, *there.deny)))
         sessions = there.sessions if there.sessions == "own" else permissions.sessions
         return replace(permissions, deny=denied, sessions=sessions)
+
+
+def _is_time(due: object) -> bool:
+    # Metadata that was set apart as a blob is looked at here only.
+    return type(due) is int and 0 <= due < 2**63
 
 
 def _collected(session_id: str, missing: bytes | None) -> StoreError:

@@ -235,7 +235,9 @@ class Contents:
         if not self._again:
             record = Record.unpack(_of(bytes, body))
             if record.part is Part.INTENT:
-                _of(dict, record.metadata())
+                due = _of(dict, record.metadata()).get("due")
+                if due is not None and not 0 <= _of(int, due) < 2**63:
+                    raise ValueError("a timer is due at no time")
         if large is not None:
             addresses = _addresses(_of(bytes, large)[1:])
             if large[0].bit_count() != len(addresses) or large[0] > 7:

@@ -17,7 +17,7 @@ from respell.errors import StoreCorrupt
 from respell.history.record import FIRST_HASH, HASH_SIZE, Record, chain
 from respell.sessions.record import SessionRecord
 from respell.store.exchange.export_blobs import BlobsOut
-from respell.store.exchange.file import ExportWriter, Kind, new_export
+from respell.store.exchange.file import FRAME_ROWS, ExportWriter, Kind, new_export
 from respell.store.exchange.redacted_rows import RedactedRows
 from respell.store.exchange.redaction import BytesPattern, Redaction
 from respell.store.exchange.references import References
@@ -31,7 +31,6 @@ OnProgress = Callable[[int, int], None]
 """Called with how many bytes of about how many are done."""
 
 _FRAME_BYTES = 1024 * 1024
-_FRAME_ROWS = 2000
 _RECORD_BYTES = 400  # what one takes, roughly; for the progress only
 
 
@@ -268,7 +267,7 @@ class _Export:
             while rows := self._database.rows_up_to(
                 _FRAME_BYTES,
                 "SELECT key, updated_at, value FROM state WHERE scope = ?1"
-                f" AND (?2 IS NULL OR key > ?2) ORDER BY key LIMIT {_FRAME_ROWS}",
+                f" AND (?2 IS NULL OR key > ?2) ORDER BY key LIMIT {FRAME_ROWS}",
                 (STATE_SCOPES[scope] + session.id, key),
             ):
                 yield [[scope, name, value, updated_at] for name, updated_at, value in rows]
@@ -281,7 +280,7 @@ class _Export:
             f"SELECT {', '.join(ARTIFACT_COLUMNS)},"
             " CAST(ifnull(custom, '') || description AS BLOB)"
             f" FROM artifacts WHERE session = ? AND sequence > ? ORDER BY sequence"
-            f" LIMIT {_FRAME_ROWS}",
+            f" LIMIT {FRAME_ROWS}",
             (key, last),
         ):
             yield [list(row[:-1]) for row in rows]
@@ -309,7 +308,7 @@ class _Export:
             head = chain(head, whole)
             batch.append((large, body))
             held += len(body)
-            if held >= _FRAME_BYTES or len(batch) == _FRAME_ROWS:
+            if held >= _FRAME_BYTES or len(batch) == FRAME_ROWS:
                 self._flush(batch)
                 batch, held = [], 0
         self._check_end(session, seq, top, before)
@@ -344,7 +343,7 @@ class _Export:
                 rows := self._database.rows_up_to(
                     _FRAME_BYTES,
                     "SELECT seq, hash, large, body FROM records WHERE session = ?"
-                    f" AND seq BETWEEN ? AND ? ORDER BY seq LIMIT {_FRAME_ROWS}",
+                    f" AND seq BETWEEN ? AND ? ORDER BY seq LIMIT {FRAME_ROWS}",
                     (segment.key, start, end),
                 )
             ):

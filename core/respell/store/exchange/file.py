@@ -73,6 +73,14 @@ _MOST = {
 }
 
 
+FRAME_ROWS = 2000
+"""How many rows one frame may hold."""
+
+# A byte of a frame can stand for a list or a map that takes a hundred in memory.
+_MOST_LISTS = FRAME_ROWS + 1
+_MOST_COLUMNS = 100
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One frame.
@@ -307,7 +315,19 @@ def unpacked(payload: bytes) -> Any:
     Raises:
         ValueError: It holds none.
     """
+    lists = 0
+
+    def counted(found: list[Any]) -> list[Any]:
+        nonlocal lists
+        lists += 1
+        if lists > _MOST_LISTS:
+            raise ValueError(f"it holds more than {_MOST_LISTS} lists")
+        return found
+
     try:
-        return msgpack.unpackb(payload, raw=False, strict_map_key=True)
+        return msgpack.unpackb(
+            payload, raw=False, strict_map_key=True, list_hook=counted,
+            max_array_len=FRAME_ROWS, max_map_len=_MOST_COLUMNS,
+        )  # fmt: skip
     except (msgpack.UnpackException, RecursionError) as error:
         raise ValueError(f"it holds no value ({error})") from None

@@ -16,6 +16,7 @@ from typing import Any
 
 from respell import values
 from respell.artifacts import naming
+from respell.engine.limits import LIMITS
 from respell.errors import UsageError
 from respell.sessions.lifecycle import check_status
 from respell.sessions.record import SessionRecord, no_usage
@@ -95,22 +96,35 @@ def _texts(raw: Any) -> list[str]:
     return found
 
 
-def _numbers(raw: Any) -> dict[str, Any]:
-    """Return a map of numbers by name, or of such maps (the limit `rate`)."""
-    found = _json(raw)
+def _tags(raw: Any) -> list[str]:
+    """Return a list of texts that can be searched for, as those from a command line need not."""
+    found = _texts(raw)
+    for tag in found:
+        naming.check_text("it", "a tag", tag)
+    return found
+
+
+def _numbers(found: Any) -> dict[str, Any]:
+    """Return a map of numbers by name, none of them negative."""
     if not isinstance(found, dict) or len(found) > _MAX_LIST:
         raise ValueError("no map")
-    for value in found.values():
-        for number in value.values() if isinstance(value, dict) else (value,):
-            if type(number) not in (int, float) or not math.isfinite(number):
-                raise ValueError("no map of numbers")
+    for number in found.values():
+        if type(number) not in (int, float) or not math.isfinite(number) or number < 0:
+            raise ValueError("no map of numbers from 0")
     return found
 
 
 def _usage(raw: Any) -> dict[str, Any]:
-    found = {**no_usage(), **_numbers(raw)}
-    if any(isinstance(value, dict) or value < 0 for value in found.values()):
-        raise ValueError("usage is no negative number")
+    return {**no_usage(), **_numbers(_json(raw))}
+
+
+def _limits(raw: Any) -> dict[str, Any]:
+    found: dict[str, Any] = _json(raw)
+    rate = dict(found).pop("rate", 0)
+    _numbers(rate if isinstance(rate, dict) else {"rate": rate})
+    _numbers({name: limit for name, limit in found.items() if name != "rate"})
+    if not found.keys() <= {*LIMITS, "rate"}:
+        raise ValueError(f"there are {', '.join(LIMITS)} and rate")
     return found
 
 
@@ -145,7 +159,7 @@ _SESSION: dict[str, Check] = {
     "script": _or_none(_path),
     "script_hash": _or_none(_matching(_HEX_HASH, "a hash")),
     "args": _or_none(_texts, list),
-    "tags": _or_none(_texts, list),
+    "tags": _or_none(_tags, list),
     "metadata": _or_none(_map, dict),
     "parent_session_id": _or_none(_text),
     "forked_from": _or_none(_matching(_ID, "the id of a session")),
@@ -155,7 +169,7 @@ _SESSION: dict[str, Check] = {
     "updated_at": _TIME,
     "ended_at": _or_none(_TIME),
     "usage": _or_none(_usage, no_usage),
-    "limits": _or_none(_numbers, dict),
+    "limits": _or_none(_limits, dict),
     "waiting_for": _or_none(_map),
     "error": _or_none(_error),
     "input": _or_none(_value),
@@ -173,7 +187,7 @@ _ARTIFACT: dict[str, Check] = {
     "mime_type": lambda raw: naming.check_mime("it", _text(raw)),
     "size": _whole(0, _MAX_SIZE),
     "description": _text,
-    "tags": _or_none(_texts, list),
+    "tags": _or_none(_tags, list),
     "custom": _or_none(_map, dict),
     "is_value": _whole(0, 1),
     "created_at": _TIME,
@@ -234,7 +248,7 @@ def artifact_row(columns: Any) -> Sequence[Any]:
     found = _checked(_ARTIFACT, row)
     if naming.check_type("it", found["artifact_type"]) != found["artifact_type"]:
         raise ValueError(f"there is no type {found['artifact_type']!r:.80}")
-    if any(len(tag.encode(errors="surrogatepass")) > naming.MAX_TAG_BYTES for tag in found["tags"]):
+    if any(len(tag.encode()) > naming.MAX_TAG_BYTES for tag in found["tags"]):
         raise ValueError("a tag is too long")
     if any(not isinstance(key, str) for key in found["custom"]):
         raise ValueError("the name of a custom field is no text")

@@ -378,6 +378,41 @@ def test_a_session_without_program_refuses_what_exceeds_its_limits(script: Scrip
     stored(script, "c", "54321", session=made)
 
 
+def test_a_session_without_program_takes_so_many_changes(script: Script) -> None:
+    made = script.call("session.create", limits={"operations": 3})
+    first = stored(script, "a", "1", session=made)
+    script.call("state.set", scope=f"session:{made}", key="k", value=1)
+    script.call("session.add_tag", session=made, tag="full")
+    for change in (
+        lambda: stored(script, "b", "1", session=made),
+        lambda: script.call("artifact.delete", session=made, id=first),
+        lambda: script.call("state.set", scope=f"session:{made}", key="k", value=2),
+        lambda: script.call("state.delete", scope=f"session:{made}", key="k"),
+        lambda: script.call("session.remove_tag", session=made, tag="full"),
+    ):
+        with pytest.raises(EffectFailed, match=r"limit operations .* took 3 changes"):
+            change()
+    assert script.call("state.get", scope=f"session:{made}", key="k") == 1
+    assert script.call("session.stats", session=made)["operations"] == 3
+    script.call("session.complete", session=made)
+
+
+@pytest.mark.parametrize(
+    ("limit", "field"), [("max_duration", "created_at"), ("max_idle_time", "updated_at")]
+)
+def test_a_session_without_program_takes_changes_for_so_long(
+    script: Script, store: Store, limit: str, field: str
+) -> None:
+    made = script.call("session.create", **{limit: 60})
+    stored(script, "a", "1", session=made)
+    record = store.sessions.get(made)
+    times = {"updated_at": record.updated_at, field: getattr(record, field) - 61_000_000}
+    store.sessions.update(record.key, **times)
+    with pytest.raises(EffectFailed, match=f"limit {limit} of session .* 61"):
+        stored(script, "b", "1", session=made)
+    assert script.call("artifact.list", session=made)[0]["name"] == "a"
+
+
 def test_the_running_program_is_stopped_by_its_limits(store: Store, tmp_path: Path) -> None:
     script = Script(store, tmp_path, limits={"artifacts": 1})
     stored(script)

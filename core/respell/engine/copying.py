@@ -42,6 +42,7 @@ def copy_what_was_stored(
     ctx = EffectContext(
         session=made, store=store, permissions=program.permissions, script_dir=program.script_dir,
         cwd=program.cwd, tools=ToolRegistry(), aliases=aliases, config=config,
+        again=True,
     )  # fmt: skip
     for _, body in store.history.records(original.key, 1, last):
         record = Record.unpack(body)

@@ -8,6 +8,8 @@ from typing import Any
 
 from respell import values
 from respell.errors import UsageError
+from respell.sessions.record import SessionRecord
+from respell.times import SECOND
 
 LIMITS: Mapping[str, type] = {
     "operations": int,
@@ -168,6 +170,28 @@ class Meter:
             "cost_usd": round(self._cost_usd, 9),
             "active_s": round(self._active_s, 6),
         }
+
+
+def over_limits(session: SessionRecord, operations: int, now: int) -> Reached | None:
+    """Return the limit because of which a session without program takes no change any more.
+
+    Nothing runs in it, so its time is looked at when something is about to change it.
+
+    Args:
+        session: The session as it is now.
+        operations: How many changes it has taken.
+        now: The present time, µs since 1970 UTC.
+    """
+    limits = session.limits
+    if _reached(limits, "operations", operations):
+        return "operations", f"it took {operations} changes"
+    age = (now - session.created_at) / SECOND
+    if _reached(limits, "max_duration", age):
+        return "max_duration", f"it was created {age:.1f} s ago"
+    idle = (now - session.updated_at) / SECOND
+    if _reached(limits, "max_idle_time", idle):
+        return "max_idle_time", f"it was changed {idle:.1f} s ago, and not since"
+    return None
 
 
 def _reached(limits: Mapping[str, Any], name: str, used: float) -> bool:

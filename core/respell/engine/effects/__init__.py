@@ -65,6 +65,7 @@ class EffectContext:
         aliases: In a fork, which sessions the ids of its original and of the sessions that
             one created mean here; empty elsewhere.
         config: The configuration of the process that performs it.
+        again: A fork does on its copies what its original did; limits were asked there.
         before: While a fork does again on its copies what its original did: what the effect
             came to there.
         parent: Number of the event that this effect is inside of; 0 for none.
@@ -82,6 +83,7 @@ class EffectContext:
     cancel: threading.Event = field(default_factory=threading.Event)
     stdin: BinaryIO | None = None
     aliases: dict[str, str] = field(default_factory=dict)
+    again: bool = False
     before: Any = None
     config: Config = field(default_factory=default)
     parent: int = 0

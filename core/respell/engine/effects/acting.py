@@ -10,8 +10,10 @@ from __future__ import annotations
 from respell import values
 from respell.engine.effects import EffectContext
 from respell.engine.effects.arguments import lua_type
-from respell.errors import PermissionDenied, SessionNotFound, UsageError
+from respell.engine.limits import over_limits
+from respell.errors import EffectFailed, PermissionDenied, SessionNotFound, UsageError
 from respell.sessions.record import SessionQuery, SessionRecord
+from respell.times import now_us
 
 _OWN_ONLY = '[security] sessions = "own"'
 # A scope of the state that no script can name: theirs get a prefix of the known ones.
@@ -67,6 +69,24 @@ def acting_as(ctx: EffectContext, given: object, call: str) -> SessionRecord:
         "script acts as its own session, those it created, and those without program that it "
         "loaded or resumed"
     )
+
+
+def changing(ctx: EffectContext, record: SessionRecord, call: str) -> None:
+    """Count a change to a session without program, which no host meters.
+
+    Raises:
+        EffectFailed: One of its limits is reached; nothing was counted.
+    """
+    if record.has_program:
+        return
+    used = int(record.usage.get("operations", 0))
+    if not ctx.again and (reached := over_limits(record, used, now_us())):
+        limit, what = reached
+        raise EffectFailed(
+            f"{call}: the limit {limit} of session {id_in_script(ctx, record.id)} is reached: "
+            f"{what}. It can still be read, and ended"
+        )
+    ctx.store.sessions.update(record.key, usage={**record.usage, "operations": used + 1})
 
 
 def _needed(ctx: EffectContext, record: SessionRecord, given: object) -> str:

@@ -13,7 +13,13 @@ from typing import Any, cast
 from respell.artifacts import naming, reading, storing
 from respell.artifacts.record import SORTS, ArtifactQuery, ArtifactRecord, shown_type
 from respell.engine.effects import EffectContext, Kind, effect
-from respell.engine.effects.acting import acting_as, all_acted_as, ctx_session, id_in_script
+from respell.engine.effects.acting import (
+    acting_as,
+    all_acted_as,
+    changing,
+    ctx_session,
+    id_in_script,
+)
 from respell.engine.effects.arguments import Arguments
 from respell.errors import (
     ArtifactNotFound,
@@ -100,6 +106,7 @@ def _store(
     )  # fmt: skip
     if reached := storing.over_limits(session, made.record.size):
         _refuse(ctx, session, call, *reached)
+    changing(ctx, session, call)
     return _id(ctx, ctx.store.artifacts.insert(made.put(ctx.store, session)))
 
 
@@ -241,8 +248,10 @@ def _query(given: Arguments) -> ArtifactQuery:
 def artifact_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Delete an artifact; its content stays while another artifact has it."""
     call = "Artifact.delete"
-    _open_session(ctx, args.get("session"), call)
-    ctx.store.artifacts.delete(_found(ctx, args, call).id)
+    session = _open_session(ctx, args.get("session"), call)
+    found = _found(ctx, args, call)
+    changing(ctx, session, call)
+    ctx.store.artifacts.delete(found.id)
 
 
 # Sessions and ids ------------------------------------------------------------------------

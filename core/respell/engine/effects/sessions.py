@@ -20,6 +20,7 @@ from respell.engine.effects import (
 from respell.engine.effects.acting import (
     acting_as,
     acts_as,
+    changing,
     ctx_session,
     forget,
     id_in_script,
@@ -177,7 +178,7 @@ def _not_running(ctx: EffectContext, record: SessionRecord, call: str) -> None:
 @effect("session.set_tags", kind=Kind.STORED)
 def session_set_tags(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Replace a session's tags."""
-    record = acting_as(ctx, args.get("session"), "Session.setTags")
+    record = _changed(ctx, args, "Session.setTags")
     tags = Arguments("Session.setTags", args).texts("tags", most=MAX_TAG_BYTES)
     ctx.store.sessions.update(record.key, tags=tags)
 
@@ -185,7 +186,7 @@ def session_set_tags(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.add_tag", kind=Kind.STORED)
 def session_add_tag(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Add a tag; one that is there already stays where it is."""
-    record = acting_as(ctx, args.get("session"), "Session.addTag")
+    record = _changed(ctx, args, "Session.addTag")
     tag = _tag("Session.addTag", args)
     if tag not in record.tags:
         ctx.store.sessions.update(record.key, tags=[*record.tags, tag])
@@ -194,12 +195,19 @@ def session_add_tag(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.remove_tag", kind=Kind.STORED)
 def session_remove_tag(ctx: EffectContext, args: dict[str, Any]) -> bool:
     """Remove a tag and return whether it was there."""
-    record = acting_as(ctx, args.get("session"), "Session.removeTag")
+    record = _changed(ctx, args, "Session.removeTag")
     tag = _tag("Session.removeTag", args)
     if tag not in record.tags:
         return False
     ctx.store.sessions.update(record.key, tags=[it for it in record.tags if it != tag])
     return True
+
+
+def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> SessionRecord:
+    """Return the session that the call is about to change."""
+    record = acting_as(ctx, args.get("session"), call)
+    changing(ctx, record, call)
+    return record
 
 
 def _tag(call: str, args: dict[str, Any]) -> str:
@@ -210,7 +218,7 @@ def _tag(call: str, args: dict[str, Any]) -> str:
 def session_update_metadata(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Change name, description and tags; all other fields are merged into the metadata."""
     call = "Session.updateMetadata"
-    record = acting_as(ctx, args.get("session"), call)
+    record = _changed(ctx, args, call)
     given = Arguments(call, args.get("metadata"), what="field")
     changes: dict[str, Any] = {}
     for name, most in (("name", MAX_NAME_BYTES), ("description", None)):

@@ -14,7 +14,7 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import EffectContext, Kind, effect
-from respell.engine.effects.acting import acting_as
+from respell.engine.effects.acting import acting_as, changing
 from respell.engine.effects.arguments import lua_type
 from respell.errors import UsageError
 
@@ -33,7 +33,7 @@ def state_get(ctx: EffectContext, args: dict[str, Any]) -> Any:
 @effect("state.set", kind=Kind.STORED)
 def state_set(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Set a value; nil (no value at all) deletes it, as in a Lua table."""
-    scope, key = _scope(ctx, args, "State.set"), _key(args, "State.set")
+    scope, key = _changed(ctx, args, "State.set"), _key(args, "State.set")
     value = args.get("value")
     if value is None:
         ctx.store.state.delete(scope, key)
@@ -44,13 +44,22 @@ def state_set(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("state.delete", kind=Kind.STORED)
 def state_delete(ctx: EffectContext, args: dict[str, Any]) -> bool:
     """Delete a value and return whether there was one."""
-    return ctx.store.state.delete(_scope(ctx, args, "State.delete"), _key(args, "State.delete"))
+    return ctx.store.state.delete(_changed(ctx, args, "State.delete"), _key(args, "State.delete"))
 
 
 @effect("state.list", kind=Kind.READ)
 def state_list(ctx: EffectContext, args: dict[str, Any]) -> list[str]:
     """Return the keys of a scope, sorted by their bytes."""
     return ctx.store.state.list(_scope(ctx, args, "State.list"))
+
+
+def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
+    """Return the scope of a value that is about to change."""
+    scope = _scope(ctx, args, call)
+    owner = scope.removeprefix("session:")
+    if owner not in (scope, ctx.session.id):
+        changing(ctx, ctx.store.sessions.get(owner), call)
+    return scope
 
 
 def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:

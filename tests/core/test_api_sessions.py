@@ -350,3 +350,21 @@ def test_a_store_has_one_of_two_durabilities(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="full, process"):
         respell.open(tmp_path / "new", durability="x")  # type: ignore[arg-type]
     assert not (tmp_path / "new").exists()
+
+
+def test_the_events_of_a_session_are_found_by_whatever_finds_it(
+    waiting: respell.Session, store: Store
+) -> None:
+    numbers = [event.number for event in waiting.events(2, 4)]
+    assert numbers == [2, 3, 4]
+    for which in (waiting, waiting.record, waiting.id, waiting.id[:8], "@last"):
+        found = respell.events(which, store=store, first=2, last=4)
+        assert [event.number for event in found] == numbers
+    kinds = {event.kind for event in respell.events(waiting, store=store, kind="output")}
+    assert kinds == {"output"}
+    with pytest.raises(UsageError, match="no kind of event"):
+        respell.events(waiting, store=store, kind="sound")
+
+
+def test_what_is_printed_of_a_store_says_where_it_is(store: Store) -> None:
+    assert repr(store) == f"<Store {store.path}>"

@@ -167,6 +167,8 @@ def test_other_transitions_are_refused_and_change_nothing(
     with pytest.raises(InvalidTransition, match=problem) as refused:
         script.call(f"session.{verb}", session=made)
     assert made in str(refused.value)
+    call = f"Session.{verb.removesuffix('_other')}: "
+    assert str(refused.value).startswith(call)
     assert status(script, made) == was
 
 

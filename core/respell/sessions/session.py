@@ -25,7 +25,7 @@ from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
 from respell.sessions.facts import SessionFacts
 from respell.sessions.lifecycle import ACTIVE, ARCHIVED, COMPLETED, FAILED
-from respell.sessions.pausing import check_pausing
+from respell.sessions.pausing import check_pausing, is_paused
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.sessions.timeline import events_of
 from respell.store import Store
@@ -229,8 +229,11 @@ class Session(SessionFacts):
         self._store.inbox.post(record.key, what)
 
         def heard() -> bool:
-            taken = not self._store.inbox.waiting(record.key)
-            return taken or self._store.leases.holder(record.key) is None
+            if self._store.leases.holder(record.key) is None:
+                return True
+            if self._store.inbox.waiting(record.key):
+                return False
+            return what == "suspend" or is_paused(self._store, record) == (what == "pause")
 
         return _until(heard, timeout)
 

@@ -184,7 +184,10 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
         ("in doubt", "\n".join(
             f"event {one['number']}: {one['name']} {values.json_line(one['args'])}"
             for one in in_doubt)),
-        ("next", _next_step(command, store, session, word, in_doubt)),
+        # Painted, so that what is to be copied stays in one line.
+        ("next", out.paint(_next_step(command, store, session, word, in_doubt))),
+        ("or", "" if not in_doubt else "with --outcome {0}=JSON or --fail {0}=REASON in place of "
+               "--retry {0}".format(in_doubt[0]["number"])),
     ])  # fmt: skip
 
 
@@ -259,10 +262,7 @@ def _next_step(
             return command.respell("events", ident, "--follow")
         case "interrupted" | "suspended" if in_doubt:
             number = str(in_doubt[0]["number"])
-            return (
-                command.respell("resume", ident, "--retry", number)
-                + f"\nor with --outcome {number}=JSON, or with --fail {number}=REASON"
-            )
+            return command.respell("resume", ident, "--retry", number)
         case "interrupted":
             return command.respell("resume", ident)
         case "suspended" if session.has_program and session.waiting_for is not None:

@@ -378,6 +378,7 @@ def test_a_timeline_shows_events_oldest_first(script: Script, store: Store) -> N
         ("output.line", {"text": "hi"}, None), ("state.set", {"key": "k", "value": b"\xff"}, None),
         ("clock.time", {}, 17), ("tool.invoke", {"name": "t"}, "x" * 5000),
     )  # fmt: skip
+    script.number = 100  # the call comes after all of them
     found = script.call("session.timeline")
     assert [(it["number"], it["kind"], it["name"]) for it in found] == [
         (1, "output", "output.line"), (2, "effect", "state.set"), (3, "effect", "clock.time"),
@@ -404,6 +405,7 @@ def test_the_timeline_of_a_session_without_program_is_its_part_of_the_creators(
         ("state.set", {"key": "k", "scope": f"session:{made}"}, None),
         ("state.set", {"key": "k"}, None),
     )  # fmt: skip
+    script.number = 100
     found = script.call("session.timeline", session=made)
     assert [it["number"] for it in found] == [1, 3, 4]
 

@@ -268,14 +268,16 @@ def test_a_wrong_fork_is_refused_and_makes_nothing(
     assert respell.session(done.session, store=store).forks() == []
 
 
-def test_a_fork_of_what_forked_makes_no_second_fork(script: Any, store: Store) -> None:
+def test_a_fork_of_what_forked_has_a_copy_of_that_fork_and_makes_no_other(
+    script: Any, store: Store
+) -> None:
     done = ended(script("print(1) Session.fork(Session.getCurrent(), {at = 2}) print(2)"))
     session = respell.session(done.session, store=store)
     last = [it.number for it in session.events()][-2]
     again = session.fork(last)
-    assert len(respell.list_sessions(store=store)) == 3
+    assert len(respell.list_sessions(store=store)) == 4
     ended(again.resume())
-    assert len(respell.list_sessions(store=store)) == 3
+    assert len(respell.list_sessions(store=store)) == 4
 
 
 def test_a_host_that_is_killed_among_forks_leaves_none_out_and_makes_none_twice(

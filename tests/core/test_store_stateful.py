@@ -92,6 +92,7 @@ class Session:
     def seen(self) -> tuple[Any, ...]:
         """What can be seen of it in a store."""
         return (
+            self.sequence,  # after a deletion it alone tells what was there
             self.name, self.tags, self.status, self.created_by, tuple(self.records),
             tuple(self.opened), self.events, tuple(sorted(self.state.items())),
             tuple(sorted(
@@ -126,8 +127,9 @@ def seen_in(store: Store, contents: dict[bytes, bytes]) -> tuple[Any, ...]:
     for one in store.sessions.list():
         found = store.artifacts.list(ArtifactQuery(session_id=one.id))
         opened = tuple(it.number for it in store.history.open_effects(one.key))
+        sequence = store._database.value("SELECT sequence FROM sessions WHERE key = ?", (one.key,))
         sessions[one.id] = (
-            one.name, tuple(one.tags), one.status, one.created_by,
+            sequence, one.name, tuple(one.tags), one.status, one.created_by,
             tuple(body for _, body in store.history.records(one.key)), opened, one.events,
             tuple(sorted(store.state.items(f"session:{one.id}"))),
             tuple(sorted(

@@ -132,7 +132,9 @@ def test_a_lost_file_of_heads_is_made_anew_for_all_sessions(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "garbage", [b"", b"no heads at all", os.urandom(SLOT_SIZE), os.urandom(10 * SLOT_SIZE + 7)]
+    "garbage",
+    [b"", b"no heads at all", os.urandom(SLOT_SIZE), os.urandom(10 * SLOT_SIZE + 7)],
+    ids=["empty", "text", "one slot", "many slots"],
 )
 def test_garbage_where_heads_belong_hinders_nobody(tmp_path: Path, garbage: bytes) -> None:
     with Store(tmp_path / "store") as store:

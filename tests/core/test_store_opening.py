@@ -64,7 +64,9 @@ def test_a_newer_store_is_refused_and_not_touched(tmp_path: Path) -> None:
     assert not (tmp_path / "writer.lock").exists()
 
 
-@pytest.mark.parametrize("content", [b"just some text\n" * 1000, os.urandom(20_000)])
+@pytest.mark.parametrize(
+    "content", [b"just some text\n" * 1000, os.urandom(20_000)], ids=["text", "noise"]
+)
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(content)

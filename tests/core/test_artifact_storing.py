@@ -190,7 +190,7 @@ def test_names_of_all_languages_are_fine(store: Store, session: SessionRecord, n
         ({"description": "x" * 16385}, "description may have 16384 bytes; this one has 16385"),
         ({"custom": {"x": "y" * 65536}}, "custom fields may have 65536 bytes; these have"),
         ({"custom": {1: "x"}}, "names of custom fields must be strings, not 1"),
-        ({"custom": {"x": object()}}, "custom fields: a object can't be passed"),
+        ({"custom": {"x": object()}}, "custom fields: a value of type object can't be passed"),
         ({"custom": ["x"]}, "custom fields are a table with names"),
         ({"content": 5}, "content must be a string or a table, not a number"),
         ({"content": {"x": 2**70}}, "content: the integer .* does not fit in 64 bits"),

@@ -170,7 +170,7 @@ def test_a_script_with_a_shebang_keeps_its_line_numbers(script: Any) -> None:
 
 
 def test_an_unknown_limit_is_refused_by_name(script: Any) -> None:
-    with pytest.raises(UsageError, match="there are operations, memory_bytes"):
+    with pytest.raises(UsageError, match="There are operations, memory_bytes"):
         script("print(1)", limits={"operatons": 3})
 
 

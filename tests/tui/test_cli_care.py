@@ -51,6 +51,10 @@ def test_a_damaged_file_is_named_and_mended_by_storing_it_again(
     assert not finding["repaired"]
     assert "noise.bin" in finding["what"]
     assert "large.bin" not in respell("artifacts", "verify", ident, code=6).err
+    kept = respell.folder / "kept.bin"
+    kept.write_bytes(b"was here before")
+    respell("artifacts", "get", ident, "noise.bin", "-o", "kept.bin", code=6)
+    assert kept.read_bytes() == b"was here before"
     respell("check", "--read-data", "--repair", code=None)
     assert not path.exists()  # put aside, not deleted
     assert list((respell.store / "damaged").rglob("*"))

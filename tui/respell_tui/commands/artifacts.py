@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Iterator
+from pathlib import Path
 from typing import BinaryIO
 
 from respell import values
@@ -16,6 +17,7 @@ from respell.artifacts.record import ArtifactQuery, ArtifactRecord, artifact_jso
 from respell.errors import ArtifactNotFound, NotFound, StoreCorrupt, StoreMissing, UsageError
 from respell.store import Store
 from respell.times import now_us, rfc3339
+from respell.tools.atomic import write_atomically
 from respell_tui.context import Command
 from respell_tui.describe import age, bytes_, count
 from respell_tui.output import Column, fields, table
@@ -152,9 +154,13 @@ def _to_standard_output(command: Command, store: Store, one: ArtifactRecord) -> 
 
 
 def _to_file(store: Store, one: ArtifactRecord, path: str) -> None:
+    target = Path(path).resolve()
     try:
-        with open(path, "wb") as file:
-            _copy(store, one, file)
+        if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
+            with open(target, "wb") as file:  # a device, a pipe, or what can't be written
+                _copy(store, one, file)
+        else:  # whole or not at all: content that is damaged must not cost what was there
+            write_atomically(target, _windows(store, one))
     except OSError as error:
         raise UsageError(f"can't write {path}: {error.strerror}") from None
 

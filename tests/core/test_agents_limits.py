@@ -115,9 +115,10 @@ def test_what_was_used_before_a_kill_is_not_given_away(
 
 
 def test_usage_is_that_of_the_outcomes_at_every_moment(
-    script: Any, model: Model, store: Store
+    script: Any, model: Model, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Read by somebody else, while the session runs, in one transaction."""
+    monkeypatch.setattr("respell.engine.host.HEARTBEAT_S", 0.0)
     go_on, stop = threading.Event(), threading.Event()
     differing: list[Any] = []
 

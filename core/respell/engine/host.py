@@ -240,7 +240,9 @@ class Host:
         if now >= self._heartbeat_due:
             self._heartbeat_due = now + HEARTBEAT_S
             self._store.leases.renew(self._session.key, self._lease)
-            self._keep_usage()
+            # With the batch: it may hold outcomes whose tokens are counted already.
+            self._ledger.along(self._keep_usage)
+            self._ledger.commit()
         self._check_time(now)
         self._ring()
         if self._ended is not None:

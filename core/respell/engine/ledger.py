@@ -123,7 +123,7 @@ class Ledger:
 
     def commit(self) -> None:
         """Write the batch, make it durable, and hand its output on."""
-        if self._batch:
+        if self._batch or self._along:
             self.write()
         self._store.sync()
         self._released()
@@ -133,7 +133,8 @@ class Ledger:
         if self._along:
             with self._store.transaction():
                 self._do_along()
-                self._writer.append(self._batch)
+                if self._batch:
+                    self._writer.append(self._batch)
         else:
             self._writer.append(self._batch)
         self._emptied()

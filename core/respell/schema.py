@@ -286,6 +286,9 @@ def _found(pattern: str, text: str) -> bool:
 
 # Words --------------------------------------------------------------------------------------
 
+_MAX_TEXT = 60  # what of a name or a text that somebody gave is said again
+_MAX_NAMES = 10
+
 _NAMES = {
     "array": "an array",
     "boolean": "a boolean",
@@ -320,18 +323,24 @@ def _sentence(what: str, error: Any) -> str:
 def _unknown(what: str, error: Any) -> str:
     known = list(error.schema.get("properties") or {})
     names = [name for name in error.instance if name not in known]
-    shown = ", ".join(_path([*error.absolute_path, name]) for name in names)
-    near = difflib.get_close_matches(str(names[0]), known, n=1, cutoff=0.5) if names else []
+    shown = ", ".join(_path([*error.absolute_path, name]) for name in names[:_MAX_NAMES])
+    more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+    first = [_cut(str(name)) for name in names[:1]]
+    near = difflib.get_close_matches(first[0], known, n=1, cutoff=0.5) if first else []
     hint = f"; did you mean {near[0]}?" if near else "."
-    return f"{what} {shown} is unknown{hint} Known are: {', '.join(known) or 'none'}"
+    return f"{what} {shown}{more} is unknown{hint} Known are: {', '.join(known) or 'none'}"
 
 
 def _path(parts: Iterable[Any]) -> str:
     """Return a path as a script would write it: arrays begin at 1."""
     text = ""
     for part in parts:
-        text += f"[{part + 1}]" if isinstance(part, int) else f".{part}"
+        text += f"[{part + 1}]" if isinstance(part, int) else f".{_cut(str(part))}"
     return text.removeprefix(".")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[:_MAX_TEXT]}…"
 
 
 def _listed(kinds: Iterable[str]) -> str:
@@ -347,7 +356,7 @@ def _described(value: Any) -> str:
         case int() | float():
             return f"the number {value}"
         case str():
-            return f'"{value:.60}"' + ("…" if len(value) > 60 else "")
+            return f'"{value:.{_MAX_TEXT}}"' + ("…" if len(value) > _MAX_TEXT else "")
         case bytes():
             return f"{len(value)} bytes"
         case list():

@@ -48,6 +48,11 @@ SCHEMA = {
         ({"name": "x", "size": 11}, "parameter size: 11 is greater than the maximum of 10"),
         ({"name": "x", "mode": "fats"}, 'parameter mode is "fats"; allowed are: fast, slow'),
         ({"name": "x", "nmae": 1}, "parameter nmae is unknown; did you mean name?"),
+        ({"name": "x", "n" * 5000: 1}, f"parameter {'n' * 60}… is unknown. Known are: name"),
+        (
+            {"name": "x", **{f"n{number}": 1 for number in range(5000)}},
+            "parameter n0, n1, n2, n3, n4, n5, n6, n7, n8, n9 and 4990 more is unknown. Known",
+        ),
         ({"name": "x", "zzz": 1}, "parameter zzz is unknown. Known are: name, size"),
         ({"name": "x", "items": [{"id": 1}, {}]}, "parameter items[2].id is missing"),
         ({"name": "x", "items": [{"id": 1, "idd": 2}]}, "parameter items[1].idd is unknown"),

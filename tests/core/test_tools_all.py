@@ -17,7 +17,6 @@ from respell.errors import EffectFailed
 from respell.schema import check_schema
 from respell.store import Store
 from respell.tools import ToolRegistry, registry
-from respell.tools.decorator import _functions, declared
 from stories import CountingServer, counting_server
 from workbench import tool_context
 
@@ -44,13 +43,6 @@ CATEGORIES = {
 }
 TOOLS = ToolRegistry()
 each_tool = pytest.mark.parametrize("name", CATEGORIES)
-
-
-@pytest.fixture(autouse=True)
-def _only_our_tools() -> Iterator[None]:
-    yield
-    declared.clear()
-    _functions.clear()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -15,15 +14,7 @@ import pytest
 from respell.engine.effects import Kind
 from respell.errors import EffectFailed, UsageError
 from respell.tools import Tool, ToolContext, ToolRegistry, ToolResult, make_tool, tool
-from respell.tools.decorator import _functions, declared
 from workbench import tool_context, workbench
-
-
-@pytest.fixture(autouse=True)
-def _only_our_tools() -> Iterator[None]:
-    yield
-    declared.clear()
-    _functions.clear()
 
 
 class Colour(Enum):

@@ -9,6 +9,9 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; \
 	done)
 
+# How many processes run the tests side by side.
+JOBS ?= 2
+
 .PHONY: help demo test slow bench lint clean
 
 help:
@@ -38,7 +41,7 @@ demo: $(STAMP)
 	@$(BIN)/respell --store .demo demo
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: $(STAMP)
 	$(BIN)/python -m pytest -m slow

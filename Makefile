@@ -12,12 +12,13 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # How many processes run the tests side by side.
 JOBS ?= 2
 
-.PHONY: help demo test slow bench lint clean
+.PHONY: help demo test slow explore bench lint clean
 
 help:
 	@echo "make demo    run the built-in example: run, suspend, resume, replay"
 	@echo "make test    run the tests (a few minutes)"
 	@echo "make slow    run the tests that take longer"
+	@echo "make explore run the property tests with examples never drawn before"
 	@echo "make bench   measure"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make clean   remove the virtual environment and all caches"
@@ -44,7 +45,11 @@ test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile
 
 slow: $(STAMP)
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --hypothesis-profile=explore
+
+explore: $(STAMP)
+	$(BIN)/python -m pytest -m "not slow" -n $(JOBS) --dist loadfile --hypothesis-profile=explore \
+		$$(grep -rlE "^(from|import) hypothesis" tests --include="test_*.py")
 
 bench: $(STAMP)
 	PYTHONPATH=tests $(BIN)/python -m benchmarks

@@ -1,12 +1,21 @@
-"""What holds for all tests: none leaves tools behind that another one would find."""
+"""What holds for all tests: the same examples every time, and no tools left for another test.
+
+`make explore` has hypothesis draw examples that no run has seen before.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from respell.tools import decorator
+
+_EVERYWHERE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("same", derandomize=True, **_EVERYWHERE)
+settings.register_profile("explore", print_blob=True, **_EVERYWHERE)
+settings.load_profile("same")
 
 
 @pytest.fixture(autouse=True)

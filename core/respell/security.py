@@ -41,6 +41,10 @@ _CONFIG_NAME = "respell.toml"
 # Shows the host's environment and memory, so only a pattern opens it.
 _KERNEL_FILES = "/proc"
 
+# Characters: a refusal is read by a person, and recorded.
+_SHOWN = 300
+_LONGEST_FLAG = 1000
+
 PathLike = str | bytes | os.PathLike[str]
 
 Ask = Callable[[PermissionDenied], bool]
@@ -365,8 +369,13 @@ class Permissions:
 def _denied(doing: str, what: str, reason: str, flag: str) -> PermissionDenied:
     import shlex  # only needed here
 
-    text = f"{doing} {what} is not allowed: {reason}."
-    text += f" To allow it: --allow {shlex.quote(flag)}" if flag else " No flag allows it."
+    shown = what if len(what) <= _SHOWN else what[:_SHOWN] + "…"
+    text = f"{doing} {shown} is not allowed: {reason}."
+    if len(flag) > _LONGEST_FLAG:
+        kind, _, _ = flag.partition("=")
+        text += f" To allow it: --allow {kind}=PATTERN, with a pattern that matches it"
+    else:
+        text += f" To allow it: --allow {shlex.quote(flag)}" if flag else " No flag allows it."
     return PermissionDenied(text, flag=flag)
 
 

@@ -288,3 +288,11 @@ def test_without_any_folder_there_is_no_file_to_reach() -> None:
     for path in ("x", "/etc/passwd"):
         with pytest.raises(PermissionDenied):
             Permissions().check_read(path)
+
+
+def test_a_name_without_end_makes_no_endless_refusal(home: Path) -> None:
+    with pytest.raises(PermissionDenied) as caught:
+        permissions(home).check_process("x" * 5000)
+    assert len(str(caught.value)) < 600
+    assert "--allow process=PATTERN, with a pattern" in str(caught.value)
+    assert caught.value.flag == "process=" + "x" * 5000

@@ -183,6 +183,7 @@ def test_errors_are_listed_up_to_a_number() -> None:
         ({"operation": "validate", "input": "1", "schema": {"type": "text"}}, "schema.type: \"te"),
         ({"operation": "validate", "input": "1", "schema": {"required": {}}}, "is wrong: schema.r"),
         ({"operation": "validate", "input": "1", "schema": "{"}, "parameter schema is not JSON"),
+        ({"operation": "validate", "input": "1", "schema": 0}, "an object, true or false, not 0"),
         ({"operation": "validate", "input": "1", "schema": {"$ref": "http://x"}}, "does not have"),
         ({"operation": "validate", "input": "1", "schema": {"$ref": "#"}}, "itself without end"),
         ({"input": "1", "query": "." * 200_000}, "query has 200000 bytes; at most 100000"),

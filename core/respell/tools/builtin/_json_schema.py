@@ -60,6 +60,11 @@ def judge(payload: dict[str, str]) -> dict[str, Any]:
         value = loaded(payload["input"])
     except NotJson:
         value = payload["input"]
+    if not isinstance(schema, dict | bool):
+        raise UsageError(
+            "parameter schema must be a JSON Schema: an object, true or false, not "
+            f"{json.dumps(schema)[:60]}"
+        )
     draft = validator_for(schema, default=jsonschema.Draft7Validator)
     try:
         draft.check_schema(schema)

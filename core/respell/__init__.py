@@ -20,6 +20,7 @@ TYPE_CHECKING = False  # typing's own would be imported by every worker, for not
 if TYPE_CHECKING:
     from typing import Any
 
+    from respell import hooks
     from respell.analytics import SessionStats, StoreStats
     from respell.api import (
         builder,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from respell.errors import RespellError
     from respell.history.diff import Difference
     from respell.history.events import Event
+    from respell.hooks import HookContext, HookRegistry, hook
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.building import SessionBuilder
     from respell.sessions.record import SessionQuery, SessionRecord
@@ -56,6 +58,8 @@ _HOME = {
     "ArtifactRecord": "respell.artifacts.record",
     "Difference": "respell.history.diff",
     "Event": "respell.history.events",
+    "HookContext": "respell.hooks",
+    "HookRegistry": "respell.hooks",
     "ReplayResult": "respell.engine.replay",
     "RespellError": "respell.errors",
     "RunResult": "respell.engine.run",
@@ -79,6 +83,7 @@ _HOME = {
     "events": "respell.api",
     "fork": "respell.api",
     "gc": "respell.api",
+    "hook": "respell.hooks",
     "import_": "respell.api",
     "list_sessions": "respell.api",
     "open": "respell.api",
@@ -94,6 +99,8 @@ __all__ = [
     "ArtifactRecord",
     "Difference",
     "Event",
+    "HookContext",
+    "HookRegistry",
     "ReplayResult",
     "RespellError",
     "RunResult",
@@ -118,6 +125,8 @@ __all__ = [
     "events",
     "fork",
     "gc",
+    "hook",
+    "hooks",
     "import_",
     "list_sessions",
     "open",
@@ -132,10 +141,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
-    if home is None:
+    if home is None and name != "hooks":
         raise AttributeError(f"module 'respell' has no attribute {name!r}")
     from importlib import import_module
 
+    if home is None:
+        return import_module("respell.hooks")
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -46,6 +46,11 @@ def acting_for(store: Store, session_id: str, event: int | None = None) -> Itera
         _present.reset(token)
 
 
+def act_for(store: Store, session_id: str, event: int | None = None) -> None:
+    """Make a session the current one for the rest of the present context of variables."""
+    _present.set(Acting(store, session_id, event))
+
+
 def acting() -> Acting | None:
     """Return the session that the present code runs for; None outside of all."""
     return _present.get()

@@ -1,0 +1,126 @@
+"""What a hook is told: at which point it runs, for whom, and about what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from respell import values
+from respell.times import rfc3339
+
+if TYPE_CHECKING:
+    from respell.sessions.session import Session
+    from respell.store import Store
+
+
+class About:
+    """What all hooks of one chain are told alike.
+
+    Attributes:
+        session_id: Id of the session that it is about; empty for none.
+        component: Name of the tool, agent, session and so on that it is about.
+        kind: The kind of component.
+        effect: Name of the effect, e.g. `tool.invoke`, or of the operation.
+        event: Number of the effect's event; 0 for none.
+        at: When it began, µs since 1970 UTC.
+        metadata: What else is known: arguments of the effect besides the data.
+        store: Where the session is; None where there is none.
+    """
+
+    __slots__ = (
+        "at", "component", "effect", "event", "kind", "metadata", "session_id", "store",
+    )  # fmt: skip
+
+    def __init__(
+        self, *, session_id: str = "", component: str = "", kind: str = "custom", effect: str = "",
+        event: int = 0, at: int = 0, metadata: dict[str, Any] | None = None,
+        store: Store | None = None,
+    ) -> None:  # fmt: skip
+        self.session_id = session_id
+        self.component = component
+        self.kind = kind
+        self.effect = effect
+        self.event = event
+        self.at = at
+        self.metadata = metadata or {}
+        self.store = store
+
+
+class HookContext:
+    """What a hook gets. What it changes in `data` counts only if it returns it.
+
+    Attributes:
+        point: Name of the point.
+        attempt: The how-manieth time that this is tried, from 1.
+    """
+
+    __slots__ = ("_about", "_data", "_decoded", "attempt", "point")
+
+    language = "python"
+
+    def __init__(self, point: str, about: About, data: bytes, attempt: int = 1) -> None:
+        self.point = point
+        self.attempt = attempt
+        self._about = about
+        self._data = data
+        self._decoded = False
+
+    @property
+    def data(self) -> Any:
+        """The arguments at a before-point, the outcome at an after-point; this hook's own copy.
+
+        At an error-point: `error`, its text, and `class`, the name of its class.
+        """
+        if not self._decoded:
+            self._data, self._decoded = values.decode(self._data), True
+        return self._data
+
+    @property
+    def session_id(self) -> str:
+        """Id of the session that it is about; empty for none."""
+        return self._about.session_id
+
+    correlation_id = session_id
+
+    @property
+    def component(self) -> str:
+        """Name of the tool, agent, session and so on that it is about."""
+        return self._about.component
+
+    @property
+    def component_id(self) -> dict[str, str]:
+        """The component's `type` and `name`."""
+        return {"type": self._about.kind, "name": self._about.component}
+
+    @property
+    def effect(self) -> str:
+        """Name of the effect, e.g. `tool.invoke`, or of the operation, e.g. `session.archive`."""
+        return self._about.effect
+
+    @property
+    def event(self) -> int:
+        """Number of the effect's event in the session's history; 0 for none."""
+        return self._about.event
+
+    @property
+    def timestamp(self) -> str:
+        """When the effect began, RFC 3339 in UTC."""
+        return rfc3339(self._about.at)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """What else is known about it, e.g. the arguments besides the data."""
+        return self._about.metadata
+
+    @property
+    def session(self) -> Session | None:
+        """The session that it is about, if it is there."""
+        about = self._about
+        if about.store is None or not about.session_id:
+            return None
+        from respell.errors import SessionNotFound
+        from respell.sessions.session import Session
+
+        try:
+            return Session(about.store, about.session_id)
+        except SessionNotFound:
+            return None

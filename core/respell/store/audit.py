@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from respell import values
 from respell.store.database import Database
 from respell.store.queries import Where
+from respell.store.sums import row_sum
 
 _KEPT = 100_000
 _CUT_EVERY = 1_000
@@ -75,10 +76,11 @@ class Audit:
             return
         texts = [_cut(it) for it in (session, actor, action, target, reason)]
         session, actor, action, target, reason = texts
+        row = (self._clock(), session, actor, action, target, int(allowed), reason)
         key = self._database.insert(
-            "INSERT INTO audit (at, session, actor, action, target, allowed, reason)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (self._clock(), session, actor, action, target, int(allowed), reason),
+            "INSERT INTO audit (at, session, actor, action, target, allowed, reason, sum)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, row_sum(*row)),
         )
         if key % _CUT_EVERY == 0:
             self._database.write("DELETE FROM audit WHERE id <= ?", (key - _KEPT,))

@@ -295,6 +295,30 @@ MIGRATIONS: tuple[str, ...] = (
         )
     ) WHERE place = 2;
     """,
+    # 3: what sessions let others do with what is theirs; the audit log has checksums
+    """
+    ALTER TABLE audit ADD COLUMN sum INTEGER;
+    UPDATE audit SET sum = row_sum(at, session, actor, action, target, allowed, reason)
+        WHERE is_text(
+            CAST(session AS BLOB), CAST(actor AS BLOB), CAST(action AS BLOB),
+            CAST(target AS BLOB), CAST(reason AS BLOB)
+        );
+
+    CREATE TABLE grants (
+        id INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,               -- key of the session whose it is
+        kind TEXT NOT NULL,                     -- artifact, state, events
+        target TEXT NOT NULL,                   -- an artifact's number, a pattern of events, or ''
+        grantee TEXT NOT NULL,                  -- id of the session that may
+        level INTEGER NOT NULL,                 -- 1 read, 2 write, 3 admin
+        expires_at INTEGER,                     -- NULL: never
+        granted_by TEXT NOT NULL,               -- id of a session, or who else: cli, python
+        granted_at INTEGER NOT NULL,
+        sum INTEGER,
+        UNIQUE (session, kind, target, grantee)
+    ) STRICT;
+    CREATE INDEX grants_grantee ON grants (grantee);
+    """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""
 

@@ -58,7 +58,7 @@ _UNNEEDED = (
 _IS_STILL_IT = "SELECT 1 FROM sessions WHERE key = ?1 AND id = ?3 AND deleted = 1"
 
 OWNED_TABLES = (
-    "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox",
+    "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox", "grants",
 )  # fmt: skip
 """Tables with rows of sessions, besides their records; they go when a session goes, and tags of
 artifacts with their rows."""

@@ -12,6 +12,7 @@ from respell.store.artifacts import Artifacts
 from respell.store.audit import Audit
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Durability
+from respell.store.grants import Grants
 from respell.store.history import History
 from respell.store.inbox import Inbox
 from respell.store.leases import Leases
@@ -33,7 +34,8 @@ class Store:
             survives the death of this process.
         clock: What gives the time, in µs since 1970 UTC.
         read_only: The folder or the database can't be written to.
-        sessions, history, state, blobs, artifacts, leases, inbox, audit, notes: What it holds.
+        sessions, history, state, blobs, artifacts, leases, inbox, audit, grants, notes: What
+            it holds.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Store:
         self.artifacts = Artifacts(self._database, self.blobs, clock)
         self.inbox = Inbox(self._database, clock)
         self.audit = Audit(self._database, clock, enabled=audit)
+        self.grants = Grants(self._database, clock)
         self.notes = Notes(self._database)
 
     def __repr__(self) -> str:

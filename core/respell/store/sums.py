@@ -1,4 +1,4 @@
-"""Checksums of rows that no hash chain covers: sessions, their inputs, artifacts, state.
+"""Checksums of rows that no hash chain covers: sessions, inputs, artifacts, state, grants, audit.
 
 They tell `check` that a row is not what was written. Columns that change with every append
 are left out; those are compared with the records themselves. A row without a sum (NULL) was
@@ -26,6 +26,10 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
         "created_at", "created_by", "parent_artifact", "event", "deleted",
     ),
     "state": ("scope", "key", "value"),
+    "grants": (
+        "session", "kind", "target", "grantee", "level", "expires_at", "granted_by", "granted_at",
+    ),
+    "audit": ("at", "session", "actor", "action", "target", "allowed", "reason"),
 }  # fmt: skip
 """The columns of each table that its column `sum` covers, in their order."""
 

@@ -67,6 +67,17 @@ _TABLES = (
         {"scope": _TEXT, "key": _TEXT, "value": _VALUE}, "Set it again, or delete it",
     ),
     _Table(
+        "grants", ("id",), "grant {0}",
+        {"kind": _TEXT, "target": _TEXT, "grantee": _TEXT, "granted_by": _TEXT},
+        "Compare what `respell grants` says with what you know, and grant or revoke it again",
+        removable=True,
+    ),
+    _Table(
+        "audit", ("id",), "entry {0} of the audit log",
+        {"session": _TEXT, "actor": _TEXT, "action": _TEXT, "target": _TEXT, "reason": _TEXT},
+        "What it says can't be relied on",
+    ),
+    _Table(
         "open_effects", ("session", "number"), "effect {1} of session {0} among those without "
         "outcome", {"name": _TEXT}, "",
     ),

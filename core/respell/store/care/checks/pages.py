@@ -22,6 +22,7 @@ _KEYS = {
     "leases": "session",
     "inbox": "id",
     "audit": "id",
+    "grants": "id",
 }
 """What numbers the rows of a table; those of the others are reached by their sessions."""
 

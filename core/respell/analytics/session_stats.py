@@ -157,8 +157,10 @@ def session_stats(store: Store, session: SessionRecord) -> SessionStats:
     tally.close()
     usage = session.usage
     active_s = float(usage.get("active_s", 0.0))
-    effects = {name: tally.effects[name] for name in sorted(tally.effects)}
-    hooks = effects.pop("hook.call", EffectStats())
+    hooks = tally.effects.pop("hook.call", EffectStats())
+    effects = {
+        name: tally.effects[name] for name in sorted(tally.effects) if kind_of(name) != "hook"
+    }
     ended = sum(one.count - one.open for one in effects.values())
     failed = sum(one.failed for one in effects.values())
     end = session.ended_at if session.ended_at is not None else session.updated_at
@@ -210,6 +212,9 @@ class _Tally:
         for body in batch:
             name = body[_NAME_AT : _NAME_AT + body[_NAME_AT - 1]]
             if body[0] == effect:
+                if name == b"hook.call":
+                    self._hook_call(body)
+                    continue
                 counts = simple.get(name)
                 if counts is None:
                     counts = simple[name] = [0, 0, 0]
@@ -218,6 +223,13 @@ class _Tally:
                     self._text(body)
             else:
                 self._part(body, name.decode())
+
+    def _hook_call(self, body: bytes) -> None:
+        call = Record.unpack(body)
+        outcome = call.value()
+        took = outcome.get("us") if isinstance(outcome, dict) else 0
+        took_s = took / SECOND if isinstance(took, int) else 0.0
+        self._ended(call.name, took_s, call.status is Status.ERROR)
 
     def _text(self, body: bytes) -> None:
         text = Record.unpack(body).arguments().get("text", "")

@@ -270,8 +270,9 @@ def _check_variables(
     for name in variables:
         if not _NAME.fullmatch(name):
             raise UsageError(f"{name!r} is no variable; a name has letters, digits and _ only")
-    parts = [record.part for _, record in store.history.events(session.key, number, number)]
-    if variables and parts and not {Part.EFFECT, Part.INTENT} & set(parts):
+    found = [record for _, record in store.history.events(session.key, number, number)]
+    parts = {record.part for record in found if record.name != "hook.call"}
+    if variables and found and not {Part.EFFECT, Part.INTENT} & parts:
         raise UsageError(
             f"no variable can be set at event {number}: it gives the script no answer; "
             "choose an effect or a line of output"

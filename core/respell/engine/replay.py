@@ -384,12 +384,12 @@ class _Replayer:
                 raise WorkerFailed(f"the replaying worker broke off ({channel.describe_end()})")
 
     def _count_hooks(self, history: Batches) -> Batches:
-        begin = int(Part.BEGIN)
+        calls = (Part.BEGIN, Part.EFFECT)  # with something inside of it, and without
         for batch in history:
             for body in batch:
                 if (
-                    body[0] == begin
-                    and body[_NAME_AT : _NAME_AT + 9] == b"hook.call"
+                    body[_NAME_AT - 1 : _NAME_AT + 9] == b"\x09hook.call"
+                    and body[0] in calls
                     and Record.unpack(body).ordinal >= self._trace_from
                 ):
                     self._hooks += 1

@@ -27,8 +27,8 @@ LIBRARY = (
     "effects", "branches", "edits", "models", "modules", "io", "os", "json", "program",
 )  # fmt: skip
 GLOBALS = (
-    "logger", "utils", "config", "state", "session", "replay", "artifact", "hook", "tool", "agent",
-    "workflow",
+    "logger", "utils", "config", "state", "session", "replay", "artifact", "hook_points",
+    "hook_results", "hook", "tool", "agent", "workflow",
 )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from respell.store import Store
 from respell.tools import ToolRegistry
 
 _CAUSED = (Part.EFFECT, Part.BEGIN, Part.INTENT)
+_HOOK_CALLS = (Part.EFFECT, Part.BEGIN)
 
 
 class Simulation:
@@ -102,7 +103,7 @@ class Simulation:
         self.heard += caused.part in _CAUSED
         self.events = max(self.events, caused.ordinal)
         if kind == Frame.RECORD:
-            self.hooks += caused.part is Part.BEGIN and caused.name == "hook.call"
+            self.hooks += caused.part in _HOOK_CALLS and caused.name == "hook.call"
             if caused.name.startswith("output."):
                 self.outputs.append(caused.args)
             return not self.over

@@ -20,7 +20,7 @@ INLINE_BYTES = 4096
 KINDS = ("effect", "output", "lifecycle", "hook", "limit", "edit", "note")
 _KIND_BY_FAMILY = {
     "output": "output", "log": "output", "lifecycle": "lifecycle", "hook": "hook",
-    "limit": "limit", "edit": "edit", "note": "note",
+    "hooked": "hook", "limit": "limit", "edit": "edit", "note": "note",
 }  # fmt: skip
 
 
@@ -122,7 +122,7 @@ def kind_of(name: str) -> str:
 
 def answers_the_script(record: Record) -> bool:
     """Whether a record holds an outcome from outside, which another could take the place of."""
-    if record.ordinal == 0 or kind_of(record.name) == "output":
+    if record.ordinal == 0 or kind_of(record.name) in ("output", "hook"):
         return False
     return record.part in (Part.OUTCOME, Part.EFFECT)
 
@@ -150,11 +150,12 @@ def event_of(records: Iterable[Record]) -> Event:
     failed = end is not None and end.status is Status.ERROR
     performed = next((it for it in parts if it.part is Part.OUTCOME), end)
     meta = performed.metadata() if performed is not None else {}
+    outcome = None if end is None or failed else end.value()
     return Event(
         number=first.number,
         name=first.name,
         args=first.arguments(),
-        outcome=None if end is None or failed else end.value(),
+        outcome=outcome,
         ended=end is not None,
         error=_as_text(end.value()) if end is not None and failed else None,
         error_class=meta.get("error", "LuaError") if failed else None,
@@ -163,13 +164,21 @@ def event_of(records: Iterable[Record]) -> Event:
         parent=first.parent,
         coroutine=first.coroutine,
         at=first.at,
-        duration_s=None if end is None else (end.at - first.at) / SECOND,
+        duration_s=None if end is None else _took(first, end, outcome) / SECOND,
         attempts=meta.get("attempts", 1),
         ordinal=first.ordinal,
     )
 
 
 _ENDS = (Part.EFFECT, Part.NOTE, Part.OUTCOME)
+
+
+def _took(first: Record, end: Record, outcome: Any) -> int:
+    """Return how long an event took, in microseconds; a hook's call in one record says so."""
+    if end is first and first.name == "hook.call" and isinstance(outcome, dict):
+        took = outcome.get("us")
+        return took if isinstance(took, int) else 0
+    return end.at - first.at
 
 
 def _as_text(value: Any) -> str:

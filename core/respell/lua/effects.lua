@@ -41,6 +41,7 @@ return function(engine, env)
     ["session.stats"] = true, ["session.timeline"] = true, ["session.check_fork"] = true,
     ["session.export"] = true, ["session.import"] = true,
   }
+  engine.posted = posted
 
   local ordinal = 0          -- of the last event the script caused
   local current = 0          -- ordinal of the event we are inside of
@@ -216,6 +217,10 @@ return function(engine, env)
 
   local script_changed = false
 
+  -- The hook call in which nothing has happened yet, if we are in one. It is one record in
+  -- the end, unless something does happen: then it begins first.
+  local pending, begin_pending
+
   local function compare(part, name, args, source, line)
     if r_name ~= name or r_part ~= part then
       return diverge("another effect", name, args, source, line)
@@ -374,6 +379,7 @@ return function(engine, env)
     local source, line = locate(3)
     local is_posted = posted[name]
     if is_posted then check_guard(name) end
+    if pending then begin_pending() end
     ordinal = ordinal + 1
     local o = ordinal
     if tracing then note_trace(name, args, source, line) end
@@ -386,6 +392,7 @@ return function(engine, env)
   function engine.record(name, args, produce)
     if type(args) ~= "string" then args = encode(args, name) end
     local source, line = locate(3)
+    if pending then begin_pending() end
     ordinal = ordinal + 1
     if tracing then note_trace(name, args, source, line) end
     if look() then
@@ -412,6 +419,7 @@ return function(engine, env)
   -- Spans: events with others inside -----------------------------------------------------
 
   local function begin(name, args, source, line, produce)
+    if pending then begin_pending() end
     ordinal = ordinal + 1
     local o = ordinal
     if tracing then note_trace(name, args, source, line) end
@@ -474,6 +482,88 @@ return function(engine, env)
     local o, produced = begin(name, args, source, line, produce)
     current = o
     return closed(o, name, source, line, outer, engine.pcall(body, o, produced))
+  end
+
+  -- Hook calls: {at, component, data, hook, point} -> {type, …, us} ------------------------
+
+  -- `at` (microseconds since 1970) and `us` (microseconds it took) are what was recorded.
+  local HOOK, HOOK_ARGS, AT, US = "hook.call", ">c5I8", "\x85\xa2at\xcf", "\xa2us"
+  local AT_BYTES = #AT + 8
+
+  function begin_pending()
+    local call = pending
+    pending = nil
+    call.o = begin(HOOK, call.args, call.source, call.line)
+    current = call.o
+  end
+
+  -- Whether `outcome` is what was recorded; of one without error, up to the time it took,
+  -- which is returned then.
+  local function same_outcome(status, outcome)
+    if r_status ~= status then return false end
+    if status == FAILED then return r_outcome == outcome end
+    local n = #outcome + #US
+    if sub(r_outcome, 1, n) ~= outcome .. US then return false end
+    return true, decode(sub(r_outcome, n + 1))
+  end
+
+  local function end_hook(call, part, at, status, outcome)
+    local o, source, line = call.o, call.source, call.line
+    if look() then
+      local same, us = same_outcome(status, outcome)
+      local here = r_part == part and r_name == HOOK and (part == EFFECT or r_ordinal == o)
+      if here and (part == FINAL or r_args == call.args) and not same then
+        return diverge("another result", HOOK, outcome, source, line)
+      elseif part == FINAL and not here then
+        return diverge("another effect", HOOK, "", source, line)
+      end
+      if part == EFFECT then compare(EFFECT, HOOK, call.args, source, line) end
+      have = false
+      if stops_at_end then check_end() end
+      return us
+    elseif not live then
+      return frontier(HOOK, part == EFFECT and call.args or "", source, line)
+    end
+    local us
+    if status == OK then
+      us = raw.math.max(port.now() - at, 0)
+      outcome = outcome .. US .. encode(us)
+    end
+    frame(RECORD, part, o, status, HOOK, part == EFFECT and call.args or "", outcome, source, line)
+    return us
+  end
+
+  -- Where the script stands.
+  function engine.here() return locate(3) end
+
+  -- Runs `body(at)`, which never raises, as the call of a hook: an event that other events
+  -- are inside of. It returns its outcome: true, the canonical bytes of a map that lacks the
+  -- last key, `us`, and a value; or false, the text of an error. Returns that value and what
+  -- was recorded of the time: when it began, and how long it took.
+  -- `args` are the bytes of the arguments without `at`.
+  function engine.hook_call(source, line, args, body)
+    if pending then begin_pending() end
+    local at
+    if look() and r_name == HOOK and #r_args > AT_BYTES then
+      at = unpack(">I8", r_args, #AT + 1)
+    else
+      at = port.now()
+    end
+    local call = { source = source, line = line, args = pack(HOOK_ARGS, AT, at) .. args }
+    local outer = current
+    pending = call
+    local ok, outcome, value = body(at)
+    local part = FINAL
+    if call.o then
+      current = outer
+    else
+      pending, part, ordinal = nil, EFFECT, ordinal + 1
+      call.o = ordinal
+      if tracing then note_trace(HOOK, call.args, source, line) end
+    end
+    local us = end_hook(call, part, at, ok and OK or FAILED, outcome)
+    if part == FINAL then numbers[call.o] = nil end
+    return value, at, us
   end
 
   -- The effect at the heart of a span: same event, its own intent and outcome.

@@ -65,54 +65,63 @@ return function(engine, env)
 
   -- Calls --------------------------------------------------------------------------------
 
-  -- One call with hooks around it: begin, before-hooks, the tool, after-hooks, end.
-  local function hooked(name, params)
-    local function body(o, now)
-      local result, done
-      engine.run_hooks("BeforeToolExecution", now, name, function() return params end, function(hook, r)
-        if r.type == "modified" then
-          params = r.data
-        elseif r.type == "replace" then
-          result, done = r.data, true
-          return true
-        elseif r.type == "redirect" then
-          name = r.target
-        elseif r.type == "cancel" then
-          error(format("%scancelled by %s: %s", engine.where(), hook.name, r.reason or "no reason given"), 0)
+  local hooks = engine.hooks
+
+  -- Whether the host has a tool of that name, asked once.
+  local of_host = {}
+  local function is_there(name)
+    if lua_tools[name] then return true end
+    if of_host[name] == nil then of_host[name] = engine.call("tool.exists", { name = name }) end
+    return of_host[name]
+  end
+
+  local function parameters_of(name)
+    if lua_tools[name] then return lua_tools[name].parameters end
+    local found = engine.call("tool.get", { name = name })
+    return found and found.parameters
+  end
+
+  -- Lets the hooks at ToolValidation see to the arguments, and compares them with the schema.
+  local function validated(name, params)
+    return hooks.around {
+      before = "ToolValidation", kind = "tool", name = name, data = params, event = "tool.validation",
+      args = { name = name, params = params },
+      perform = function(given)
+        local parameters = parameters_of(name)
+        if parameters then
+          engine.call("tool.check", { name = name, parameters = parameters, params = given })
         end
-      end)
-      if not done then
-        local tool = lua_tools[name]
-        if tool then
-          result = run_lua_tool(tool, params, now)
-        else
-          result = engine.perform_inside(o, "tool.invoke", { name = name, params = params })
-        end
+        return given
+      end,
+    }
+  end
+
+  local function performer(name)
+    return function(params, o, now)
+      local tool = lua_tools[name]
+      if not tool then
+        local args = { name = name, params = params }
+        if o then return engine.perform_inside(o, "tool.invoke", args) end
+        return engine.call("tool.invoke", args)
+      elseif o then
+        return run_lua_tool(tool, params, now)
       end
-      engine.run_hooks("AfterToolExecution", now, name, function() return result end, function(hook, r)
-        if r.type == "modified" or r.type == "replace" then
-          result = r.data
-          return r.type == "replace"
-        elseif r.type == "cancel" then
-          error(format("%scancelled by %s: %s", engine.where(), hook.name, r.reason or "no reason given"), 0)
-        elseif r.type == "redirect" then
-          error(format("%s%s can't redirect what has been performed", engine.where(), hook.name), 0)
-        end
-      end)
-      return result
+      return engine.span("tool.invoke", { name = name, params = params }, function(_, started)
+        return run_lua_tool(tool, params, started)
+      end, engine.port.now)
     end
-    return engine.span("tool.invoke", { name = name, params = params }, body, engine.port.now)
   end
 
   local function invoke(name, params)
-    if engine.has_tool_hooks() then return hooked(name, params) end
-    local tool = lua_tools[name]
-    if tool then
-      return engine.span("tool.invoke", { name = name, params = params }, function(_, now)
-        return run_lua_tool(tool, params, now)
-      end, engine.port.now)
+    if hooks.wanted("ToolValidation") and is_there(name) then params = validated(name, params) end
+    if hooks.wanted("BeforeToolExecution", "AfterToolExecution", "ToolError") and is_there(name) then
+      return hooks.around {
+        before = "BeforeToolExecution", after = "AfterToolExecution", error = "ToolError", kind = "tool",
+        name = name, data = params, event = "tool.invoke", args = { name = name, params = params },
+        perform = performer(name), redirect = performer,
+      }
     end
-    return engine.call("tool.invoke", { name = name, params = params })
+    return performer(name)(params)
   end
 
   function Tool.invoke(name, params)

@@ -206,7 +206,8 @@ def _counting(
             return False
         if without_failed and event.error is not None:
             return False
-        if points and event.kind == "hook" and not _matches(str(event.args.get("point")), points):
+        is_call = event.name == "hook.call"
+        if points and is_call and not _matches(str(event.args.get("point")), points):
             return False
         return not patterns or _matches(event.name, patterns) or _matches(event.kind, patterns)
 
@@ -308,7 +309,7 @@ def _counted(
             break
         if event.number >= asked.first and (asked.counts is None or asked.counts(event)):
             counted += 1
-            hooks += event.kind == "hook"
+            hooks += event.name == "hook.call"
     return _Counted(counted, hooks)
 
 
@@ -350,7 +351,7 @@ def session_replay_metadata(ctx: EffectContext, args: dict[str, Any]) -> dict[st
             continue
         total += 1
         all_at[1:] = [event.at]
-        if event.kind == "hook":
+        if event.name == "hook.call":
             hooks += 1
             hooks_at[1:] = [event.at]
     return {

@@ -1,4 +1,4 @@
-"""What the README shows is what happens."""
+"""What the README and the user guide show is what happens."""
 
 from __future__ import annotations
 
@@ -12,37 +12,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from command_line import CommandLine
+from guide_pages import HOME, blocks, comparable, conversation, lay_out
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
-HOME = "/home/ada/project"
-
-
-def blocks(language: str) -> list[str]:
-    """Return the README's code blocks of a language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
-
-
-def conversation() -> list[tuple[str, list[str]]]:
-    """Return each command the README shows, and the lines it shows below it."""
-    shown: list[tuple[str, list[str]]] = []
-    for block in blocks("console"):
-        for line in block.splitlines():
-            if line.startswith("$ "):
-                shown.append((line[2:], []))
-            else:
-                shown[-1][1].append(line)
-    return shown
-
-
-def comparable(line: str) -> str:
-    """Return a line without what differs from run to run: ids, times, and cut text."""
-    line = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b", "ID", line)
-    line = re.sub(r"^( +\d+) +\d+\.\d{3}  ", r"\1  TIME  ", line)
-    line = re.sub(r"\d+(\.\d+)?(e-\d+)? s\b", "TIME", line)
-    if "…" in line:  # where it is cut depends on how long the rest is
-        line = " ".join(line.split()[:3])
-    return line.rstrip()
+GUIDE = (REPOSITORY / "docs" / "guide.md").read_text()
 
 
 def on_a_terminal(respell: CommandLine, words: list[str], expected: list[str]) -> str:
@@ -57,7 +31,19 @@ def on_a_terminal(respell: CommandLine, words: list[str], expected: list[str]) -
 
 def test_the_session_the_readme_shows_is_true(respell: CommandLine) -> None:
     shutil.copytree(REPOSITORY / "examples", respell.folder / "examples")
-    told = conversation()
+    assert_true(respell, README)
+
+
+def test_the_story_the_guide_tells_is_true(respell: CommandLine) -> None:
+    lay_out(GUIDE, respell.folder)
+    assert_true(respell, GUIDE)
+    (program,) = blocks(GUIDE, "python")
+    assert run_python(respell, program).splitlines()[0].endswith("notes.txt has 4 words")
+
+
+def assert_true(respell: CommandLine, page: str) -> None:
+    """Run each command that a page shows, and compare what it shows below it."""
+    told = conversation(page)
     assert len(told) >= 8
     for command, expected in told:
         program, *words = shlex.split(command)
@@ -69,17 +55,22 @@ def test_the_session_the_readme_shows_is_true(respell: CommandLine) -> None:
 
 def test_the_python_the_readme_shows_works(respell: CommandLine) -> None:
     shutil.copytree(REPOSITORY / "examples", respell.folder / "examples")
-    (program,) = blocks("python")
+    (program,) = blocks(README, "python")
+    assert run_python(respell, program) == "True\n"
+
+
+def run_python(respell: CommandLine, program: str) -> str:
+    """Run a program in the folder of the story and return what it printed."""
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=respell.folder, env=respell.environment,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert done.stdout == "True\n"
+    return done.stdout
 
 
 def test_what_the_readme_links_to_is_there() -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (REPOSITORY / target).exists(), target
-    for target in re.findall(r"^make (\w+)", "\n".join(blocks("sh")), flags=re.MULTILINE):
+    for target in re.findall(r"^make (\w+)", "\n".join(blocks(README, "sh")), flags=re.MULTILINE):
         assert re.search(rf"^{target}:", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     assert os.access(REPOSITORY / ".ci" / "run", os.X_OK)

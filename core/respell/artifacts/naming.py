@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import mimetypes
+import os.path
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from respell import values
@@ -201,5 +203,10 @@ def mime_of(name: str, *, is_value: bool) -> str:
     """Return the MIME type of content by its name; of a table, JSON's."""
     if is_value:
         return "application/json"
-    found, encoding = _MIME_TYPES.guess_type(name)
+    return _mime_of_suffix(os.path.splitext(name)[1])
+
+
+@lru_cache(maxsize=256)
+def _mime_of_suffix(suffix: str) -> str:
+    found, encoding = _MIME_TYPES.guess_type(f"name{suffix}")
     return DEFAULT_MIME if found is None or encoding is not None else found

@@ -10,17 +10,17 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, TypedDict, Unpack, cast
+from typing import Any, BinaryIO, Protocol, TypedDict, Unpack, cast
 
 from respell import values
 from respell.artifacts import naming
-from respell.artifacts.record import ArtifactRecord
+from respell.artifacts.record import ArtifactRecord, changed
 from respell.errors import InvalidTransition, LimitReached, UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.blob_forms import INLINE_LIMIT
+from respell.store.blob_forms import INLINE_LIMIT, BlobInfo
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 """Most JSON that a table may be: it is read back as a whole."""
@@ -163,15 +163,43 @@ def add(
     """
     call = fields.get("call", "store")
     made = draft(store, session, name, content, **fields)
-    record = None
+    written = None
     if not made.is_small:
         # Checked again below; here before anything is written.
-        record = made.put(store, _taking(store, session, call, made.record.size))
+        now = store.artifacts.place(session.key, made.record.name)
+        _check_room(call, now, made.record.size)
+        written = made.put(store, now)[0]
     with store.transaction():
-        now = _taking(store, session, call, made.record.size if record is None else record.size)
+        place = store.artifacts.place(session.key, made.record.name)
+        _check_room(call, place, (written or made.record).size)
         if made.record.parent_artifact is not None:
             store.artifacts.get(made.record.parent_artifact)
-        return store.artifacts.insert(record or made.put(store, now))
+        record, blob = (written, None) if written is not None else made.put(store, place)
+        return store.artifacts.insert(record, blob=blob, place=place)
+
+
+class Owner(Protocol):
+    """A session that takes or loses artifacts: its record, or the place of its next one."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def status(self) -> str:
+        """Its status."""
+
+    @property
+    def artifacts(self) -> int:
+        """How many artifacts it has."""
+
+    @property
+    def usage(self) -> Mapping[str, Any]:
+        """What it has used, by name."""
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """What it may use, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +222,15 @@ class Draft:
         content = self.content
         return isinstance(content, Address | bytes) and len(content) <= INLINE_LIMIT
 
-    def put(self, store: Store, session: SessionRecord) -> ArtifactRecord:
-        """Store the content as a blob and return the record that refers to it.
+    def put(self, store: Store, session: Owner) -> tuple[ArtifactRecord, BlobInfo | None]:
+        """Store the content as a blob; return the record that refers to it.
 
         Args:
             store: Where.
             session: Its session as it is now: reading a file ends at the limit of that.
+
+        Returns:
+            The record, and how the content is stored if that is known already.
 
         Raises:
             LimitReached: The file is larger than what the session may still have.
@@ -207,13 +238,13 @@ class Draft:
             StoreFull: There is no space left.
         """
         if isinstance(self.content, Address):
-            address, size = bytes(self.content), self.record.size
-        elif isinstance(self.content, bytes):
-            address, size = store.blobs.put(self.content), self.record.size
-        else:
-            reader = cast(BinaryIO, _Bounded(self.content, self.call, session))
-            address, size = store.blobs.put_stream(reader)
-        return replace(self.record, content_hash=address, size=size)
+            return changed(self.record, content_hash=bytes(self.content)), None
+        if isinstance(self.content, bytes):
+            address, blob = store.blobs.add(self.content)
+            return changed(self.record, content_hash=address), blob
+        reader = cast(BinaryIO, _Bounded(self.content, self.call, session))
+        address, size = store.blobs.put_stream(reader)
+        return changed(self.record, content_hash=address, size=size), None
 
 
 def draft(
@@ -299,7 +330,7 @@ def _canonical_json(call: str, value: Any) -> bytes:
 class _Bounded:
     """A reader that refuses to go on where a session may not have more bytes."""
 
-    def __init__(self, reader: BinaryIO, call: str, session: SessionRecord) -> None:
+    def __init__(self, reader: BinaryIO, call: str, session: Owner) -> None:
         self._reader = reader
         self._call = call
         self._session = session
@@ -323,15 +354,13 @@ class _Bounded:
 # Who takes what --------------------------------------------------------------------------
 
 
-def _taking(store: Store, session: SessionRecord, call: str, size: int) -> SessionRecord:
-    """Return a session as it is now, if it may have one more artifact of this size."""
-    now = store.sessions.get(session.key)
+def _check_room(call: str, now: Owner, size: int) -> None:
+    """Refuse one more artifact of this size where the session, as it is now, takes none."""
     _check_active(call, now)
     _check_limits(call, now, size)
-    return now
 
 
-def over_limits(session: SessionRecord, size: int) -> tuple[str, str] | None:
+def over_limits(session: Owner, size: int) -> tuple[str, str] | None:
     """Return the limit that one more artifact would exceed.
 
     Args:
@@ -341,18 +370,20 @@ def over_limits(session: SessionRecord, size: int) -> tuple[str, str] | None:
     Returns:
         The limit's name, and what is reached, in words; None while there is room.
     """
-    most = session.limits.get("artifacts")
+    limits = session.limits
+    if not limits:
+        return None
+    most = limits.get("artifacts")
     if most is not None and session.artifacts >= most:
         return "artifacts", f"it has {session.artifacts} of {most} artifacts"
-    most = session.limits.get("artifact_bytes")
-    used = session.usage.get("artifact_bytes", 0)
-    if most is not None and used + size > most:
+    most = limits.get("artifact_bytes")
+    if most is not None and (used := session.usage.get("artifact_bytes", 0)) + size > most:
         what = f"its artifacts have {used} of {most} bytes, and {size} more don't fit"
         return "artifact_bytes", what
     return None
 
 
-def _check_limits(call: str, session: SessionRecord, size: int) -> None:
+def _check_limits(call: str, session: Owner, size: int) -> None:
     if reached := over_limits(session, size):
         limit, what = reached
         raise LimitReached(
@@ -362,7 +393,7 @@ def _check_limits(call: str, session: SessionRecord, size: int) -> None:
         )
 
 
-def _check_active(call: str, session: SessionRecord) -> None:
+def _check_active(call: str, session: Owner) -> None:
     if session.status != "active":
         hint = "resume it first" if session.status == "suspended" else "it has ended"
         raise InvalidTransition(

@@ -90,11 +90,12 @@ class Collecting:
         size = len(found.content)
         if over_limits(self._store.sessions.get(self._key), size) is not None:
             return False
+        address, blob = self._store.blobs.add(found.content)
         self._store.artifacts.insert(
             ArtifactRecord(
                 session_key=self._key,
                 name=found.name,
-                content_hash=self._store.blobs.put(found.content),
+                content_hash=address,
                 size=size,
                 artifact_type=found.kind,
                 mime_type=found.mime,
@@ -103,6 +104,7 @@ class Collecting:
                 is_value=found.is_value,
                 created_by=self._id,
                 event=number,
-            )
+            ),
+            blob=blob,
         )
         return True

@@ -5,16 +5,15 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
-import apsw
-
 from respell import values
-from respell.artifacts.record import ArtifactQuery, ArtifactRecord
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord, changed
 from respell.errors import ArtifactNotFound, SessionNotFound, UsageError
 from respell.sessions.record import no_usage
 from respell.store import artifact_search
+from respell.store.blob_forms import BlobInfo
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.queries import json_or_null, value_or_null
@@ -42,10 +41,17 @@ _INSERT = (
 _MORE = f"json_set({_USAGE}, '$.artifact_bytes', {_USED} + ?2)"
 _COUNT = f"""
     UPDATE sessions SET
-        sequence = CASE ?1 WHEN 0 THEN sequence + 1 ELSE max(sequence, ?1) END,
-        artifacts = artifacts + 1, usage = {_MORE}, updated_at = ?3,
+        sequence = max(sequence, ?1), artifacts = artifacts + 1, usage = {_MORE}, updated_at = ?3,
         sum = {sum_sql("sessions", {"usage": _MORE})}
-    WHERE key = ?4 AND NOT deleted RETURNING id, sequence
+    WHERE key = ?4
+"""
+# The version after which a new one comes may be a deleted one.
+_PLACE = """
+    SELECT s.id, s.status, s.sequence, s.artifacts, s.usage, s.limits, ifnull(a.version, 0),
+        a.content_hash
+    FROM sessions AS s LEFT JOIN artifacts AS a ON a.session = s.key AND a.name = ?2
+        AND a.version = (SELECT max(version) FROM artifacts WHERE session = ?1 AND name = ?2)
+    WHERE s.key = ?1 AND NOT s.deleted
 """
 _LESS = f"json_set({_USAGE}, '$.artifact_bytes', max({_USED} - ?1, 0))"
 _DISCOUNT = f"""
@@ -58,6 +64,41 @@ _ID_PARTS = 3
 _HASH_DIGITS = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the next artifact of a name comes; true until the transaction ends.
+
+    Attributes:
+        id: Id of its session.
+        status: The session's status.
+        sequence: The number in the session that was given last.
+        artifacts: How many artifacts the session has.
+        version: The newest version of that name, deleted or not; 0 if there is none.
+        previous_hash: That version's content.
+    """
+
+    id: str
+    status: str
+    sequence: int
+    artifacts: int
+    _usage: str | None
+    _limits: str | None
+    version: int
+    previous_hash: bytes | None
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """What the session has used, as in its record."""
+        usage: dict[str, Any] = no_usage() if self._usage is None else json.loads(self._usage)
+        return usage
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The session's limits, as in its record."""
+        limits: dict[str, Any] = {} if self._limits is None else json.loads(self._limits)
+        return limits
+
+
 class Artifacts:
     """Rows of artifacts: `store.artifacts`. Their bytes are blobs, stored before."""
 
@@ -67,7 +108,24 @@ class Artifacts:
         self._blobs = blobs
         self._clock = clock
 
-    def insert(self, record: ArtifactRecord) -> ArtifactRecord:
+    def place(self, session: int, name: str) -> Place:
+        """Return where the next artifact of a name comes, and what decides whether it may.
+
+        Args:
+            session: Key of the session.
+            name: The name.
+
+        Raises:
+            SessionNotFound: There is no such session.
+        """
+        row = self._database.row(_PLACE, (session, name))
+        if row is None:
+            raise SessionNotFound(f"there is no session with key {session}")
+        return Place(*row)
+
+    def insert(
+        self, record: ArtifactRecord, *, blob: BlobInfo | None = None, place: Place | None = None
+    ) -> ArtifactRecord:
         """Add an artifact; return it with id, sequence, version and sizes filled in.
 
         Its bytes count as used by its session (`usage["artifact_bytes"]`).
@@ -75,48 +133,44 @@ class Artifacts:
         Args:
             record: The artifact. With a `sequence` it gets that number, which has to be free;
                 otherwise the next.
+            blob: How its content is stored, where that was seen in this transaction.
+            place: Where it comes, likewise.
 
         Raises:
             SessionNotFound: There is no such session.
             NotFound: Its content is not in the store.
             UsageError: Another artifact of the session has, or had, that number.
         """
-        database = self._database
-        with database:
-            blob = self._blobs.info(record.content_hash)
+        database, key = self._database, record.session_key
+        with database.part:
+            blob = blob or self._blobs.info(record.content_hash)
+            place = place or self.place(key, record.name)
+            self._check_free(record, place)
             now = self._clock()
-            found = database.row(_COUNT, (record.sequence, blob.size, now, record.session_key))
-            if found is None:
-                raise SessionNotFound(f"there is no session with key {record.session_key}")
-            session_id, sequence = found
-            version, previous = self._latest(record.session_key, record.name)
-            record = replace(
+            record = changed(
                 record,
-                session_id=session_id,
-                sequence=record.sequence or sequence,
-                version=version + 1,
-                previous_hash=previous,
+                session_id=place.id,
+                sequence=record.sequence or place.sequence + 1,
+                version=place.version + 1,
+                previous_hash=place.previous_hash,
                 size=blob.size,
                 stored_size=blob.stored_size,
                 is_compressed=blob.is_compressed,
                 created_at=record.created_at or now,
             )
-            try:
-                database.write(_INSERT, _row(record))
-            except apsw.ConstraintError as error:
-                raise UsageError(
-                    f"session {session_id} has, or had, an artifact of number {record.sequence}"
-                ) from error
+            database.write(_INSERT, _row(record))
+            database.write(_COUNT, (record.sequence, blob.size, now, key))
         return record
 
-    def _latest(self, session: int, name: str) -> tuple[int, bytes | None]:
-        """Return version and content of the newest version of a name, deleted or not."""
-        row = self._database.row(
-            "SELECT version, content_hash FROM artifacts WHERE session = ? AND name = ?"
-            " ORDER BY version DESC LIMIT 1",
-            (session, name),
-        )
-        return (row[0], row[1]) if row else (0, None)
+    def _check_free(self, record: ArtifactRecord, place: Place) -> None:
+        """Refuse a number that another artifact has, or had."""
+        if 0 < record.sequence <= place.sequence and self._database.row(
+            "SELECT 1 FROM artifacts WHERE session = ? AND sequence = ?",
+            (record.session_key, record.sequence),
+        ):
+            raise UsageError(
+                f"session {place.id} has, or had, an artifact of number {record.sequence}"
+            )
 
     def get(self, artifact_id: str) -> ArtifactRecord:
         """Return the artifact of this id (`SESSION/SEQUENCE/HASH`).

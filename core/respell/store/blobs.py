@@ -45,6 +45,9 @@ _SUMMED_UP = (
     "SELECT count(*), ifnull(sum(stored_size), 0), ifnull(max(codec), 0) FROM blobs"
     " WHERE hash IN (SELECT unhex(value) FROM json_each(?))"
 )
+_INSERT_NEW = (
+    "INSERT INTO blobs (hash, size, stored_size, codec, place, touched) VALUES (?, ?, ?, ?, ?, ?)"
+)
 _INSERT_DATA = "INSERT OR REPLACE INTO blob_data (id, data) SELECT id, ? FROM blobs WHERE hash = ?"
 
 
@@ -75,12 +78,39 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
+        return self.add(data)[0]
+
+    def add(self, data: bytes) -> tuple[bytes, BlobInfo]:
+        """Store bytes like `put`; return their address and how they are stored.
+
+        Raises:
+            StoreFull: There is no space left.
+        """
         if len(data) > WHOLE_LIMIT:
-            return self.put_stream(io.BytesIO(data))[0]
+            address, _ = self.put_stream(io.BytesIO(data))
+            return address, self.info(address)
         address = blake3(data).digest()
-        if not self.is_stored(address):
-            self._write([packed_as(address, data, self._compress)])
-        return address
+        info = self._info(address)
+        if info is not None and self._is_intact(address, info):
+            return address, info
+        packed = packed_as(address, data, self._compress)
+        if packed.place == IN_FILE:
+            self._write([packed])
+        elif (made := self._write_inline(packed, is_new=info is None)) is not None:
+            return address, made
+        return address, self.info(address)
+
+    def _write_inline(self, it: Packed, *, is_new: bool) -> BlobInfo | None:
+        """Write a blob into the database; return how it is stored if nobody has it already."""
+        now = self._clock()
+        with self._database.part as joined:
+            if not (joined and is_new):
+                self._write_row(it, now)
+                return None
+            row = (it.size, it.stored_size, it.codec, it.place, now)
+            key = self._database.insert(_INSERT_NEW, (it.address, *row))
+            self._database.write("INSERT INTO blob_data (id, data) VALUES (?, ?)", (key, it.data))
+        return BlobInfo(key, *row)
 
     def put_stream(self, reader: BinaryIO) -> tuple[bytes, int]:
         """Store all that a reader gives and return (address, size); memory stays flat.
@@ -170,8 +200,10 @@ class Blobs:
     def is_stored(self, address: bytes) -> bool:
         """Whether a blob is there and need not be written; notes that it is in use again."""
         info = self._info(address)
-        if info is None:
-            return False
+        return info is not None and self._is_intact(address, info)
+
+    def _is_intact(self, address: bytes, info: BlobInfo) -> bool:
+        """Whether all of a blob is there; notes that it is in use again."""
         if info.place == IN_FILE and not self._files.has(address, info.stored_size):
             return False
         if info.place == CHUNKED and not all(map(self.is_stored, self._manifest(address, info))):

@@ -74,6 +74,7 @@ class Database:
         self._depth = 0
         self._doomed: BaseException | None = None
         self._undo: list[Callable[[], None]] = []
+        self.part = _Part(self)
         self._marks: list[int] = []
         self._commits = 0
         self._synced = 0
@@ -117,6 +118,9 @@ class Database:
         except ENVIRONMENT as error:
             raise self._explained(error) from error
         connection.set_busy_timeout(int(LOCK_TIMEOUT * 1000))
+        # Without this a statement on a table with a partial index is compiled anew whenever it
+        # is given other values, because that index might fit those.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         define_functions(connection)
         return connection
 
@@ -403,6 +407,7 @@ class Database:
         if self._connection.in_transaction:
             self.execute("ROLLBACK TO nested")
             self.execute("RELEASE nested")
+            self._doomed = None  # nobody enters a doomed one: what failed since is undone now
         else:
             self._doomed = error
         self._call_undo(mark)
@@ -437,7 +442,7 @@ class Database:
 
     def _check_doomed(self) -> None:
         """Refuse to go on in a transaction of which SQLite has undone the first part."""
-        if not self._connection.in_transaction:
+        if self._doomed is not None or not self._connection.in_transaction:
             raise StoreError(
                 f"the transaction on {self.folder} was undone by an error before; nothing of "
                 "it was kept"
@@ -511,6 +516,50 @@ class Database:
         """Return where all histories end: for stores that have no file of that yet."""
         rows = self.rows("SELECT key, id, records, head_hash FROM sessions")
         return [Head(*row) for row in rows]
+
+
+class _Part:
+    """Statements that belong together, as `with database:` has them, at less cost inside of one.
+
+    Where a transaction is open already, no point to return to is set: once the block has
+    changed something and then fails, the whole transaction can only be undone.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._begun: list[int | None] = []  # changes before, of those inside of a transaction
+
+    def __enter__(self) -> bool:
+        """Begin; return whether a transaction was open, so that what was read before holds."""
+        database = self._database
+        database.mutex.acquire()
+        try:
+            joins = database.in_transaction
+            if joins:
+                database._check_doomed()
+            else:
+                database.__enter__()
+        except BaseException:
+            database.mutex.release()
+            raise
+        self._begun.append(database._connection.total_changes() if joins else None)
+        return joins
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        database = self._database
+        before = self._begun.pop()
+        try:
+            if before is None:
+                database.__exit__(kind, error, trace)
+            elif error is not None and database._connection.total_changes() != before:
+                database._doomed = error
+        finally:
+            database.mutex.release()
 
 
 def define_functions(connection: apsw.Connection) -> None:

@@ -107,7 +107,8 @@ def _store(
     if reached := storing.over_limits(session, made.record.size):
         _refuse(ctx, session, call, *reached)
     changing(ctx, session, call)
-    return _id(ctx, ctx.store.artifacts.insert(made.put(ctx.store, session)))
+    record, blob = made.put(ctx.store, session)
+    return _id(ctx, ctx.store.artifacts.insert(record, blob=blob))
 
 
 def _sequence(ctx: EffectContext) -> int:

@@ -1,10 +1,11 @@
-"""What holds for all tests: the same examples every time, and no tools left for another test.
+"""What holds for all tests: the same examples every time, and nothing left for another test.
 
 `make explore` has hypothesis draw examples that no run has seen before.
 """
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,10 @@ _EVERYWHERE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]
 settings.register_profile("same", derandomize=True, **_EVERYWHERE)
 settings.register_profile("explore", print_blob=True, **_EVERYWHERE)
 settings.load_profile("same")
+
+# Shells have their background jobs ignore Ctrl-C, and what tests start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -706,6 +706,7 @@ with Store({str(tmp_path / "store")!r}, durability="process") as store:
             process.wait(0.5)
         except subprocess.TimeoutExpired:
             continue
+    process.kill()  # does nothing to one that has ended
     _, words = process.communicate()
     assert "KeyboardInterrupt" in words
     assert not (tmp_path / "it").exists()

@@ -683,9 +683,8 @@ def test_content_that_was_just_stored_again_is_not_taken_out(
                 " VALUES (1, ?, 9000, 9000, 0, 0, 0)",
                 (address,),
             )
-            monkeypatch.setattr(
-                other.blobs, "is_stored", lambda _: False
-            )  # its bytes are lost, not its row
+            # Its bytes are lost, not its row.
+            monkeypatch.setattr(other.blobs, "_is_intact", lambda address, info: False)
         just_before_the_repair(monkeypatch, lambda: other.blobs.put(content))
         assert check(store, repair=True).findings == []
         assert other.blobs.get(address) == content

@@ -171,9 +171,7 @@ return function(engine, env)
     end
   end
 
-  local function converse(agent, input, call, deliver)
-    local state = state_of(agent, call)
-    local text, options = prompt_of(input, call)
+  local function conversed(state, text, options, call, deliver)
     local messages = move(state.conversation, 1, #state.conversation, 1, {})
     local first = #messages + 1
     messages[first] = { role = "user", text = text }
@@ -196,6 +194,37 @@ return function(engine, env)
     end
     fail(call, "the model of %s still wants tools after %d rounds (max_tool_rounds); the last is %q",
       state.config.name, most, messages[#messages].tool_calls[1].name)
+  end
+
+  local hooks = engine.hooks
+
+  -- The same with the hooks around it: they get {prompt, …}, and the result.
+  local function converse(agent, input, call, deliver)
+    local state = state_of(agent, call)
+    local text, options = prompt_of(input, call)
+    if not hooks.wanted("BeforeAgentExecution", "AfterAgentExecution", "AgentError") then
+      return conversed(state, text, options, call, deliver)
+    end
+    local data = { prompt = text }
+    for key, value in next, options do
+      if key ~= "text" then data[key] = value end
+    end
+    local function performer(one)
+      return function(given)
+        local prompt, more = prompt_of(given, call)
+        return conversed(one, prompt, more, call, deliver)
+      end
+    end
+    return hooks.around {
+      before = "BeforeAgentExecution", after = "AfterAgentExecution", error = "AgentError", kind = "agent",
+      name = state.config.name, data = data, event = "agent.execute",
+      args = { agent = state.config.name, prompt = text }, perform = performer(state),
+      redirect = function(target)
+        local other = by_name[target]
+        if not other then fail(call, "a hook redirects to the agent %q, and there is none of that name", target) end
+        return performer(state_of(other, call))
+      end,
+    }
   end
 
   -- Agents -------------------------------------------------------------------------------
@@ -305,10 +334,16 @@ return function(engine, env)
   -- Takes the agent out of Agent.list() under all its names; it can't be asked any more.
   function Instance:destroy()
     local name = state_of(self, "Agent.destroy").config.name
-    for i = #in_order, 1, -1 do
-      if by_name[in_order[i]] == self then forget(in_order[i]) end
-    end
-    states[self], destroyed[self] = nil, name
+    hooks.around {
+      before = "BeforeAgentShutdown", after = "AfterAgentShutdown", kind = "agent", name = name,
+      data = { name = name }, event = "agent.destroy", args = { agent = name },
+      perform = function()
+        for i = #in_order, 1, -1 do
+          if by_name[in_order[i]] == self then forget(in_order[i]) end
+        end
+        states[self], destroyed[self] = nil, name
+      end,
+    }
   end
 
   local Agent = {}
@@ -335,7 +370,16 @@ return function(engine, env)
       names[i], tools[definitions[i].name] = definitions[i].name, true
     end
     given.tools = names
-    local config = engine.call("agent.create", given)
+    local config
+    if hooks.wanted("BeforeAgentInit", "AfterAgentInit") then
+      given = copy(given)
+      config = hooks.around {
+        before = "BeforeAgentInit", after = "AfterAgentInit", kind = "agent", name = given.name, data = given,
+        args = given, event = "agent.create", perform = function(data) return engine.call("agent.create", data) end,
+      }
+    else
+      config = engine.call("agent.create", given)
+    end
     local agent = {
       name = config.name, description = config.description, provider = config.provider, model = config.model,
     }

@@ -85,6 +85,20 @@ return function(engine, env)
 
   local Artifact = {}
 
+  -- Performs an effect with the hooks around it: they get its arguments, and its outcome.
+  local function hooked(before, after, effect, name, args, call)
+    local function perform(data) return engine.call(effect, engine.encode(data, call)) end
+    if not engine.hooks.wanted(before, after) then return perform(args) end
+    return engine.hooks.around {
+      before = before, after = after, kind = "artifact", name = name, data = args, event = effect,
+      args = { session = args.session, id = args.id, name = args.name }, perform = perform,
+    }
+  end
+
+  local function made(effect, name, args, call)
+    return as_id(hooked("artifact:before_create", "artifact:after_create", effect, name, args, call))
+  end
+
   -- (session, name, content, options), or as in v0.6.0 (session, type, name, content,
   -- options): that one has five arguments, or a string as the fourth.
   function Artifact.store(...)
@@ -99,7 +113,7 @@ return function(engine, env)
       session = engine.session_or_current(session, call), name = name,
       content = content_for(content, call), type = kind, options = engine.options(given, call),
     }
-    return as_id(engine.call("artifact.store", engine.encode(args, call)))
+    return made("artifact.store", name, args, call)
   end
 
   -- A new artifact that was made from another one.
@@ -110,7 +124,7 @@ return function(engine, env)
       name = text(name, call, "name"), content = content_for(content, call),
       options = engine.options(given, call),
     }
-    return as_id(engine.call("artifact.derive", engine.encode(args, call)))
+    return made("artifact.derive", name, args, call)
   end
 
   -- (session, path, options) or (session, path, type, options). The file is read as
@@ -126,10 +140,10 @@ return function(engine, env)
     session = engine.session_or_current(session, call)
     local file = engine.call("file.open", { path = path, mode = "rb" })
     if file.error then fail(call, "%s", file.error) end
-    return as_id(engine.call("artifact.store", {
-      session = session, name = match(path, "([^/]*)/*$"), blob = file.hash, type = kind,
-      options = given,
-    }))
+    local name = match(path, "([^/]*)/*$")
+    return made("artifact.store", name, {
+      session = session, name = name, blob = file.hash, type = kind, options = given,
+    }, call)
   end
 
   -- Reading ------------------------------------------------------------------------------
@@ -145,19 +159,20 @@ return function(engine, env)
     return concat(parts, "", 1, n)
   end
 
+  local function read(effect, session, id, call)
+    session, id = engine.session_or_current(session, call), id_text(id, call)
+    return hooked(nil, "artifact:accessed", effect, id, { session = session, id = id }, call)
+  end
+
   function Artifact.get(session, id)
     local call = "Artifact.get"
-    local found = engine.call("artifact.get", {
-      session = engine.session_or_current(session, call), id = id_text(id, call),
-    })
+    local found = read("artifact.get", session, id, call)
     return { id = as_id(found.id), metadata = found.metadata, content = content_of(found) }
   end
 
   function Artifact.getContent(session, id)
     local call = "Artifact.getContent"
-    local found = engine.call("artifact.get_content", {
-      session = engine.session_or_current(session, call), id = id_text(id, call),
-    })
+    local found = read("artifact.get_content", session, id, call)
     if found.value ~= nil then return found.value end
     return content_of(found)
   end
@@ -188,9 +203,10 @@ return function(engine, env)
 
   function Artifact.delete(session, id)
     local call = "Artifact.delete"
-    engine.call("artifact.delete", {
-      session = engine.session_or_current(session, call), id = id_text(id, call),
-    })
+    session, id = engine.session_or_current(session, call), id_text(id, call)
+    hooked("artifact:before_delete", "artifact:after_delete", "artifact.delete", id, {
+      session = session, id = id,
+    }, call)
   end
 
   -- Reads all of it and compares: true, or false and what is wrong.

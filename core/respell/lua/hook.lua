@@ -75,7 +75,7 @@ return function(engine, env)
 
   -- Whether any hook would run at one of these points; false for none.
   local function wanted(a, b, c)
-    return all_enabled and (at_point[a] or b and at_point[b] or c and at_point[c]) and true or false
+    return all_enabled and (a and at_point[a] or b and at_point[b] or c and at_point[c]) and true or false
   end
 
   local Handle = { __name = "Hook" }
@@ -312,7 +312,7 @@ return function(engine, env)
         language = "lua", timestamp = engine.rfc3339(at),
       })
       inside = outer
-      if ok then ok, result = engine.pcall(engine.hook_result, result, hook.place) end
+      if ok then ok, result = engine.pcall(engine.hook_result, result, chain.place or hook.place) end
       if ok and result.type == "redirect" and not chain.redirect then
         ok, result = false, format("a hook can't redirect %s", chain.operation)
       end
@@ -398,6 +398,15 @@ return function(engine, env)
     chain.data, chain.bytes = result.bytes and decode(result.bytes), result.bytes
   end
 
+  -- What is performed takes its arguments in the same form as before.
+  local function take_arguments(chain, spec, hook, result)
+    local was, is = type(spec.data), type(result.data)
+    if is ~= was and spec.kind ~= "custom" then
+      cancelled(hook, format("the arguments of %s must be a %s, and it made them a %s", spec.event, was, is))
+    end
+    take(chain, result)
+  end
+
   local function named(chain, name)
     chain.name = name
     chain.head = "\xa9component" .. encode_string(name) .. "\xa4data"
@@ -408,7 +417,7 @@ return function(engine, env)
     return run_chain(chain, spec.before, function(hook, result)
       local kind = result.type
       if kind == "modified" then
-        take(chain, result)
+        take_arguments(chain, spec, hook, result)
       elseif kind == "replace" then
         take(chain, result)
         return true
@@ -469,7 +478,7 @@ return function(engine, env)
           engine.keep_outcome(chain.kind .. "\0" .. one.key, outcome, chain.now, one.ttl)
         end
         return
-      elseif not wanted(spec.error or false) then
+      elseif not wanted(spec.error) then
         return error(outcome, 0)
       elseif at_error(chain, spec, outcome) ~= "again" then
         return
@@ -530,24 +539,24 @@ return function(engine, env)
   -- spec.args: what the event says of its arguments; spec.redirect(target): what performs
   -- another one instead, which no hook can where this is nil.
   function H.around(spec)
-    if not wanted(spec.before or false, spec.after, spec.error) then return spec.perform(spec.data) end
+    if not wanted(spec.before, spec.after, spec.error) then return spec.perform(spec.data) end
     local event = spec.event
     if not engine.posted[event] and sub(event, 1, 5) ~= "hook." then event = "hooked." .. event end
     local source, line = engine.here()
     local function body(o, now)
       return surrounded({
         o = o, now = now, kind = spec.kind, operation = spec.event, redirect = spec.redirect, attempt = 1,
-        tries = {}, source = source, line = line,
+        place = spec.place, tries = {}, source = source, line = line,
       }, spec)
     end
     return engine.span(event, spec.args or { name = spec.name, data = spec.data }, body, engine.port.now)
   end
 
-  -- Tells the hooks of a point of something.
+  -- Tells the hooks of a point of something that none of them can change.
   function H.fire(point, kind, name, data)
     if not wanted(point) then return end
     H.around {
-      before = point, kind = kind, name = name, data = data, event = "hook.fire",
+      before = point, place = "tell", kind = kind, name = name, data = data, event = "hook.fire",
       args = { point = point, name = name, data = data }, perform = function() end,
     }
   end

@@ -144,7 +144,7 @@ return function(engine, env)
 
   -- Results --------------------------------------------------------------------------------
 
-  local EVERYWHERE = { before = true, after = true, error = true, beside = true }
+  local EVERYWHERE = { before = true, after = true, error = true, tell = true }
   local AROUND = { before = true, after = true, error = true }
 
   -- kind -> {where it may be returned, what makes it complete}
@@ -173,7 +173,7 @@ return function(engine, env)
 
   local PLACE_NAMES = {
     before = "before what is performed", after = "after what was performed", error = "at an error",
-    beside = "at a point that only tells of something",
+    tell = "at a point that only tells of something",
   }
 
   local function known_kinds(place)

@@ -8,17 +8,24 @@ return function(engine, env)
   local encode, source_of = engine.encode, engine.source_of
   local OK, FAILED = 1, 2   -- respell/history/record.py
 
+  -- Tells the hooks at SessionEnd that the script is over.
+  local function tell_end(status, reason)
+    engine.hooks.fire("SessionEnd", "session", engine.init.session_id, {
+      session_id = engine.init.session_id, session_status = status, reason = reason,
+    })
+  end
+
   -- os.exit: ends the script as completed (true, 0) or failed (anything else); `reason`
-  -- is what a failed one says of itself.
-  function engine.exit(code, reason)
+  -- is what a failed one says of itself. `told`: the hooks know of it.
+  function engine.exit(code, reason, told)
     if code == nil or code == true or code == 0 then
+      if not told then tell_end("completed") end
       return engine.report_end(OK, {})
     end
     if code == false then code = 1 end
-    return engine.report_end(FAILED, {
-      message = engine.where() .. (reason or format("os.exit(%s)", tostring(code))),
-      traceback = "", exit_code = code,
-    })
+    local message = engine.where() .. (reason or format("os.exit(%s)", tostring(code)))
+    if not told then tell_end("failed", message) end
+    return engine.report_end(FAILED, { message = message, traceback = "", exit_code = code })
   end
 
   local function describe(failure)
@@ -43,6 +50,7 @@ return function(engine, env)
 
   local function result_of(ok, value)
     if ok then
+      tell_end("completed")
       return engine.report_end(OK, { result = pcall(encode, value) and value or nil })
     end
     engine.check_memory(value)
@@ -50,6 +58,7 @@ return function(engine, env)
       -- The stack was too deep even for the handler.
       value = { message = tostring(value), traceback = "" }
     end
+    tell_end("failed", value.message)
     return engine.report_end(FAILED, value)
   end
 

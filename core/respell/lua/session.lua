@@ -113,9 +113,19 @@ return function(engine, env)
 
   local Session = {}
 
+  local function create(given)
+    return know(engine.call("session.create", engine.encode(given, "Session.create")))
+  end
+
   function Session.create(given)
-    local args = engine.encode(options(given, "Session.create") or {}, "Session.create")
-    return know(engine.call("session.create", args))
+    given = options(given, "Session.create") or {}
+    if not engine.hooks.wanted("SessionStart") then return create(given) end
+    given = engine.decode(engine.encode(given, "Session.create"))
+    engine.call("session.check", { operation = "create", options = given })
+    return engine.hooks.around {
+      before = "SessionStart", kind = "session", name = given.name or "session", data = given, args = given,
+      event = "session.create", perform = create,
+    }
   end
 
   function Session.get(id)
@@ -124,10 +134,6 @@ return function(engine, env)
 
   function Session.load(id)
     return know(engine.call("session.load", { session = session_id(id, "Session.load") }))
-  end
-
-  function Session.save(id)
-    engine.call("session.save", { session = session_id(id, "Session.save") })
   end
 
   function Session.list(filter)
@@ -152,46 +158,127 @@ return function(engine, env)
 
   -- Lifecycle ----------------------------------------------------------------------------
 
-  local function suspend_program(given)
+  local function suspend_options(given)
     local args = {}
-    if given ~= nil then
-      local keys, n = engine.keys(given)
-      for i = 1, n do
-        if keys[i] ~= "prompt" and keys[i] ~= "schema" then
-          fail("Session.suspend", "there is no option %s; there are prompt and schema", tostring(keys[i]))
-        end
-        args[keys[i]] = given[keys[i]]
+    local keys, n = engine.keys(given)
+    for i = 1, n do
+      if keys[i] ~= "prompt" and keys[i] ~= "schema" then
+        fail("Session.suspend", "there is no option %s; there are prompt and schema", tostring(keys[i]))
       end
-      if args.prompt ~= nil and type(args.prompt) ~= "string" then
-        fail("Session.suspend", "prompt must be a string, not %s", type_of(args.prompt))
-      elseif args.schema ~= nil and type(args.schema) ~= "table" then
-        fail("Session.suspend", "schema must be a table (a JSON schema), not %s", type_of(args.schema))
-      end
+      args[keys[i]] = given[keys[i]]
     end
-    return engine.call("session.suspend", engine.encode(args, "Session.suspend"))
+    if args.prompt ~= nil and type(args.prompt) ~= "string" then
+      fail("Session.suspend", "prompt must be a string, not %s", type_of(args.prompt))
+    elseif args.schema ~= nil and type(args.schema) ~= "table" then
+      fail("Session.suspend", "schema must be a table (a JSON schema), not %s", type_of(args.schema))
+    end
+    return args
+  end
+
+  -- operation -> what performs it: (session, {value, reason, prompt, schema}, o) -> value.
+  -- The session is nil for the running program.
+  local operations = {
+    save = function(id) engine.call("session.save", { session = id }) end,
+    resume = function(id, given)
+      engine.call("session.resume", engine.encode({ session = id, value = given.value }, "Session.resume"))
+    end,
+    archive = function(id) engine.call("session.archive", { session = id }) end,
+    delete = function(id)
+      engine.call("session.delete", { session = id })
+      if id == engine.current_session then engine.current_session = nil end
+    end,
+    suspend = function(id, given, o)
+      if id then return engine.call("session.suspend_other", { session = id }) end
+      local args = engine.encode({ prompt = given.prompt, schema = given.schema }, "Session.suspend")
+      if o then return engine.perform_inside(o, "session.suspend", args) end
+      return engine.call("session.suspend", args)
+    end,
+    -- Of the running program: ends it here, as os.exit does.
+    complete = function(id)
+      if not id then return engine.exit(true, nil, true) end
+      engine.call("session.complete", { session = id })
+    end,
+    fail = function(id, given)
+      if not id then return engine.exit(false, given.reason, true) end
+      engine.call("session.fail", { session = id, reason = given.reason })
+    end,
+  }
+  local POINTS = {
+    save = "SessionSave", resume = "SessionRestore", archive = "SessionArchive", delete = "SessionDelete",
+    suspend = "SessionCheckpoint", complete = "SessionEnd", fail = "SessionEnd",
+  }
+
+  local function other_operation(id)
+    return function(target)
+      local perform = operations[target]
+      if not perform then
+        local known = engine.keys(operations)
+        fail("Session", "a hook can't redirect to %q; there are %s", target, concat(known, ", "))
+      end
+      return function(data) return perform(id, data) end
+    end
+  end
+
+  -- What hooks get of a session, with what the operation was given.
+  local function told(record, given)
+    local data = {
+      session_id = record.id, session_status = record.status, name = record.name,
+      description = record.description, tags = record.tags, metadata = record.metadata,
+      created_at = record.created_at, updated_at = record.updated_at,
+    }
+    for key, value in next, given do data[key] = value end
+    return data
+  end
+
+  -- Performs an operation with the hooks around it; what would be refused is, before them.
+  local function operate(operation, id, given)
+    local perform, point = operations[operation], POINTS[operation]
+    if not engine.hooks.wanted(point) then return perform(id, given) end
+    local asked = { operation = operation, session = id, value = given.value, reason = given.reason }
+    local record = engine.call("session.check", asked)
+    local event = "session." .. operation
+    if operation == "suspend" and id then event = "session.suspend_other" end
+    return engine.hooks.around {
+      before = point, kind = "session", name = record.id, data = told(record, given), event = event,
+      args = { session = id, prompt = given.prompt, schema = given.schema, reason = given.reason },
+      perform = function(data, o) return perform(id, data, o) end, redirect = other_operation(id),
+    }
+  end
+
+  -- The running program's return from being suspended.
+  local function restored(value)
+    if not engine.hooks.wanted("SessionRestore") then return value end
+    local record = engine.call("session.get", {})
+    return engine.hooks.around {
+      before = "SessionRestore", kind = "session", name = record.id, data = told(record, { value = value }),
+      args = { value = value }, event = "session.restore", perform = function(data) return data.value end,
+    }
+  end
+
+  function Session.save(id)
+    operate("save", session_id(id, "Session.save"), {})
   end
 
   -- () and {prompt, schema} suspend the program that runs, and return the value given at
   -- resume; so does its own id. Any other id suspends that session.
   function Session.suspend(...)
     local given = ...
-    if select("#", ...) == 0 then return suspend_program() end
-    if type(given) == "table" and rawget(given, "id") == nil then return suspend_program(given) end
-    local id = session_id(given, "Session.suspend")
-    if id == nil then return suspend_program() end
-    engine.call("session.suspend_other", { session = id })
+    local asked, id = {}, nil
+    if type(given) == "table" and rawget(given, "id") == nil then
+      asked = suspend_options(given)
+    elseif select("#", ...) > 0 then
+      id = session_id(given, "Session.suspend")
+    end
+    local value = operate("suspend", id, asked)
+    if id == nil then return restored(value) end
   end
 
   function Session.resume(id, value)
-    local args = { session = session_id(id, "Session.resume"), value = value }
-    engine.call("session.resume", engine.encode(args, "Session.resume"))
+    operate("resume", session_id(id, "Session.resume"), { value = value })
   end
 
-  -- Of the running program: ends it here, as os.exit does.
   function Session.complete(id)
-    id = session_id(id, "Session.complete")
-    if id == nil then return engine.exit(true) end
-    engine.call("session.complete", { session = id })
+    operate("complete", session_id(id, "Session.complete"), {})
   end
 
   function Session.fail(id, reason)
@@ -199,18 +286,15 @@ return function(engine, env)
     if reason ~= nil and type(reason) ~= "string" then
       fail("Session.fail", "reason must be a string, not %s", type_of(reason))
     end
-    if id == nil then return engine.exit(false, reason) end
-    engine.call("session.fail", { session = id, reason = reason })
+    operate("fail", id, { reason = reason })
   end
 
   function Session.archive(id)
-    engine.call("session.archive", { session = session_id(id, "Session.archive") })
+    operate("archive", session_id(id, "Session.archive"), {})
   end
 
   function Session.delete(id)
-    id = session_id(id, "Session.delete")
-    engine.call("session.delete", { session = id })
-    if id == engine.current_session then engine.current_session = nil end
+    operate("delete", session_id(id, "Session.delete"), {})
   end
 
   -- Tags, metadata, history --------------------------------------------------------------

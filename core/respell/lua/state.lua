@@ -36,25 +36,39 @@ return function(engine, env)
     return TWO .. KEY .. text(key, call, "key") .. SCOPE .. text(scope, call, "scope")
   end
 
+  -- With hooks around it: they get {scope, key, value}. Without a scope it is the session's.
+  local function hooked(before, after, operation, data, perform)
+    return engine.hooks.around {
+      before = before, after = after, kind = "state", name = tostring(data.key or data.scope or "session"),
+      data = data, args = data, event = "state." .. operation, perform = perform,
+    }
+  end
+
   local State = {}
 
+  local function get(data) return engine.call("state.get", target(data.scope, data.key, "get")) end
+
   function State.get(scope, key)
-    return engine.call("state.get", target(scope, key, "get"))
+    local args = target(scope, key, "get")
+    if engine.hooks.wanted("BeforeStateRead", "AfterStateRead") then
+      if key == nil then scope, key = default_scope(), scope end
+      return hooked("BeforeStateRead", "AfterStateRead", "get", { scope = scope, key = key }, get)
+    end
+    return engine.call("state.get", args)
   end
+
+  local function delete(data) return engine.call("state.delete", target(data.scope, data.key, "delete")) end
 
   function State.delete(scope, key)
-    return engine.call("state.delete", target(scope, key, "delete"))
+    local args = target(scope, key, "delete")
+    if engine.hooks.wanted("BeforeStateWrite", "AfterStateWrite") then
+      if key == nil then scope, key = default_scope(), scope end
+      return hooked("BeforeStateWrite", "AfterStateWrite", "delete", { scope = scope, key = key }, delete)
+    end
+    return engine.call("state.delete", args)
   end
 
-  -- ([scope,] key, value); nil deletes.
-  function State.set(...)
-    local n = select("#", ...)
-    local scope, key, value = ...
-    if n < 2 then
-      error(engine.where() .. "State.set: give a key and a value, or a scope, a key and a value", 0)
-    elseif n == 2 then
-      scope, key, value = default_scope(), scope, key
-    end
+  local function set(scope, key, value)
     key = KEY .. text(key, "set", "key")
     if scope ~= nil then scope = SCOPE .. text(scope, "set", "scope") end
     local args
@@ -67,9 +81,33 @@ return function(engine, env)
     engine.call("state.set", args)
   end
 
+  local function set_data(data) set(data.scope, data.key, data.value) end
+
+  -- ([scope,] key, value); nil deletes.
+  function State.set(...)
+    local n = select("#", ...)
+    local scope, key, value = ...
+    if n < 2 then
+      error(engine.where() .. "State.set: give a key and a value, or a scope, a key and a value", 0)
+    elseif n == 2 then
+      scope, key, value = default_scope(), scope, key
+    end
+    if not engine.hooks.wanted("BeforeStateWrite", "AfterStateWrite") then return set(scope, key, value) end
+    text(key, "set", "key")
+    if scope ~= nil then text(scope, "set", "scope") end
+    hooked("BeforeStateWrite", "AfterStateWrite", "set", { scope = scope, key = key, value = value }, set_data)
+  end
+
+  local function list(data)
+    local scope = data.scope
+    return engine.call("state.list", scope == nil and "" or ONE .. SCOPE .. text(scope, "list", "scope"))
+  end
+
   function State.list(scope)
     if scope == nil then scope = default_scope() end
-    return engine.call("state.list", scope == nil and "" or ONE .. SCOPE .. text(scope, "list", "scope"))
+    if not engine.hooks.wanted("BeforeStateRead", "AfterStateRead") then return list({ scope = scope }) end
+    if scope ~= nil then text(scope, "list", "scope") end
+    return hooked("BeforeStateRead", "AfterStateRead", "list", { scope = scope }, list)
   end
 
   engine.provide("State", State)

@@ -81,19 +81,13 @@ return function(engine, env)
     return found and found.parameters
   end
 
-  -- Lets the hooks at ToolValidation see to the arguments, and compares them with the schema.
-  local function validated(name, params)
-    return hooks.around {
-      before = "ToolValidation", kind = "tool", name = name, data = params, event = "tool.validation",
-      args = { name = name, params = params },
-      perform = function(given)
-        local parameters = parameters_of(name)
-        if parameters then
-          engine.call("tool.check", { name = name, parameters = parameters, params = given })
-        end
-        return given
-      end,
-    }
+  -- Compares the arguments with the schema, and tells the hooks that they fit.
+  local function validate(name, params)
+    local parameters = parameters_of(name)
+    if parameters then
+      engine.call("tool.check", { name = name, parameters = parameters, params = params })
+    end
+    hooks.fire("ToolValidation", "tool", name, params)
   end
 
   local function performer(name)
@@ -113,7 +107,7 @@ return function(engine, env)
   end
 
   local function invoke(name, params)
-    if hooks.wanted("ToolValidation") and is_there(name) then params = validated(name, params) end
+    if hooks.wanted("ToolValidation") and is_there(name) then validate(name, params) end
     if hooks.wanted("BeforeToolExecution", "AfterToolExecution", "ToolError") and is_there(name) then
       return hooks.around {
         before = "BeforeToolExecution", after = "AfterToolExecution", error = "ToolError", kind = "tool",
@@ -177,16 +171,35 @@ return function(engine, env)
     }
   end
 
+  -- Looks tools up, with the hooks around it. `data` says what for, its `name` of which.
+  local function discovered(operation, data, perform)
+    if not hooks.wanted("BeforeToolDiscovery", "AfterToolDiscovery") then return perform(data) end
+    data.operation = operation
+    return hooks.around {
+      before = "BeforeToolDiscovery", after = "AfterToolDiscovery", kind = "tool", name = data.name or operation,
+      data = data, args = data, event = "tool." .. operation, perform = perform,
+    }
+  end
+
+  local function get(data)
+    local tool = lua_tools[data.name]
+    if tool then return described(tool) end
+    return engine.call("tool.get", { name = data.name })
+  end
+
   function Tool.get(name)
     if type(name) ~= "string" then bad_argument(1, "get", "string", name) end
-    if lua_tools[name] then return object(described(lua_tools[name])) end
-    local found = engine.call("tool.get", { name = name })
+    local found = discovered("get", { name = name }, get)
     return found and object(found)
+  end
+
+  local function exists(data)
+    return lua_tools[data.name] ~= nil or engine.call("tool.exists", { name = data.name })
   end
 
   function Tool.exists(name)
     if type(name) ~= "string" then bad_argument(1, "exists", "string", name) end
-    return lua_tools[name] ~= nil or engine.call("tool.exists", { name = name })
+    return discovered("exists", { name = name }, exists)
   end
 
   local function own_tools(list)
@@ -198,13 +211,13 @@ return function(engine, env)
     return list
   end
 
-  function Tool.list()
-    return own_tools(engine.call("tool.list", {}))
-  end
+  local function list() return own_tools(engine.call("tool.list", {})) end
 
-  function Tool.categories()
+  function Tool.list() return discovered("list", {}, list) end
+
+  local function categories()
     local seen, found = {}, {}
-    for _, tool in raw.ipairs(Tool.list()) do
+    for _, tool in raw.ipairs(list()) do
       if not seen[tool.category] then
         seen[tool.category] = true
         found[#found + 1] = tool.category
@@ -213,6 +226,8 @@ return function(engine, env)
     raw.table.sort(found)
     return found
   end
+
+  function Tool.categories() return discovered("categories", {}, categories) end
 
   -- Whether a tag is one of the tool's, or in its description, in large letters or small.
   local function has_tag(tool, tag)
@@ -235,14 +250,16 @@ return function(engine, env)
           type(filter[key])), 0)
       end
     end
-    local found = {}
-    for _, tool in raw.ipairs(Tool.list()) do
-      if (not filter.category or tool.category == filter.category)
-        and (not filter.tag or has_tag(tool, filter.tag)) then
-        found[#found + 1] = tool
+    return discovered("discover", { category = filter.category, tag = filter.tag }, function(wanted)
+      local found = {}
+      for _, tool in raw.ipairs(list()) do
+        if (not wanted.category or tool.category == wanted.category)
+          and (not wanted.tag or has_tag(tool, wanted.tag)) then
+          found[#found + 1] = tool
+        end
       end
-    end
-    return found
+      return found
+    end)
   end
 
   -- Tool.calculator: as Tool.get("calculator").

@@ -33,12 +33,12 @@ _TIMELINE_LENGTH, _TIMELINE_MOST = 1_000, 10_000
 def session_get(ctx: EffectContext, args: dict[str, Any]) -> Any:
     """Return the record of any session, or one field of it."""
     record = ctx_session(ctx, args.get("session"), "Session.get")
-    shown = _shown(ctx, record, running=ctx.store.leases.holder(record.key) is not None)
+    fields = shown(ctx, record, running=ctx.store.leases.holder(record.key) is not None)
     field = args.get("field")
-    return shown if field is None else shown.get(field)
+    return fields if field is None else fields.get(field)
 
 
-def _shown(ctx: EffectContext, record: SessionRecord, *, running: bool) -> dict[str, Any]:
+def shown(ctx: EffectContext, record: SessionRecord, *, running: bool) -> dict[str, Any]:
     """Return a session as scripts see it; what is None is nil there."""
     creator = record.created_by
     return {
@@ -95,7 +95,7 @@ def session_list(ctx: EffectContext, args: Any) -> list[dict[str, Any]]:
     )
     live = ctx.store.leases.live()
     return [
-        _shown(ctx, record, running=record.key in live) for record in _matching(ctx, query, creator)
+        shown(ctx, record, running=record.key in live) for record in _matching(ctx, query, creator)
     ]
 
 

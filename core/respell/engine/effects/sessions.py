@@ -44,13 +44,17 @@ __all__ = [
 @effect("session.create", kind=Kind.STORED)
 def session_create(ctx: EffectContext, args: Any) -> str:
     """Create a session without program and return its id."""
+    record = _to_be_created(ctx, args)
+    record = replace(record, limits={**ctx.config.session.limits.given(), **record.limits})
+    return id_in_script(ctx, ctx.store.sessions.insert(record).id)
+
+
+def _to_be_created(ctx: EffectContext, args: Any) -> SessionRecord:
     call = "Session.create"
     given = Arguments(call, args, OPTIONS)
     parent = given.given("parent", "parent_session_id")
     below = None if parent is None else ctx_session(ctx, parent, call).id
-    record = record_of(call, args, creator=ctx.session.id, parent=below)
-    record = replace(record, limits={**ctx.config.session.limits.given(), **record.limits})
-    return id_in_script(ctx, ctx.store.sessions.insert(record).id)
+    return record_of(call, args, creator=ctx.session.id, parent=below)
 
 
 @effect("session.load", kind=Kind.STORED)
@@ -85,6 +89,12 @@ def session_suspend_other(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.resume", kind=Kind.STORED)
 def session_resume(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Make a suspended session without program active; the script acts as it."""
+    record = _to_be_resumed(ctx, args)
+    take_on(ctx, record)
+    _become(ctx, args, "Session.resume", "active", waiting_for=None)
+
+
+def _to_be_resumed(ctx: EffectContext, args: dict[str, Any]) -> SessionRecord:
     call = "Session.resume"
     record = ctx_session(ctx, args.get("session"), call)
     if record.has_program and record.id != ctx.session.id:
@@ -97,8 +107,7 @@ def session_resume(ctx: EffectContext, args: dict[str, Any]) -> None:
             f"{call}: session {args.get('session')} has no program that could take the value; "
             "State.set('session:ID', key, value) keeps one with it"
         )
-    take_on(ctx, record)
-    _become(ctx, args, call, "active", waiting_for=None)
+    return record
 
 
 @effect("session.complete", kind=Kind.STORED)
@@ -110,10 +119,12 @@ def session_complete(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.fail", kind=Kind.STORED)
 def session_fail(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Fail a session that is not the running program's, for a reason."""
-    call = "Session.fail"
-    reason = Arguments(call, args).text("reason") or "no reason given"
-    error = {"message": reason, "traceback": ""}
-    _become(ctx, args, call, "failed", ended_at=now_us(), waiting_for=None, error=error)
+    error = {"message": _reason(args), "traceback": ""}
+    _become(ctx, args, "Session.fail", "failed", ended_at=now_us(), waiting_for=None, error=error)
+
+
+def _reason(args: dict[str, Any]) -> str:
+    return Arguments("Session.fail", args).text("reason") or "no reason given"
 
 
 @effect("session.archive", kind=Kind.STORED)
@@ -141,6 +152,11 @@ def _become(
     ctx: EffectContext, args: dict[str, Any], call: str, status: str, **fields: Any
 ) -> None:
     record = acting_as(ctx, args.get("session"), call)
+    _check_becoming(ctx, record, call, status)
+    ctx.store.sessions.update(record.key, status=status, **fields)
+
+
+def _check_becoming(ctx: EffectContext, record: SessionRecord, call: str, status: str) -> None:
     try:
         check_transition(record.status, status, session=id_in_script(ctx, record.id))
     except InvalidTransition as error:
@@ -148,7 +164,40 @@ def _become(
             f"{call}: {error}", current=error.current, wanted=error.wanted
         ) from None
     _not_running(ctx, record, call)
-    ctx.store.sessions.update(record.key, status=status, **fields)
+
+
+@effect("session.check", kind=Kind.READ)
+def session_check(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any] | None:
+    """Refuse what an operation would be refused for, before hooks are asked about it.
+
+    Returns:
+        The session as it is, as scripts see it; None where it is to be created.
+    """
+    operation = args.get("operation")
+    if operation == "create":
+        _to_be_created(ctx, args.get("options") or {})
+        return None
+    call = f"Session.{operation}"
+    if operation == "resume":
+        record = _to_be_resumed(ctx, args)
+        if record.has_program or ctx.permissions.sessions == "own":
+            acting_as(ctx, args.get("session"), call)
+    else:
+        record = acting_as(ctx, args.get("session"), call)
+    own = record.id == ctx.session.id and operation in ("suspend", "complete", "fail")
+    if operation == "fail":
+        _reason(args)
+    if operation in _STATUS_AFTER and not own:
+        _check_becoming(ctx, record, call, _STATUS_AFTER[operation])
+    elif operation == "delete":
+        _other(ctx, args, call)
+    return session_views.shown(ctx, record, running=ctx.store.leases.holder(record.key) is not None)
+
+
+_STATUS_AFTER = {
+    "suspend": "suspended", "resume": "active", "complete": "completed", "fail": "failed",
+    "archive": "archived",
+}  # fmt: skip
 
 
 def _other(ctx: EffectContext, args: dict[str, Any], call: str) -> SessionRecord:

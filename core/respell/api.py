@@ -19,6 +19,7 @@ from respell.engine.run import RunResult, Settlements
 from respell.history import diff as comparing
 from respell.history.diff import Difference
 from respell.history.events import Event
+from respell.hooks.registry import HookRegistry
 from respell.sessions import building
 from respell.sessions.building import SessionBuilder
 from respell.sessions.creating import checked_words
@@ -80,6 +81,7 @@ def run(
     deny: Sequence[str] = (),
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
+    hooks: HookRegistry | None = None,
     config: Config | None = None,
 ) -> RunResult:
     """Run a script as a new session, to its end or to where it is suspended.
@@ -96,6 +98,7 @@ def run(
         deny: Permissions to take away, by kind.
         on_output: Called with the name of each output event and its bytes, once committed.
         tools: The tools the script can call; None for all that are registered.
+        hooks: The hooks around what it does; None for those of this process.
         config: What holds unless it is given here: limits, permissions and so on, as
             `respell.config.load()` returns it; None for the defaults.
 
@@ -118,7 +121,7 @@ def run(
     )
     return running.start(
         store, program, script=os.fspath(script), name=name, tags=tags, limits=limits,
-        created_by="python", on_output=on_output, tools=tools, config=config,
+        created_by="python", on_output=on_output, tools=tools, hooks=hooks, config=config,
     ).go()  # fmt: skip
 
 
@@ -131,6 +134,7 @@ def resume(
     limits: Mapping[str, Any] | None = None,
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
+    hooks: HookRegistry | None = None,
     config: Config | None = None,
 ) -> RunResult:
     """Go on with a suspended or interrupted session where it stood.
@@ -143,6 +147,7 @@ def resume(
         limits: Limits to set anew; the others stay.
         on_output: Called with each new output.
         tools: The tools the script can call.
+        hooks: The hooks around what it does; None for those of this process.
         config: The configuration; None for the defaults. Limits and permissions stay those
             that the session was begun with.
 
@@ -156,7 +161,7 @@ def resume(
     """
     return running.resume(
         store, _found(store, session), value=value, settlements=settlements, limits=limits,
-        on_output=on_output, tools=tools, config=config,
+        on_output=on_output, tools=tools, hooks=hooks, config=config,
     ).go()  # fmt: skip
 
 

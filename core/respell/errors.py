@@ -11,6 +11,7 @@
     ├── PermissionDenied(PermissionError) the session may not; names the flag that allows it
     ├── ScriptError                       the Lua script failed: message and traceback
     ├── EffectFailed                      one effect failed; crosses into Lua as an error
+    │   └── HookCancelled                 a hook did not let it happen; names hook and reason
     ├── LimitReached                      a limit stopped the session
     ├── Divergence                        re-execution asked for something else than was recorded
     ├── InDoubt                           effects begun and not known to have ended
@@ -127,6 +128,20 @@ class EffectFailed(RespellError):
     """An effect could not be performed; the script sees the text as a Lua error."""
 
     exit_code = 1
+
+
+class HookCancelled(EffectFailed):
+    """A hook did not let something happen, or its outcome through.
+
+    Attributes:
+        hook: The hook's name.
+        reason: Why, as the hook says.
+    """
+
+    def __init__(self, hook: str, reason: str) -> None:
+        super().__init__(f"cancelled by {hook}: {reason}")
+        self.hook = hook
+        self.reason = reason
 
 
 class LimitReached(RespellError):

@@ -3,18 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from respell.history.record import Part, Record
 from respell.store import OpenEffect, Store
 
 ATTEMPT, NOT_PERFORMED = "note.attempt", "note.not_performed"
 SETTLED = "note.settled"  # somebody said what became of one in doubt, or had it done again
+STAGE = "note.hooks"
+"""How far an effect has come that hooks written in Python are around."""
+
+BEFORE, WAIT, PERFORM, PERFORMED = "before", "wait", "perform", "performed"
+"""Its stages: hooks run before it; a hook has it wait; it is about to be performed, and may have
+been; it was performed, and hooks run after it."""
+
+
+class Attempts(list[str]):
+    """What was noted of one open effect since it was first begun.
+
+    `ATTEMPT` where it was begun again and `NOT_PERFORMED` where the attempt before came to
+    nothing, in their order.
+
+    Attributes:
+        stage: The arguments of its last `STAGE`; None where hooks have noted none.
+    """
+
+    stage: dict[str, Any] | None = None
+
+    @property
+    def number(self) -> int:
+        """The how-manieth time it is performed now, from 1."""
+        return 1 + self.count(ATTEMPT) - self.count(NOT_PERFORMED)
+
+    @property
+    def may_have_been_performed(self) -> bool:
+        """Whether nobody knows if the last attempt was."""
+        if self[-1:] == [NOT_PERFORMED]:
+            return False
+        return self.stage is None or self.stage["stage"] == PERFORM
+
+    @property
+    def waits_for_hooks(self) -> bool:
+        """Whether it is not about to be performed: hooks have to run first, or afterwards."""
+        return self.stage is not None and self.stage["stage"] != PERFORM
 
 
 def notes_about_attempts(
     store: Store, session: int, opened: Sequence[OpenEffect]
-) -> dict[int, list[str]]:
-    """Return which attempts were noted of open effects since they were first begun.
+) -> dict[int, Attempts]:
+    """Return what was noted of open effects since they were first begun.
 
     Args:
         store: Where the session is.
@@ -22,10 +59,9 @@ def notes_about_attempts(
         opened: Its open effects.
 
     Returns:
-        For each event number `ATTEMPT` where it was begun again and `NOT_PERFORMED` where the
-        attempt before came to nothing, in their order.
+        By event number.
     """
-    notes: dict[int, list[str]] = {one.number: [] for one in opened}
+    notes = {one.number: Attempts() for one in opened}
     if not notes:
         return notes
     # In one pass: a script can leave thousands of effects open.
@@ -34,7 +70,16 @@ def notes_about_attempts(
         if body[0] != Part.NOTE:
             continue
         note = Record.unpack(body)
-        number = note.arguments().get("number")
-        if note.name in (ATTEMPT, NOT_PERFORMED) and number in notes:
-            notes[number].append(note.name)
+        if note.name not in (ATTEMPT, NOT_PERFORMED, STAGE):
+            continue
+        args = note.arguments()
+        one = notes.get(args.get("number", 0))
+        if one is None:
+            continue
+        if note.name != STAGE:
+            one.append(note.name)
+            continue
+        one.stage = args
+        if args["stage"] == PERFORM and one[-1:] == [NOT_PERFORMED]:
+            one.append(ATTEMPT)
     return notes

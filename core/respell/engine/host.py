@@ -20,12 +20,13 @@ from respell.artifacts.collector import Collection
 from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.asking import Asking
-from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, notes_about_attempts
+from respell.engine.attempts import NOT_PERFORMED, Attempts, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.collecting import Collecting
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
+from respell.engine.hooking import Hooking, Hosting
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.limits import Meter, memory_of
 from respell.engine.lineage import known_id
@@ -51,6 +52,7 @@ from respell.errors import (
     WorkerFailed,
 )
 from respell.history.record import Part, Record, Status
+from respell.hooks.registry import HookRegistry, load_installed
 from respell.security import Ask
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -84,6 +86,7 @@ class Services:
         collection: Which outcomes become artifacts by themselves.
         ask: Asks a person before something is refused that could be allowed.
         config: The configuration of this process.
+        hooks: The hooks written in Python.
     """
 
     tools: ToolRegistry
@@ -95,6 +98,7 @@ class Services:
     collection: Collection = field(default_factory=Collection)
     ask: Ask | None = None
     config: Config = field(default_factory=default)
+    hooks: HookRegistry = field(default_factory=HookRegistry)
 
 
 class Host:
@@ -145,6 +149,18 @@ class Host:
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
         self._stale = False  # the session's row has changed since it was read, or will have
+        self._hooking = Hooking(self._hosting(), services.hooks, session.id)
+
+    def _hosting(self) -> Hosting:
+        return Hosting(
+            store=self._store, ledger=self._ledger, performing=self._performing,
+            attempts=self._attempts, context=self._context,
+            perform=lambda record, resumed: self._perform(record, resumed=resumed),
+            stored=self._reload, suspend=self._suspend_at, settle=self._record_outcome,
+            spent=self._spent, limit_reached=self._could_not,
+            add_timer=lambda due, ordinal: heapq.heappush(self._timers, (due, ordinal)),
+            is_stopping=lambda: self._stopping is not None, wake=self._channel.wake,
+        )  # fmt: skip
 
     @property
     def worker_pid(self) -> int:
@@ -206,7 +222,9 @@ class Host:
         open_effects = store.history.open_effects(self._session.key)
         history = store.history.bodies(self._session.key, ledger.seq)
         history = counted(history, ledger.seq, self._services.on_progress)
+        load_installed()  # while the worker starts
         self._channel.wait_ready()
+        self._hooking.tell("SystemStartup", {"status": self._session.status})
         self._channel.begin(
             self._program.init(
                 session_id=known_id(store, self._session), edits=self._services.edits or None
@@ -218,14 +236,16 @@ class Host:
         for one in open_effects:
             self._take_up(one.record, notes[one.number])
 
-    def _take_up(self, record: Record, notes: list[str]) -> None:
+    def _take_up(self, record: Record, notes: Attempts) -> None:
         """Go on with an effect that an earlier host had begun."""
         self._events.begun(record)
         if record.name == "timer.sleep":
             heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
             return
-        again, in_vain = notes.count(ATTEMPT), notes.count(NOT_PERFORMED)
-        self._attempts[record.ordinal] = 1 + again - in_vain
+        if self._hooking.takes_up(record, notes.stage):
+            self._hooking.take_up(record, notes.stage, notes.number)
+            return
+        self._attempts[record.ordinal] = notes.number
         self._perform(record, resumed=True)
 
     def _turn(self) -> None:
@@ -256,6 +276,7 @@ class Host:
             self._broke_off(str(error))
             return
         self._take_all()
+        self._hooking.turn()
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
             self._ledger.commit()
         if self._channel.closed and self._stopping is None and self._ended is None:
@@ -278,6 +299,7 @@ class Host:
             until = min(until, self._stopping.worker_until, self._stopping.calls_until)
         if self._timers:
             until = min(until, now + (self._timers[0][0] - now_us()) / SECOND)
+        until = min(until, self._hooking.due(now))
         if self._asked:
             return 0.0
         return max(0.0, until - now)
@@ -337,7 +359,11 @@ class Host:
             self._limit_reached(*reached)
             return
         self._meter.count()
-        if caused.part is Part.EFFECT:
+        if caused.name != "timer.sleep" and self._hooking.wanted(caused.name):
+            record = self._numbered(replace(caused, part=Part.INTENT), b"", Status.NONE)
+            self._ledger.add(record)
+            self._hooking.begin(record, at_once=caused.part is Part.EFFECT)
+        elif caused.part is Part.EFFECT:
             self._answer_at_once(caused)
         elif caused.name == "session.suspend":
             self._suspended_by_script(caused)
@@ -458,12 +484,19 @@ class Host:
 
     def _take(self, ordinal: int, result: Result) -> None:
         """Go on with what became of an effect outside the store."""
+        if ordinal < 0:
+            self._hooking.operation_ended(ordinal, result)
+            return
         if isinstance(result, Outcome):
             self._settle(ordinal, result)
             return
+        self._could_not(ordinal, result)
+
+    def _could_not(self, ordinal: int, limit: LimitReached) -> None:
+        self._hooking.forget(ordinal)
         self._not_performed(ordinal)
         if self._stopping is None and self._ended is None:
-            self._limit_reached(result.limit, str(result))
+            self._limit_reached(limit.limit, str(limit))
 
     def _not_performed(self, ordinal: int) -> None:
         """Note that an effect was begun but not performed, so it won't be in doubt."""
@@ -471,32 +504,32 @@ class Host:
         self._ledger.note(NOT_PERFORMED, {"number": intent.number})
 
     def _settle(self, ordinal: int, outcome: Outcome) -> None:
-        """Record the outcome of an effect and answer it."""
+        """Record the outcome of an effect and answer it, unless hooks are around it."""
+        if not self._hooking.performed(ordinal, outcome):
+            intent = self._events.intent(ordinal)
+            self._spent(intent, outcome)
+            attempts = self._attempts.get(ordinal, 1)
+            self._record_outcome(intent, outcome, {"attempts": attempts} if attempts > 1 else {})
+
+    def _spent(self, performed: Record, outcome: Outcome) -> None:
+        if outcome.status is Status.OK:
+            self._count(performed.name, outcome)
+        else:
+            self._note_refusal(performed, outcome)
+
+    def _record_outcome(self, performed: Record, outcome: Outcome, more: dict[str, Any]) -> None:
+        """Record what the script gets for an effect, and answer it."""
+        ordinal = performed.ordinal
         intent = self._events.settled(ordinal)
         if outcome.status is Status.OK:
-            self._collect(self._collecting.of_outcome(intent, outcome.value))
-            self._count(intent.name, outcome)
-        else:
-            self._note_refusal(intent, outcome)
-        attempts = self._attempts.pop(ordinal, 1)
-        meta = outcome.meta(attempts=attempts) if attempts > 1 else outcome.meta()
+            self._collect(self._collecting.of_outcome(performed, outcome.value))
+        self._attempts.pop(ordinal, None)
         self._ledger.add(
-            Record(
-                Part.OUTCOME,
-                intent.number,
-                ordinal,
-                intent.parent,
-                outcome.status,
-                intent.name,
-                intent.source,
-                intent.line,
-                intent.coroutine,
-                now_us(),
-                b"",
-                outcome.value,
-                meta,
+            replace(
+                intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
+                outcome=outcome.value, meta=outcome.meta(**more),
             )
-        )
+        )  # fmt: skip
         # The worker may go on before the commit: it can touch nothing but through us. So the
         # outcome may share its commit with the next intent, if that comes at once.
         self._ledger.hurry()
@@ -518,6 +551,8 @@ class Host:
         note = self._refusals.of_outcome(effect, outcome)
         if note is not None:
             self._ledger.along(note)
+            told = {"effect": effect.name, "reason": values.decode(outcome.value)}
+            self._hooking.tell("SecurityViolation", {**told, "flag": outcome.flag}, effect)
 
     def _sleep(self, caused: Caused) -> None:
         seconds = (values.decode(caused.args) or {}).get("seconds")
@@ -534,7 +569,8 @@ class Host:
     def _ring(self) -> None:
         while self._timers and self._timers[0][0] <= now_us():
             _, ordinal = heapq.heappop(self._timers)
-            self._settle(ordinal, Outcome.of(None))
+            if not self._hooking.rang(ordinal):
+                self._settle(ordinal, Outcome.of(None))
 
     # Ends --------------------------------------------------------------------------------
 
@@ -547,7 +583,19 @@ class Host:
             self._settle(caused.ordinal, Outcome.error(error))
             return
         self._ledger.add(record)
-        prompt = self._waiting_for.get("prompt") or ""
+        self._stop_for_value()
+
+    def _suspend_at(self, record: Record) -> None:
+        """The same once hooks have agreed; the effect is recorded already."""
+        try:
+            self._waiting_for = suspension_of(record.arguments())
+        except RespellError as error:
+            self._settle(record.ordinal, Outcome.error(error))
+            return
+        self._stop_for_value()
+
+    def _stop_for_value(self) -> None:
+        prompt = (self._waiting_for or {}).get("prompt") or ""
         self._stop(Ended("suspended", "script", message=str(prompt)))
         self._stop_worker()
 
@@ -597,7 +645,7 @@ class Host:
             self._stopping = Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
             if self._calls_worth_waiting_for():
                 return
-            if self._timers or self._performing.in_flight:
+            if self._timers or self._performing.in_flight or self._hooking.busy:
                 self._stop_worker()
 
     def _calls_worth_waiting_for(self) -> bool:
@@ -636,7 +684,7 @@ class Host:
                 self._silence()
                 self._ended = stopping.why
             return
-        busy = bool(self._performing.in_flight or self._timers)
+        busy = bool(self._performing.in_flight or self._timers or self._hooking.busy)
         waits = self._paused or self._asking.is_open
         reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=waits)
         if reached:
@@ -652,6 +700,8 @@ class Host:
             f"limit.{limit}",
             {"limit": limit, "value": self._session.limits.get(limit), "after": after},
         )
+        told = {"limit": limit, "after": after, "what": what}
+        self._hooking.tell("ResourceLimitExceeded", told, component=limit)
         self._end_after_calls(Ended("suspended", "limit", limit, message))
 
     # Requests left by others -------------------------------------------------------------
@@ -674,8 +724,10 @@ class Host:
     def _close(self, ended: Ended) -> None:
         self._take_all()
         for ordinal in self._performing.drop_waiting():
-            self._not_performed(ordinal)
+            if ordinal > 0:
+                self._not_performed(ordinal)
         self._channel.kill()
+        self._tell_end(ended)
         close_session(
             self._store,
             self._ledger,
@@ -686,6 +738,15 @@ class Host:
             error=self._error,
             waiting_for=self._waiting_for,
         )
+
+    def _tell_end(self, ended: Ended) -> None:
+        told = {"status": ended.status, "reason": ended.reason, "message": ended.message}
+        # What the script asked for was told when it did.
+        if (ended.status, ended.reason) != ("suspended", "script"):
+            point = "SessionCheckpoint" if ended.status == "suspended" else "SessionEnd"
+            self._hooking.tell(point, told, kind="session", component=self._session.id)
+        self._hooking.tell("SystemShutdown", told)
+        self._hooking.finish()
 
 
 def _ended(record: Record, outcome: Outcome) -> Record:

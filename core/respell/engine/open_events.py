@@ -85,6 +85,10 @@ class OpenEvents:
         """Remember an intent until it is settled."""
         self._intents[intent.ordinal] = intent
 
+    def intent(self, ordinal: int) -> Record:
+        """Return the intent of an effect that has no outcome yet."""
+        return self._intents[ordinal]
+
     def settled(self, ordinal: int) -> Record:
         """Return the intent that has its outcome now."""
         if self._reading:

@@ -14,7 +14,7 @@ from respell import values
 from respell.artifacts.collector import Collection
 from respell.config import Config, default
 from respell.engine import effects
-from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, SETTLED, notes_about_attempts
+from respell.engine.attempts import ATTEMPT, SETTLED, notes_about_attempts
 from respell.engine.channel import OnProgress
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
@@ -36,6 +36,7 @@ from respell.errors import (
     UsageError,
 )
 from respell.history.record import Part, Record, Status
+from respell.hooks.registry import HookRegistry, declared
 from respell.security import Ask, Permissions
 from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
@@ -167,6 +168,7 @@ def start(
     stdin: Any = None,
     config: Config | None = None,
     ask: Ask | None = None,
+    hooks: HookRegistry | None = None,
 ) -> Run:
     """Create a session for a program and hold it.
 
@@ -187,6 +189,7 @@ def start(
             that can be set; None for the defaults.
         ask: Asked before something is refused that a flag could allow; true allows it for the
             session.
+        hooks: The hooks written in Python; None for those of this process.
 
     Raises:
         UsageError: A limit is unknown or no positive number, or the name or a tag is none
@@ -215,7 +218,8 @@ def start(
         _check_room(store, config)
         _append(store, session, lease, [_note(1, START, program.save(store))])
     session = store.sessions.get(session.key)
-    return Run(store, session, lease, program, _services(on_output, tools, stdin, config, ask))
+    services = _services(on_output, tools, stdin, config, ask, hooks)
+    return Run(store, session, lease, program, services)
 
 
 def _configured(program: Program, config: Config, store: str) -> Program:
@@ -261,6 +265,7 @@ def resume(
     config: Config | None = None,
     by: str = "python",
     ask: Ask | None = None,
+    hooks: HookRegistry | None = None,
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -274,6 +279,7 @@ def resume(
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads.
         ask: As for `start`.
+        hooks: As for `start`.
         on_progress: Called with how many records of how many were re-executed.
         config: The configuration; None for the defaults. Limits and permissions are those
             that the session was begun with.
@@ -300,7 +306,7 @@ def resume(
         check_resumable(session)
         program = program_of(store, session)
         _check_reach(store, session, program, config)
-        services = _services(on_output, tools, stdin, config, ask)
+        services = _services(on_output, tools, stdin, config, ask, hooks)
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
@@ -431,7 +437,7 @@ def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
 def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffect]:
     unsafe = [one for one in opened if not _safe_to_repeat(one, ctx)]
     notes = notes_about_attempts(ctx.store, ctx.session.key, unsafe)
-    return [one for one in unsafe if notes[one.number][-1:] != [NOT_PERFORMED]]
+    return [one for one in unsafe if notes[one.number].may_have_been_performed]
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
@@ -470,6 +476,7 @@ def _take_up(
     ctx = _context(store, session, program, services.tools)
     opened = store.history.open_effects(session.key)
     doubtful = _doubtful(opened, ctx)
+    noted = notes_about_attempts(store, session.key, opened)
     unknown = settlements.numbers() - {one.number for one in doubtful}
     if unknown:
         raise UsageError(
@@ -500,7 +507,7 @@ def _take_up(
             records.append(_outcome(one.record, Status.OK, settled, by))
         elif one.number in settlements.fail:
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
-        elif one.name != "timer.sleep":
+        elif one.name != "timer.sleep" and not noted[one.number].waits_for_hooks:
             note(ATTEMPT, {"number": one.number})
     note("lifecycle.resume", {"was": session.status})
     with store.transaction():
@@ -562,6 +569,7 @@ def _services(
     stdin: Any,
     config: Config,
     ask: Ask | None,
+    hooks: HookRegistry | None,
 ) -> Services:
     artifacts = config.artifacts
     collection = Collection(
@@ -574,5 +582,5 @@ def _services(
     )
     return Services(
         tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin, collection=collection,
-        config=config, ask=ask,
+        config=config, ask=ask, hooks=HookRegistry(declared if hooks is None else hooks),
     )  # fmt: skip

@@ -22,18 +22,17 @@ class About:
         effect: Name of the effect, e.g. `tool.invoke`, or of the operation.
         event: Number of the effect's event; 0 for none.
         at: When it began, µs since 1970 UTC.
-        metadata: What else is known: arguments of the effect besides the data.
+        arguments: Canonical arguments of the effect, as it is performed.
         store: Where the session is; None where there is none.
     """
 
     __slots__ = (
-        "at", "component", "effect", "event", "kind", "metadata", "session_id", "store",
+        "arguments", "at", "component", "effect", "event", "kind", "session_id", "store",
     )  # fmt: skip
 
     def __init__(
         self, *, session_id: str = "", component: str = "", kind: str = "custom", effect: str = "",
-        event: int = 0, at: int = 0, metadata: dict[str, Any] | None = None,
-        store: Store | None = None,
+        event: int = 0, at: int = 0, arguments: bytes = b"", store: Store | None = None,
     ) -> None:  # fmt: skip
         self.session_id = session_id
         self.component = component
@@ -41,7 +40,7 @@ class About:
         self.effect = effect
         self.event = event
         self.at = at
-        self.metadata = metadata or {}
+        self.arguments = arguments
         self.store = store
 
 
@@ -107,9 +106,15 @@ class HookContext:
         return rfc3339(self._about.at)
 
     @property
+    def arguments(self) -> Any:
+        """The arguments of the effect, as it is (or was) performed; this hook's own copy."""
+        return values.decode(self._about.arguments)
+
+    @property
     def metadata(self) -> dict[str, Any]:
-        """What else is known about it, e.g. the arguments besides the data."""
-        return self._about.metadata
+        """What else is known: `event`, `effect` and `attempt`."""
+        about = self._about
+        return {"event": about.event, "effect": about.effect, "attempt": self.attempt}
 
     @property
     def session(self) -> Session | None:

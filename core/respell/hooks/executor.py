@@ -54,33 +54,31 @@ class Call:
         result: What it decided; Continue where it failed.
         error: What went wrong, as text; empty for nothing.
         duration_s: How long it took.
-        data: What it was called with, canonical.
         attempt: Of the effect, from 1.
+        told: What it was told, where it can be called again to be compared; else None.
     """
 
-    __slots__ = ("attempt", "data", "duration_s", "error", "hook", "result")
+    __slots__ = ("attempt", "duration_s", "error", "hook", "result", "told")
 
     def __init__(
-        self, hook: Hook, result: HookResult, error: str, duration_s: float, data: bytes,
-        attempt: int,
+        self, hook: Hook, result: HookResult, error: str, duration_s: float, attempt: int,
+        told: dict[str, Any] | None,
     ) -> None:  # fmt: skip
         self.hook = hook
         self.result = result
         self.error = error
         self.duration_s = duration_s
-        self.data = data
         self.attempt = attempt
+        self.told = told
 
     def shown(self) -> dict[str, Any]:
-        """Return it as the arguments of its event."""
+        """Return it as plain values."""
         kept: dict[str, Any] = {
             "hook": self.hook.name, "point": self.hook.point.name, "language": "python",
             "result": recorded(self.result), "duration_s": round(self.duration_s, 6),
         }  # fmt: skip
         if self.error:
             kept["error"] = self.error
-        if self.attempt > 1:
-            kept["attempt"] = self.attempt
         return kept
 
 
@@ -95,6 +93,7 @@ class Chain:
         attempt: The how-manieth time that this is tried, from 1.
         find: Returns the outcome that is stored under a key, canonical; None for none.
         wake: Called from another thread when the chain is done.
+        check: Raises a `UsageError` for a result that can't be acted on.
 
     Attributes:
         calls: The calls so far.
@@ -107,7 +106,7 @@ class Chain:
     """
 
     __slots__ = (
-        "_about", "_at", "_began", "_context", "_done", "_find", "_found", "_generation",
+        "_about", "_at", "_began", "_check", "_context", "_done", "_find", "_found", "_generation",
         "_hooks", "_lock", "_running", "_wake", "attempt", "calls", "changed", "data",
         "decided_by", "keys", "operations", "target", "verdict", "when",
     )  # fmt: skip
@@ -122,12 +121,14 @@ class Chain:
         attempt: int = 1,
         find: Callable[[str], bytes | None] | None = None,
         wake: Callable[[], None] | None = None,
+        check: Callable[[HookResult], None] | None = None,
     ) -> None:
         self._hooks = hooks
         self._about = about
         self._find = find
         self._found: bytes | None = None  # what is stored under the key of the last Cache
         self._wake = wake
+        self._check = check
         self.when = when
         self.attempt = attempt
         self.data = data
@@ -252,7 +253,7 @@ class Chain:
                     _log.warning("hook %s at %s failed: %s", hook.name, hook.point.name, error)
                 else:
                     hook.breaker.succeeded()
-                self.calls.append(Call(hook, result, error, took, self.data, self.attempt))
+                self.calls.append(Call(hook, result, error, took, self.attempt, self._told(hook)))
                 if result is not CONTINUE:
                     self._act(hook, result)
         if generation != self._generation:
@@ -266,7 +267,18 @@ class Chain:
 
     def _note(self, hook: Hook, result: HookResult, error: str, took: float) -> None:
         hook.meter.calls += 1
-        self.calls.append(Call(hook, result, error, took, self.data, self.attempt))
+        self.calls.append(Call(hook, result, error, took, self.attempt, None))
+
+    def _told(self, hook: Hook) -> dict[str, Any] | None:
+        """Return what a hook that can be called again is told, as a history keeps it."""
+        if not hook.replayable:
+            return None
+        about = self._about
+        return {
+            "data": values.decode(self.data), "arguments": values.decode(about.arguments),
+            "component": about.component, "kind": about.kind, "effect": about.effect,
+            "event": about.event, "at": about.at,
+        }  # fmt: skip
 
     def _checked(self, result: HookResult) -> HookResult:
         """Return a result that can be acted on here.
@@ -292,6 +304,8 @@ class Chain:
             self._found = self._find(result.key) if self._find and self.when == "before" else None
         elif isinstance(result, Fork):
             values.encode([operation_of(one)[1] for one in result.operations])
+        if self._check is not None:
+            self._check(result)
         return result
 
     def _act(self, hook: Hook, result: HookResult) -> None:

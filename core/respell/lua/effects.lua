@@ -354,10 +354,13 @@ return function(engine, env)
 
   local function perform(part, o, name, args, source, line)
     if look() then
-      compare(part, name, args, source, line)
+      -- Around which hooks of the host were has its outcome in a record of its own.
+      local apart = part == EFFECT and r_part == INTENT
+      compare(apart and INTENT or part, name, args, source, line)
       local status, outcome = r_status, r_outcome
       if part == INTENT then numbers[o] = r_number end
       if stops_at_end then check_end() end
+      if apart then status, outcome = wait_sync(o) end
       if part == EFFECT then return deliver(o, status, outcome, source, line) end
     elseif live then
       frame(CALL, part, o, NONE, name, args, "", source, line)

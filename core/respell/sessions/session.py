@@ -20,6 +20,7 @@ from respell.engine.program import read_script
 from respell.engine.run import RunResult, Settlements
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
 from respell.history.events import Event
+from respell.hooks.registry import HookRegistry
 from respell.sessions import changes
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
@@ -252,6 +253,7 @@ class Session(SessionFacts):
         limits: Mapping[str, Any] | None = None,
         on_output: OnOutput | None = None,
         tools: ToolRegistry | None = None,
+        hooks: HookRegistry | None = None,
         config: Config | None = None,
     ) -> RunResult:
         """Go on where it stood, to its end or to where it is suspended again.
@@ -264,6 +266,7 @@ class Session(SessionFacts):
             limits: Limits to set anew; the others stay.
             on_output: Called with the name and bytes of each new output, once committed.
             tools: The tools the script can call; None for all that are registered.
+            hooks: The hooks around what it does; None for those of this process.
             config: What `respell.config.load()` returned; None for the defaults.
 
         Raises:
@@ -281,7 +284,7 @@ class Session(SessionFacts):
             return RunResult(now, Ended(ACTIVE))
         return running.resume(
             self._store, record, value=value, settlements=settlements, limits=limits,
-            on_output=on_output, tools=tools, config=config,
+            on_output=on_output, tools=tools, hooks=hooks, config=config,
         ).go()  # fmt: skip
 
     def replay(

@@ -57,3 +57,11 @@ class State:
     def clear(self, scope: str) -> int:
         """Delete all of a scope and return how many values it had."""
         return self._database.write("DELETE FROM state WHERE scope = ?", (scope,))
+
+    def keep_newest(self, scope: str, most: int) -> None:
+        """Delete what was set longest ago in a scope, so that no more than `most` are left."""
+        self._database.write(
+            "DELETE FROM state WHERE scope = ?1 AND key IN (SELECT key FROM state"
+            " WHERE scope = ?1 ORDER BY updated_at DESC, key LIMIT -1 OFFSET ?2)",
+            (scope, most),
+        )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,10 @@ from respell.store.notes import Notes
 from respell.store.sessions import Sessions
 from respell.store.state import State
 from respell.times import now_us
+
+
+class _Undone(Exception):
+    """Raised at the end of what was only tried."""
 
 
 class Store:
@@ -94,6 +98,13 @@ class Store:
             StoreFull: There is no space left; nothing of the transaction was kept.
         """
         return self._database
+
+    @contextmanager
+    def tried(self) -> Iterator[None]:
+        """Return a context whose writes are undone at its end: to find out what would happen."""
+        with suppress(_Undone), self.transaction():
+            yield
+            raise _Undone
 
     def sync(self) -> None:
         """Return once all that was committed here is durable.

@@ -126,6 +126,18 @@ class ToolRegistry:
         """Return whether making a call twice is the same as once."""
         return _idempotent(self.manner(name, params))
 
+    def check(self, name: str, params: object) -> None:
+        """Do nothing if a tool can be called with these parameters.
+
+        Raises:
+            EffectFailed: There is no such tool, or a parameter is wrong; says which.
+        """
+        tool = self.find(name)
+        try:
+            _prepared(tool, params)
+        except UsageError as error:
+            raise EffectFailed(f"Tool '{name}': {error}") from None
+
     def invoke(self, name: str, params: object, ctx: ToolContext) -> dict[str, Any]:
         """Call a tool.
 

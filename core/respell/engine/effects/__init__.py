@@ -110,6 +110,8 @@ class Effect:
             instead of in a thread.
         prepare: Called by the host before a thread begins to perform it, or before the
             transaction of a STORED one; None for nothing.
+        check: Raises what a call would be refused for, before hooks are asked about it; None
+            where that is found out by trying (STORED), or can't be known before.
     """
 
     name: str
@@ -117,6 +119,7 @@ class Effect:
     decide: Decider
     quick: bool = False
     prepare: Preparer | None = None
+    check: Preparer | None = None
 
     def manner(self, ctx: EffectContext, args: dict[str, Any]) -> Manner:
         """Return how a call with these arguments is performed; performs nothing."""
@@ -150,6 +153,7 @@ def effect(
     idempotent: bool = False,
     quick: bool = False,
     prepare: Preparer | None = None,
+    check: Preparer | None = None,
 ) -> Callable[[_P], _P]:
     """Register a performer.
 
@@ -161,6 +165,7 @@ def effect(
         quick: It takes no longer than a write to the disk.
         prepare: What the host does before a thread begins to perform it, or before the
             transaction of a STORED one.
+        check: Raises what a call would be refused for, before hooks are asked about it.
 
     Raises:
         UsageError: Another performer has that name.
@@ -170,7 +175,7 @@ def effect(
     def register(perform: _P) -> _P:
         if name in _effects:
             raise UsageError(f"the effect {name} is registered twice")
-        _effects[name] = Effect(name, perform, decide, quick, prepare)
+        _effects[name] = Effect(name, perform, decide, quick, prepare, check)
         return perform
 
     return register

@@ -23,7 +23,11 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-@effect("agent.create", kind=Kind.READ)
+def _check_create(ctx: EffectContext, args: dict[str, Any]) -> None:
+    agent_create(ctx, args)
+
+
+@effect("agent.create", kind=Kind.READ, check=_check_create)
 def agent_create(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Check an agent's options: what `Agent.create` takes -> the same, completed.
 

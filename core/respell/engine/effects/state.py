@@ -23,7 +23,16 @@ MAX_KEY_BYTES = 1024
 _SHARED = ("agent", "workflow", "custom")
 
 
-@effect("state.get", kind=Kind.READ)
+def _check_read(ctx: EffectContext, args: dict[str, Any]) -> None:
+    _scope(ctx, args, "State.get")
+    _key(args, "State.get")
+
+
+def _check_list(ctx: EffectContext, args: dict[str, Any]) -> None:
+    _scope(ctx, args, "State.list")
+
+
+@effect("state.get", kind=Kind.READ, check=_check_read)
 def state_get(ctx: EffectContext, args: dict[str, Any]) -> Any:
     """Return a value; None where there is none."""
     data = ctx.store.state.get(_scope(ctx, args, "State.get"), _key(args, "State.get"))
@@ -47,7 +56,7 @@ def state_delete(ctx: EffectContext, args: dict[str, Any]) -> bool:
     return ctx.store.state.delete(_changed(ctx, args, "State.delete"), _key(args, "State.delete"))
 
 
-@effect("state.list", kind=Kind.READ)
+@effect("state.list", kind=Kind.READ, check=_check_list)
 def state_list(ctx: EffectContext, args: dict[str, Any]) -> list[str]:
     """Return the keys of a scope, sorted by their bytes."""
     return ctx.store.state.list(_scope(ctx, args, "State.list"))

@@ -30,15 +30,24 @@ def _invoke_manner(ctx: EffectContext, args: dict[str, Any]) -> Manner:
     return ctx.tools.manner(_name("Tool.invoke", args), args.get("params"))
 
 
-@effect("tool.invoke", kind=_invoke_manner)
-def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
-    """Call a tool: `{name, params}` -> success, result, text, metadata, error, duration_s."""
-    name = _name("Tool.invoke", args)
+def _check_invoke(ctx: EffectContext, args: dict[str, Any]) -> None:
+    _check_enabled(ctx, _name("Tool.invoke", args))
+    ctx.tools.check(args["name"], args.get("params"))
+
+
+def _check_enabled(ctx: EffectContext, name: str) -> None:
     if _is_disabled(ctx, name):
         raise PermissionDenied(
             f"Tool '{name}' is switched off: tools.disabled names it "
             f"({ctx.config.origin('tools.disabled')})"
         )
+
+
+@effect("tool.invoke", kind=_invoke_manner, check=_check_invoke)
+def tool_invoke(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
+    """Call a tool: `{name, params}` -> success, result, text, metadata, error, duration_s."""
+    name = _name("Tool.invoke", args)
+    _check_enabled(ctx, name)
     context = ToolContext(
         session_id=ctx.session.id,
         permissions=permissions_of(ctx),

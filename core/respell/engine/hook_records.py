@@ -1,0 +1,73 @@
+"""The record of one call of a hook: an event of its own, inside of what it was called for."""
+
+from __future__ import annotations
+
+import struct
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from respell import values
+from respell.history.record import Packed, Part, Record, Status
+from respell.hooks.results import CONTINUE, recorded
+
+if TYPE_CHECKING:
+    from respell.hooks.executor import Call
+
+HOOK_CALL = "hook.call"
+
+_HEAD = struct.Struct("<BQQQB")
+_MIDDLE = struct.Struct("<IIq")
+_LENGTH = struct.Struct("<I")
+_NO_META = _LENGTH.pack(0)
+_NAMED = bytes((len(HOOK_CALL),)) + HOOK_CALL.encode() + b"\0"
+
+
+def note_of(call: Call, number: int, parent: int, at: int) -> Record | Packed:
+    """Return the record of a call.
+
+    Its arguments are hook, point and language, and what the hook was told where it can be
+    called again to be compared; its outcome is what the hook decided, and `us`, how many
+    microseconds that took; or what went wrong.
+
+    Args:
+        call: The call.
+        number: The event's number.
+        parent: Number of the event that it happened inside of.
+        at: When it is recorded, µs since 1970 UTC.
+    """
+    us = int(call.duration_s * 1e6)
+    if call.result is CONTINUE and not call.error and call.told is None and call.attempt == 1:
+        # By far the most: put together from parts that are there already.
+        args = _args(call.hook.name, call.hook.point.name)
+        outcome = _went_on(us) if us < 4096 else values.encode({"type": "continue", "us": us})
+        body = b"".join(
+            (
+                _HEAD.pack(Part.NOTE, number, 0, parent, Status.OK), _NAMED,
+                _MIDDLE.pack(0, 0, at), args, _LENGTH.pack(len(outcome)), outcome, _NO_META,
+            )
+        )  # fmt: skip
+        return number, body
+    args_: dict[str, object] = {
+        "hook": call.hook.name, "point": call.hook.point.name, "language": "python",
+    }  # fmt: skip
+    if call.attempt > 1:
+        args_["attempt"] = call.attempt
+    if call.told is not None:
+        args_["context"] = call.told
+    decided = call.error or {**recorded(call.result), "us": us}
+    return Record(
+        Part.NOTE, number, parent=parent, status=Status.ERROR if call.error else Status.OK,
+        name=HOOK_CALL, at=at, args=values.encode(args_), outcome=values.encode(decided),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1024)
+def _args(hook: str, point: str) -> bytes:
+    """Return the arguments of a call with nothing special, and their length before them."""
+    args = values.encode({"hook": hook, "point": point, "language": "python"})
+    return _LENGTH.pack(len(args)) + args
+
+
+@lru_cache(maxsize=4096)
+def _went_on(us: int) -> bytes:
+    return values.encode({"type": "continue", "us": us})

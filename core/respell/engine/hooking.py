@@ -1,0 +1,686 @@
+"""Hooks written in Python, around the effects of a host.
+
+Where none is registered at a point, nothing of this runs. Otherwise an effect has an intent and
+an outcome of its own, whatever its kind, and between them, as notes inside of it, each call of a
+hook (`hook.call`). The script sees what hooks made of its outcome, and that is what is recorded:
+at re-execution no hook of these runs.
+
+    intent (the script's arguments) → BeforeEffect, then the point's own before-hooks → performed
+    with what they made of the arguments → the point's own after-hooks (or error-hooks), then
+    AfterEffect (EffectError) → outcome
+
+Middleware and policies join as hooks: before-hooks run by priority, so middleware registers at
+`BeforeEffect` and `AfterEffect` with the priority it wants to be met at, policies after it.
+
+Hooks run in threads (`respell.hooks.executor`). The host waits a moment for them, because most
+are quick, and otherwise goes on with what else there is: nothing is held while a hook runs,
+neither the store's lock nor a transaction, and the host hears suspends and keeps its lease.
+
+A host may die at any instant, so notes (`note.hooks`) say how far an effect has come whenever
+that is not clear from what is there: an effect outside is not in doubt before its hooks have
+let it be performed, and not once it was; what hooks decided before it is not asked again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from respell import values
+from respell.engine import effects
+from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
+from respell.engine.effects import EffectContext, Kind
+from respell.engine.hook_cache import HookCache
+from respell.engine.hook_data import (
+    check_result,
+    component_of,
+    data_of,
+    kind_of,
+    redirected,
+    with_data,
+)
+from respell.engine.hook_records import note_of
+from respell.engine.ledger import Ledger
+from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
+from respell.history.record import Part, Record, Status
+from respell.hooks.context import About
+from respell.hooks.executor import Chain
+from respell.hooks.points import ANY_EFFECT, EFFECTS, UNHOOKED
+from respell.hooks.registry import Hook, HookRegistry
+from respell.hooks.results import Cache, Cancel, Replace, Retry, operation_of
+from respell.store import Store
+from respell.times import SECOND, now_us
+
+RENDEZVOUS_S = 0.005
+"""How long the host waits for a chain before it goes on with what else there is."""
+
+LOOK_S = 0.05
+"""How often the host looks whether a hook takes too long."""
+
+_ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a host does for an effect that hooks are around.
+
+    Attributes:
+        store: The store.
+        ledger: The session's.
+        performing: Performs operations beside an effect.
+        attempts: How often effects were performed, by ordinal, where that is not once.
+        context: Returns what the performer of an event's number may use.
+        perform: Begins to perform what is no change of the store; that ends in
+            `Hooking.performed`.
+        stored: Takes note that the store was changed.
+        suspend: Ends the run at an effect that suspends it.
+        settle: Records the outcome of what was performed, with more metadata, and answers it.
+        spent: Counts what an attempt cost, or notes that it was refused.
+        limit_reached: Ends the run: the effect of this ordinal could not be performed.
+        add_timer: Has `Hooking.rang` called at a time (µs since 1970 UTC) for an ordinal.
+        is_stopping: Tells whether the run is about to end.
+        wake: Has the host look at what is done; from any thread.
+    """
+
+    store: Store
+    ledger: Ledger
+    performing: Performing
+    attempts: dict[int, int]
+    context: Callable[[int], EffectContext]
+    perform: Callable[[Record, bool], None]
+    stored: Callable[[], None]
+    suspend: Callable[[Record], None]
+    settle: Callable[[Record, Outcome, dict[str, Any]], None]
+    spent: Callable[[Record, Outcome], None]
+    limit_reached: Callable[[int, LimitReached], None]
+    add_timer: Callable[[int, int], None]
+    is_stopping: Callable[[], bool]
+    wake: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hooks:
+    before: tuple[Hook, ...]
+    after: tuple[Hook, ...]
+    error: tuple[Hook, ...]
+
+
+@dataclass(slots=True)
+class _Around:
+    """One effect that hooks are around.
+
+    Attributes:
+        record: Its intent, with the script's arguments.
+        hooks: What is around it.
+        performed: The intent as hooks have changed it.
+        tries: How often its before-hooks have run.
+        attempts: How often it was performed.
+        chain: What runs now.
+        then: What is done when that has ended.
+        raw: What performing it came to.
+        keys: Where its outcome is to be stored.
+        at_once: The host performs it itself if it only reads.
+    """
+
+    record: Record
+    hooks: _Hooks
+    performed: Record
+    tries: int = 1
+    attempts: int = 1
+    chain: Chain | None = None
+    then: Callable[[_Around, Chain], None] | None = None
+    raw: Outcome | None = None
+    keys: list[Cache] = field(default_factory=list)
+    at_once: bool = False
+
+
+class Hooking:
+    """The hooks of one run.
+
+    Args:
+        hosting: The host.
+        registry: Which hooks there are.
+        session_id: Id of the session that runs.
+    """
+
+    def __init__(self, hosting: Hosting, registry: HookRegistry, session_id: str) -> None:
+        self._hosting = hosting
+        self._registry = registry
+        self._session_id = session_id
+        self._cache = HookCache(hosting.store)
+        self._version = -1
+        self._known: dict[str, _Hooks | None] = {}
+        self._open: dict[int, _Around] = {}
+        self._running: list[_Around] = []  # those whose chain the host did not wait for
+        self._telling: list[tuple[Chain, int]] = []  # (chain, number of the event it is in)
+        self._operations: dict[int, tuple[int, Record]] = {}  # -number -> (parent, what)
+
+    # Which ---------------------------------------------------------------------------------
+
+    def wanted(self, effect: str) -> bool:
+        """Return whether any hook is around an effect."""
+        return self._around(effect) is not None
+
+    def _around(self, effect: str) -> _Hooks | None:
+        version = self._registry.version
+        if version != self._version:
+            self._known.clear()
+            self._version = version
+        if effect not in self._known:
+            self._known[effect] = self._looked_up(effect)
+        return self._known[effect]
+
+    def _looked_up(self, effect: str) -> _Hooks | None:
+        if effect in UNHOOKED:
+            return None
+        before, after, error = EFFECTS.get(effect, ("", "", ""))
+        any_before, any_after, any_error = ANY_EFFECT
+        at = self._registry.at
+        found = _Hooks(
+            (*at(any_before), *at(before)), (*at(after), *at(any_after)),
+            (*at(error), *at(any_error)),
+        )  # fmt: skip
+        return found if found.before or found.after or found.error else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an effect waits for hooks, or for what they had it wait for."""
+        return bool(self._open)
+
+    def due(self, now: float) -> float:
+        """Return when the host has to look again, by time.monotonic()."""
+        return now + LOOK_S if self._running or self._telling else math.inf
+
+    # Before --------------------------------------------------------------------------------
+
+    def begin(self, record: Record, *, at_once: bool = False) -> None:
+        """Begin an effect; its intent is in the batch.
+
+        Args:
+            record: The intent.
+            at_once: It is one that a host performs itself, where it only reads.
+        """
+        one = _Around(record, self._around(record.name) or _NONE, record, at_once=at_once)
+        self._open[record.ordinal] = one
+        try:
+            self._check(one)
+        except LimitReached as limit:
+            self._reached(one, limit)
+        except StoreError:
+            raise
+        except (RespellError, *_ODD_ARGUMENTS) as error:
+            # It is refused whatever hooks say, so none is asked.
+            outcome = Outcome.error(error)
+            self._hosting.spent(record, outcome)
+            self._settle(one, outcome)
+        else:
+            if record.name == "tool.invoke":
+                self.tell("ToolValidation", record.arguments(), record)
+            self._before(one)
+
+    def _check(self, one: _Around) -> None:
+        """Raise what an effect would be refused for."""
+        if not one.hooks.before and one.record.name != "tool.invoke":
+            return
+        effect = effects.lookup(one.record.name)
+        ctx = self._hosting.context(one.record.number)
+        args = one.record.arguments()
+        manner = effect.manner(ctx, args)
+        if effect.check is not None:
+            effect.check(ctx, args)
+        elif manner.kind is Kind.STORED:
+            with self._hosting.store.tried():
+                effect.perform(ctx, args)
+
+    def _before(self, one: _Around) -> None:
+        if not one.hooks.before:
+            self._go(one)
+            return
+        record = one.record
+        args = record.arguments()
+        chain = Chain(
+            one.hooks.before, "before", values.encode(data_of(record.name, args)),
+            self._about(record, record), attempt=one.tries, find=self._cache.find,
+            wake=self._hosting.wake, check=lambda result: check_result(record.name, result),
+        )  # fmt: skip
+        self._run(one, chain, Hooking._decided)
+
+    def _decided(self, one: _Around, chain: Chain) -> None:
+        """Go on once the before-hooks have run."""
+        record = one.record
+        name, args = record.name, record.arguments()
+        if chain.changed:
+            args = with_data(name, args, values.decode(chain.data))
+        if chain.target is not None:
+            name, args = redirected(name, args, chain.target)
+        if chain.changed or chain.target is not None:
+            one.performed = replace(record, name=name, args=values.encode(args))
+        self._perform_beside(record, chain)
+        verdict, by = chain.verdict, chain.decided_by
+        if isinstance(verdict, Cancel):
+            self._settle(one, Outcome.error(HookCancelled(by, verdict.reason)), by=by)
+        elif isinstance(verdict, Replace):
+            self._settle(one, Outcome.of(verdict.data), by=by)
+        elif not isinstance(verdict, Retry):
+            one.keys += chain.keys
+            self._go(one)
+        elif one.tries < verdict.max_attempts:
+            one.tries += 1
+            one.performed = record
+            self._wait(one, verdict.delay_s, BEFORE)
+        else:
+            reason = f"it still asks to try again after {one.tries} attempts"
+            self._settle(one, Outcome.error(HookCancelled(by, reason)), by=by)
+
+    # Performing ----------------------------------------------------------------------------
+
+    def _go(self, one: _Around) -> None:
+        performed = one.performed
+        if performed.name == "session.suspend":
+            del self._open[one.record.ordinal]
+            self._hosting.suspend(performed)
+            return
+        try:
+            effect = effects.lookup(performed.name)
+            ctx = self._hosting.context(performed.number)
+            kind = effect.manner(ctx, performed.arguments()).kind
+        except (RespellError, *_ODD_ARGUMENTS) as error:
+            self.performed(one.record.ordinal, Outcome.error(error))
+            return
+        if kind is Kind.STORED:
+            self._perform_stored(one, effect, ctx)
+            return
+        if kind is Kind.EXTERNAL:
+            changed = {"args": performed.args} if performed is not one.record else {}
+            self._stage(one, PERFORM, name=performed.name, **changed)
+        elif one.at_once:
+            if self._hosting.ledger.changes_more:
+                self._hosting.ledger.write()
+            args = performed.arguments()
+            self.performed(one.record.ordinal, attempt(lambda: effect.perform(ctx, args)))
+            return
+        self._hosting.attempts[one.record.ordinal] = one.attempts
+        self._hosting.perform(performed, False)
+
+    def _perform_stored(self, one: _Around, effect: effects.Effect, ctx: EffectContext) -> None:
+        """Change the store, in one transaction with what says that it was changed."""
+        args, ledger = one.performed.arguments(), self._hosting.ledger
+        before = ledger.number
+        try:
+            if effect.prepare is not None:
+                effect.prepare(ctx, args)
+            with ledger.together() as records:
+                outcome = Outcome.of(effect.perform(ctx, args))
+                note = self._stage_args(one, PERFORMED, outcome=outcome.value)
+                records.append(
+                    Record(
+                        Part.NOTE, ledger.next_number(), parent=one.record.number,
+                        status=Status.OK, name=STAGE, at=now_us(), args=values.encode(note),
+                    )
+                )  # fmt: skip
+            self._hosting.stored()
+        except LimitReached as limit:
+            ledger.take_back(before)
+            self._reached(one, limit)
+            return
+        except StoreError:
+            raise
+        except (RespellError, *_ODD_ARGUMENTS) as error:
+            ledger.take_back(before)
+            outcome = Outcome.error(error)
+        self.performed(one.record.ordinal, outcome, noted=True)
+
+    def _reached(self, one: _Around, limit: LimitReached) -> None:
+        del self._open[one.record.ordinal]
+        self._hosting.limit_reached(one.record.ordinal, limit)
+
+    # After ---------------------------------------------------------------------------------
+
+    def performed(self, ordinal: int, outcome: Outcome, *, noted: bool = False) -> bool:
+        """Go on with what performing an effect came to; False where no hooks are around it.
+
+        Args:
+            ordinal: The effect's.
+            outcome: What it came to.
+            noted: The history says so already.
+        """
+        one = self._open.get(ordinal)
+        if one is None:
+            return False
+        one.raw = outcome
+        self._hosting.spent(one.performed, outcome)
+        hooks = one.hooks.after if outcome.status is Status.OK else one.hooks.error
+        if not hooks:
+            self._settle(one, outcome)
+        elif self._hosting.is_stopping():
+            if not noted:
+                self._note_performed(one, outcome)
+            del self._open[ordinal]  # hooks run after it when it is resumed
+        else:
+            self._after(one, hooks, outcome, noted=noted)
+        return True
+
+    def _after(
+        self, one: _Around, hooks: tuple[Hook, ...], outcome: Outcome, *, noted: bool
+    ) -> None:
+        data, when = outcome.value, "after"
+        if outcome.status is not Status.OK:
+            told = {"error": values.decode(outcome.value), "class": outcome.error_class}
+            data, when = values.encode(told), "error"
+        chain = Chain(
+            hooks, when, data, self._about(one.record, one.performed), attempt=one.attempts,
+            wake=self._hosting.wake,
+        )  # fmt: skip
+        self._run(one, chain, Hooking._concluded, noted=noted)
+
+    def _concluded(self, one: _Around, chain: Chain) -> None:
+        """Go on once the after-hooks have run."""
+        assert one.raw is not None
+        self._perform_beside(one.record, chain)
+        verdict, by = chain.verdict, chain.decided_by
+        one.keys += chain.keys
+        if isinstance(verdict, Cancel):
+            self._settle(one, Outcome.error(HookCancelled(by, verdict.reason)), raw=one.raw)
+        elif isinstance(verdict, Retry) and one.attempts < verdict.max_attempts:
+            one.attempts += 1
+            self._wait(one, verdict.delay_s, PERFORM)
+        elif chain.changed:
+            self._settle(one, Outcome(Status.OK, chain.data), raw=one.raw)
+        else:
+            self._settle(one, one.raw)
+
+    def _settle(
+        self, one: _Around, outcome: Outcome, *, by: str = "", raw: Outcome | None = None
+    ) -> None:
+        """Record and answer what hooks made of an outcome.
+
+        Args:
+            one: The effect.
+            outcome: What the script gets.
+            by: The hook because of which it was not performed.
+            raw: What performing it came to, where that is something else.
+        """
+        record = one.record
+        del self._open[record.ordinal]
+        meta: dict[str, Any] = {"attempts": one.attempts} if one.attempts > 1 else {}
+        if by:
+            meta["by_hook"] = by
+        if raw is not None and raw.status is Status.OK:
+            meta["performed"] = raw.value
+        if one.keys and outcome.status is Status.OK:
+            keys, value = one.keys, outcome.value
+            self._hosting.ledger.along(lambda: self._cache.keep(keys, value))
+        self._hosting.settle(one.performed, outcome, meta)
+
+    # Waiting -------------------------------------------------------------------------------
+
+    def _wait(self, one: _Around, seconds: float, what: str) -> None:
+        """Have an effect wait, whatever becomes of this host meanwhile."""
+        if seconds <= 0:
+            self._wait_over(one, what)
+            return
+        due = now_us() + int(seconds * SECOND)
+        changed = {"args": one.performed.args} if one.performed is not one.record else {}
+        self._stage(one, WAIT, due=due, what=what, name=one.performed.name, **changed)
+        one.chain = None
+        one.then = lambda one, _: self._wait_over(one, what)
+        self._hosting.add_timer(due, one.record.ordinal)
+
+    def _wait_over(self, one: _Around, what: str) -> None:
+        one.then = None
+        if what == BEFORE:
+            self._before(one)
+        else:
+            self._go(one)
+
+    def rang(self, ordinal: int) -> bool:
+        """Go on with an effect whose wait is over; False where none waits."""
+        one = self._open.get(ordinal)
+        if one is None or one.then is None or one.chain is not None:
+            return False
+        one.then(one, _NO_CHAIN)
+        return True
+
+    def forget(self, ordinal: int) -> None:
+        """Go on without an effect: somebody else has settled it."""
+        one = self._open.pop(ordinal, None)
+        if one is not None and one in self._running:
+            self._running.remove(one)
+
+    # Chains --------------------------------------------------------------------------------
+
+    def _run(
+        self, one: _Around, chain: Chain, then: Callable[[Hooking, _Around, Chain], None], *,
+        noted: bool = False,
+    ) -> None:  # fmt: skip
+        one.chain = chain
+        one.then = lambda one, chain: then(self, one, chain)
+        chain.start()
+        if chain.wait(RENDEZVOUS_S):
+            self._ended(one)
+            return
+        # The batch may go out before the chain ends: then it has to say how far this is.
+        if chain.when == "before":
+            self._stage(one, BEFORE)
+        elif not noted and one.raw is not None:
+            self._note_performed(one, one.raw)
+            self._hosting.ledger.hurry()
+        self._running.append(one)
+
+    def _note_performed(self, one: _Around, raw: Outcome) -> None:
+        error = {"error": raw.error_class} if raw.error_class else {}
+        self._stage(one, PERFORMED, outcome=raw.value, **error)
+
+    def _ended(self, one: _Around) -> None:
+        chain, then = one.chain, one.then
+        assert chain is not None
+        assert then is not None
+        one.chain = one.then = None
+        self._record(chain, one.record.number)
+        then(one, chain)
+
+    def turn(self) -> None:
+        """Go on with what has ended, and give up hooks that take too long."""
+        if not self._running and not self._telling:
+            return
+        for one in [*self._running]:
+            chain = one.chain
+            if chain is not None and not chain.done:
+                chain.give_up_late()
+            elif not self._hosting.is_stopping():
+                self._running.remove(one)
+                self._ended(one)
+        for told in [*self._telling]:
+            chain, number = told
+            if chain.done:
+                self._telling.remove(told)
+                self._record(chain, number)
+            else:
+                chain.give_up_late()
+
+    def _record(self, chain: Chain, number: int) -> None:
+        ledger = self._hosting.ledger
+        at = now_us()
+        for call in chain.calls:
+            ledger.add(note_of(call, ledger.next_number(), number, at))
+
+    def _stage(self, one: _Around, stage: str, **more: Any) -> None:
+        args = self._stage_args(one, stage, **more)
+        self._hosting.ledger.note(STAGE, args, parent=one.record.number)
+
+    @staticmethod
+    def _stage_args(one: _Around, stage: str, **more: Any) -> dict[str, Any]:
+        args = {"number": one.record.number, "stage": stage, **more}
+        if one.tries > 1:
+            args["tries"] = one.tries
+        if one.attempts > 1:
+            args["attempts"] = one.attempts
+        if one.keys:
+            args["keys"] = [[it.key, it.ttl] for it in one.keys]
+        return args
+
+    def _about(self, record: Record, performed: Record) -> About:
+        return About(
+            session_id=self._session_id,
+            component=component_of(performed.name, performed.arguments(), self._session_id),
+            kind=kind_of(performed.name), effect=performed.name, event=record.number,
+            at=record.at, arguments=performed.args, store=self._hosting.store,
+        )  # fmt: skip
+
+    # Taking up -----------------------------------------------------------------------------
+
+    def takes_up(self, record: Record, stage: dict[str, Any] | None) -> bool:
+        """Return whether an open effect of an earlier host is gone on with here."""
+        if stage is not None:
+            return True
+        try:
+            effect = effects.lookup(record.name)
+            ctx = self._hosting.context(record.number)
+            return effect.manner(ctx, record.arguments()).kind is Kind.STORED
+        except (RespellError, *_ODD_ARGUMENTS):
+            return False
+
+    def take_up(self, record: Record, stage: dict[str, Any] | None, attempts: int) -> None:
+        """Go on with an effect that an earlier host had begun.
+
+        Args:
+            record: The intent.
+            stage: How far it had come, as it was noted.
+            attempts: The how-manieth time it is performed now.
+        """
+        one = _Around(record, self._around(record.name) or _NONE, record)
+        self._open[record.ordinal] = one
+        stage = stage or {"stage": BEFORE}
+        one.tries = stage.get("tries", 1)
+        one.attempts = max(attempts, stage.get("attempts", 1))
+        one.keys = [Cache(key, ttl) for key, ttl in stage.get("keys", [])]
+        if "name" in stage:
+            args = _bytes(stage["args"]) if "args" in stage else record.args
+            one.performed = replace(record, name=stage["name"], args=args)
+        if stage["stage"] == WAIT:
+            what = stage["what"]
+            one.then = lambda one, _: self._wait_over(one, what)
+            self._hosting.add_timer(stage["due"], record.ordinal)
+        elif stage["stage"] == PERFORM:
+            self._hosting.attempts[record.ordinal] = one.attempts
+            self._hosting.perform(one.performed, True)
+        elif stage["stage"] == PERFORMED:
+            one.raw = _raw(stage)
+            hooks = one.hooks.after if one.raw.status is Status.OK else one.hooks.error
+            if hooks:
+                self._after(one, hooks, one.raw, noted=True)
+            else:
+                self._settle(one, one.raw)
+        else:
+            self._before(one)
+
+    # Beside --------------------------------------------------------------------------------
+
+    def _perform_beside(self, record: Record, chain: Chain) -> None:
+        """Begin the operations that hooks want performed beside an effect."""
+        for by, operation in chain.operations:
+            name, args = operation_of(operation)
+            self._begin_operation(record, by, name, args)
+
+    def _begin_operation(self, record: Record, by: str, name: str, args: dict[str, Any]) -> None:
+        hosting, ledger = self._hosting, self._hosting.ledger
+        shown = {"hook": by, "effect": name, "args": args}
+        number = ledger.note("hook.fork", shown, parent=record.number)
+        begun = Record(
+            Part.NOTE, number, ordinal=-number, parent=record.number, name=name,
+            args=values.encode(args),
+        )  # fmt: skip
+        self._operations[-number] = (record.number, begun)
+        try:
+            effect = effects.lookup(name)
+            ctx = hosting.context(number)
+            ctx.parent = record.number
+            kind = effect.manner(ctx, args).kind
+            if kind is Kind.STORED:
+                if effect.prepare is not None:
+                    effect.prepare(ctx, args)
+                with ledger.together() as records:
+                    outcome = Outcome.of(effect.perform(ctx, args))
+                    records.append(self._operation_record(-number, outcome))
+                del self._operations[-number]
+                hosting.stored()
+                return
+        except StoreError:
+            raise
+        except (RespellError, *_ODD_ARGUMENTS) as error:
+            self.operation_ended(-number, Outcome.error(error))
+            return
+        if kind is Kind.EXTERNAL:
+            ledger.commit()  # once it is begun it is never begun again
+        hosting.performing.start(
+            effect, ctx, -number, begun.args, reads=kind is Kind.READ
+        )  # fmt: skip
+
+    def operation_ended(self, ordinal: int, result: Result) -> None:
+        """Record what an operation beside an effect came to."""
+        outcome = result if isinstance(result, Outcome) else Outcome.error(result)
+        _, begun = self._operations[ordinal]
+        self._hosting.spent(begun, outcome)
+        self._hosting.ledger.add(self._operation_record(ordinal, outcome))
+        del self._operations[ordinal]
+
+    def _operation_record(self, ordinal: int, outcome: Outcome) -> Record:
+        parent, _ = self._operations[ordinal]
+        return Record(
+            Part.NOTE, -ordinal, parent=parent, status=outcome.status, name="hook.fork",
+            at=now_us(), outcome=outcome.value, meta=outcome.meta(),
+        )  # fmt: skip
+
+    # Telling -------------------------------------------------------------------------------
+
+    def tell(self, point: str, data: Any, about: Record | None = None, **more: Any) -> None:
+        """Tell the hooks of a point something; they can decide nothing.
+
+        Args:
+            point: The point's own name.
+            data: What they are told.
+            about: The effect that it is about, if it is about one.
+            more: More for `About`.
+        """
+        hooks = self._registry.at(point)
+        if not hooks:
+            return
+        if about is not None:
+            told = self._about(about, about)
+        else:
+            more.setdefault("kind", "system")
+            told = About(
+                session_id=self._session_id, effect=point, at=now_us(),
+                store=self._hosting.store, **more,
+            )  # fmt: skip
+        chain = Chain(hooks, "tell", values.encode(data), told, wake=self._hosting.wake)
+        chain.start()
+        number = 0 if about is None else about.number
+        if chain.wait(RENDEZVOUS_S):
+            self._record(chain, number)
+        else:
+            self._telling.append((chain, number))
+
+    def finish(self) -> None:
+        """Wait for what is still being told, each hook no longer than it may take."""
+        for chain, number in self._telling:
+            chain.wait()
+            self._record(chain, number)
+        self._telling.clear()
+
+
+_NONE = _Hooks((), (), ())
+_NO_CHAIN = Chain((), "tell", b"", About())
+
+
+def _raw(stage: dict[str, Any]) -> Outcome:
+    value = _bytes(stage["outcome"])
+    error = stage.get("error", "")
+    return Outcome(Status.ERROR if error else Status.OK, value, error)
+
+
+def _bytes(value: Any) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)

@@ -99,11 +99,19 @@ class PermissionDenied(RespellError, PermissionError):
 
     Attributes:
         flag: What `--allow` takes to allow it, e.g. `read=/etc`; empty where nothing does.
+        about: Id of the session whose thing it is; empty where it is nobody's.
+        actor: Id of the session that asked; empty for the one that runs.
+        target: What it would have been done to, as people call it; may be empty.
     """
 
-    def __init__(self, message: str, *, flag: str = "") -> None:
+    def __init__(
+        self, message: str, *, flag: str = "", about: str = "", actor: str = "", target: str = ""
+    ) -> None:
         super().__init__(message)
         self.flag = flag
+        self.about = about
+        self.actor = actor
+        self.target = target
 
 
 class ScriptError(RespellError):

@@ -113,6 +113,7 @@ class ArtifactQuery:
     Attributes:
         session_id: Only those of this session.
         session_ids: Only those of these sessions.
+        granted: Besides those, these single ones: keys of sessions and numbers within them.
         artifact_type: Only those of this type.
         name: Only those of exactly this name.
         name_pattern: Only those whose name matches this glob (`*`, `?`, `[…]`); without
@@ -132,6 +133,7 @@ class ArtifactQuery:
 
     session_id: str | None = None
     session_ids: Collection[str] | None = None
+    granted: Collection[tuple[int, int]] = ()
     artifact_type: str | None = None
     name: str | None = None
     name_pattern: str | None = None

@@ -1,8 +1,9 @@
 """What a fork gets of its own in the store: copies of what its original had made there.
 
-What the original did up to the position is done again on the fork's copies. What was
-somebody else's, loaded or imported, is not copied: the fork may go on with it as its
-original might.
+What the original did up to the position is done again on the fork's copies: what it granted of
+its own is granted of these. What was somebody else's, loaded or imported, is not copied: the
+fork may go on with it as its original might. What others granted to the original they granted
+to that session alone: a fork has nothing of it.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
 
-_COPIED = ("state", "artifact", "session")
+_COPIED = ("state", "artifact", "event", "session")
+_MAY_BE_GONE = ("artifact.delete", "artifact.grant", "artifact.revoke")
 _MAKING = ("session.create", "session.fork")
 
 
@@ -51,13 +53,13 @@ def copy_what_was_stored(
         if record.part in (Part.OUTCOME, Part.END):
             _copy_what_it_made(store, original, made, record.number)
         if record.part is Part.EFFECT:
-            _do_again(ctx, record)
+            _do_again(ctx, record, original)
         elif record.part is Part.OUTCOME and record.name == "session.import":
             carry_on(ctx, record.value())
     save_aliases(store, made, aliases)
 
 
-def _do_again(ctx: EffectContext, record: Record) -> None:
+def _do_again(ctx: EffectContext, record: Record, original: SessionRecord) -> None:
     args = record.arguments()
     if record.name == "session.resume" and args.get("session") not in ctx.aliases:
         carry_on(ctx, args.get("session"))
@@ -73,13 +75,17 @@ def _do_again(ctx: EffectContext, record: Record) -> None:
     try:
         outcome = effect.perform(ctx, args)
     except ArtifactNotFound:
-        if record.name != "artifact.delete":
+        if record.name == "artifact.derive":
+            _copy_what_it_made(ctx.store, original, ctx.session, record.number)
+        elif record.name not in _MAY_BE_GONE:
             raise
-        return  # it was collected, and is gone with all that referred to it
+        return  # it was collected or deleted, and is gone with all that referred to it
     except SessionNotFound:
         # Somebody else's, who deleted it since.
         if record.name == "session.fork":
             carry_on(ctx, record.value())
+        elif record.name == "artifact.derive":
+            _copy_what_it_made(ctx.store, original, ctx.session, record.number)
         elif record.name != "session.load":
             raise
         return
@@ -112,6 +118,10 @@ def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> b
         owner = scope.removeprefix("session:") if scope.startswith("session:") else "-"
         return not owner or owner in aliases
     session = args.get("session")
+    if name in _MAY_BE_GONE:
+        return str(args.get("id", "")).partition("/")[0] in aliases
+    if family == "event" and name not in ("event.grant", "event.revoke"):
+        return False
     return name in ("session.load", "session.fork") or session in (None, "") or session in aliases
 
 

@@ -19,6 +19,7 @@ from respell.agents.streams import Streams
 from respell.artifacts.collector import Collection
 from respell.config import Config, default
 from respell.engine import effects
+from respell.engine.accesses import Accesses
 from respell.engine.asking import Asking
 from respell.engine.attempts import NOT_PERFORMED, Attempts, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
@@ -135,6 +136,7 @@ class Host:
         self._collecting = Collecting(store, session, services.collection)
         self._asking = Asking(program.permissions, services.ask, self._while_asked)
         self._refusals = Refusals(store, session.id)
+        self._accesses = Accesses()
         self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._stopping: Stopping | None = None
@@ -389,6 +391,7 @@ class Host:
             aliases=self._services.aliases,
             config=self._services.config,
             streams=self._streams,
+            accesses=self._accesses,
         )
 
     def _answer_at_once(self, caused: Caused) -> None:

@@ -25,13 +25,13 @@ class Outcome:
         status: OK or ERROR.
         value: Canonical bytes of the value, or of the error's text.
         error_class: Name of the error's class; empty for OK.
-        flag: What `--allow` takes to allow what was refused; empty where nothing was.
+        refused: What was refused; None where nothing was.
     """
 
     status: Status
     value: bytes
     error_class: str = ""
-    flag: str = ""
+    refused: PermissionDenied | None = None
 
     @classmethod
     def of(cls, value: Any) -> Outcome:
@@ -43,9 +43,9 @@ class Outcome:
         """Return the outcome of an effect that failed."""
         name = type(error).__name__
         text = str(error) if isinstance(error, RespellError) else f"{name}: {error}"
-        flag = error.flag if isinstance(error, PermissionDenied) else ""
+        refused = error if isinstance(error, PermissionDenied) else None
         # A path that is not UTF-8 may be in it.
-        return cls(Status.ERROR, values.encode(values.unicode(text)), name, values.unicode(flag))
+        return cls(Status.ERROR, values.encode(values.unicode(text)), name, refused)
 
     def meta(self, **more: Any) -> bytes:
         """Return canonical metadata: the error's class and what else is given."""

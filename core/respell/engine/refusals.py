@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from respell import values
+from respell.engine.accesses import MOST
 from respell.engine.performing import Outcome
 from respell.errors import PermissionDenied
 from respell.history.record import Record
 from respell.store import Store
-
-MOST = 1_000
-"""Refusals of one run that are noted: a script in a loop must not push others out of the log."""
 
 _ID_CHARS = 36
 
@@ -46,14 +44,18 @@ class Refusals:
             reason = f"it was refused more than {MOST} times; what follows is not noted"
             return lambda: self._note("session.run", self._id, "", reason)
         about, target = _about(effect)
-        name, flag = effect.name, outcome.flag
         reason = str(values.decode(outcome.value))
-        return lambda: self._note(name, about or self._id, flag or target, reason)
+        if (refused := outcome.refused) is None:
+            return lambda: self._note(effect.name, about or self._id, target, reason)
+        about = refused.about or about or self._id
+        target = values.unicode(refused.flag or refused.target) or target
+        return lambda: self._note(effect.name, about, target, reason, refused.actor)
 
-    def _note(self, action: str, about: str, target: str, reason: str) -> None:
+    def _note(self, action: str, about: str, target: str, reason: str, actor: str = "") -> None:
         self._store.audit.note(
-            action, session=about, actor=self._id, target=target, allowed=False, reason=reason
-        )
+            action, session=about, actor=actor or self._id, target=target, allowed=False,
+            reason=reason,
+        )  # fmt: skip
 
 
 def _about(effect: Record) -> tuple[str, str]:

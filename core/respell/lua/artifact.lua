@@ -219,5 +219,40 @@ return function(engine, env)
     return false, found.error
   end
 
+  -- Who else may ------------------------------------------------------------------------
+
+  -- "read" (unless given), "write" or "admin", until a time or for good.
+  function Artifact.grant(session, id, to, level, expires_at)
+    local call = "Artifact.grant"
+    engine.call("artifact.grant", engine.encode({
+      session = engine.session_or_current(session, call), id = id_text(id, call),
+      to = engine.grantee(to, call), level = level, expires_at = expires_at,
+    }, call))
+  end
+
+  function Artifact.revoke(session, id, to)
+    local call = "Artifact.revoke"
+    return engine.call("artifact.revoke", {
+      session = engine.session_or_current(session, call), id = id_text(id, call),
+      to = engine.grantee(to, call),
+    })
+  end
+
+  function Artifact.acl(session, id)
+    local call = "Artifact.acl"
+    return engine.call("artifact.acl", {
+      session = engine.session_or_current(session, call), id = id_text(id, call),
+    })
+  end
+
+  -- Who got it by a grant, who was refused it, and who granted it to whom.
+  function Artifact.audit(session, id, options)
+    local call = "Artifact.audit"
+    return engine.call("artifact.audit", {
+      session = engine.session_or_current(session, call), id = id_text(id, call),
+      options = engine.options(options, call),
+    })
+  end
+
   engine.provide_with_aliases("Artifact", Artifact)
 end

@@ -51,6 +51,11 @@ return function(engine, env)
     return id
   end
 
+  -- The same, for the session that something is granted to.
+  function engine.grantee(value, call)
+    return session_id(value, call) or engine.init.session_id
+  end
+
   -- The same, where nil and "" mean the current session.
   function engine.session_or_current(value, call)
     if value == nil or value == "" then return engine.current_session end

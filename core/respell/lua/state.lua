@@ -110,6 +110,31 @@ return function(engine, env)
     return hooked("BeforeStateRead", "AfterStateRead", "list", { scope = scope }, list)
   end
 
+  -- What another session may do with the state of a session: ([scope,] to, level, expires_at).
+  -- Only a scope has a colon, so it is told from the session by that.
+  local function grant_target(call, scope, to, ...)
+    if type(scope) == "string" and (scope == "global" or raw.string.find(scope, ":", 1, true)) then
+      return scope, engine.grantee(to, call), ...
+    end
+    return default_scope(), engine.grantee(scope, call), to, ...
+  end
+
+  function State.grant(...)
+    local call = "State.grant"
+    local scope, to, level, expires_at = grant_target(call, ...)
+    engine.call("state.grant", encode({ scope = scope, to = to, level = level, expires_at = expires_at }, call))
+  end
+
+  function State.revoke(...)
+    local scope, to = grant_target("State.revoke", ...)
+    return engine.call("state.revoke", { scope = scope, to = to })
+  end
+
+  function State.acl(scope)
+    if scope == nil then scope = default_scope() end
+    return engine.call("state.acl", scope == nil and "" or ONE .. SCOPE .. text(scope, "acl", "scope"))
+  end
+
   engine.provide("State", State)
   State.load, State.save = State.get, State.set
   State.list_keys, State.listKeys = State.list, State.list

@@ -102,7 +102,7 @@ def _source(database: Database, query: ArtifactQuery) -> _Source | None:
     """Return where to look; None where nothing can be found, as there is no such session."""
     _check(query)
     keys = _keys(database, query)
-    if keys == []:
+    if keys == [] and not query.granted:
         return None
     filters = _filters(query)
     if query.tags:
@@ -156,6 +156,17 @@ def _add_scope(
     if keys is None:
         if database.row("SELECT 1 FROM sessions WHERE deleted LIMIT 1") is not None:
             where.add(f"{table}.session NOT IN (SELECT key FROM sessions WHERE deleted)")
+    elif query.granted:
+        own, single = json.dumps(keys), json.dumps(sorted(query.granted))
+        some = json.dumps(sorted({*keys, *(key for key, _ in query.granted)}))
+        # The first condition is what an index is for.
+        where.add(
+            f"{table}.session IN (SELECT value FROM json_each(?)) AND"
+            f" ({table}.session IN (SELECT value FROM json_each(?)) OR"
+            f" ({table}.session, {table}.sequence) IN"
+            " (SELECT value ->> 0, value ->> 1 FROM json_each(?)))",
+            some, own, single,
+        )  # fmt: skip
     elif len(keys) == 1:
         where.add(f"{table}.session = ?", keys[0])
     else:
@@ -192,7 +203,7 @@ def _keys(database: Database, query: ArtifactQuery) -> list[int] | None:
     """Return the keys of the sessions to look in; None for all."""
     if query.session_id is None and query.session_ids is None:
         return None
-    wanted = set(query.session_ids or (query.session_id,))
+    wanted = {query.session_id} if query.session_ids is None else set(query.session_ids)
     if query.session_id is not None:
         wanted &= {query.session_id}
     rows = database.rows(

@@ -28,7 +28,10 @@ _JOINED = (
     "JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
     " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
 )
+# Those of deleted sessions too, which are kept while another session may read them.
+_JOINED_KEPT = _JOINED.replace("NOT s.deleted", "s.deleted < 2")
 _SELECT = f"SELECT {_COLUMNS} FROM artifacts AS a {_JOINED}"
+_SELECT_KEPT = f"SELECT {_COLUMNS} FROM artifacts AS a {_JOINED_KEPT}"
 _USAGE = f"ifnull(usage, '{json.dumps(no_usage())}')"
 _USED = f"ifnull({_USAGE} ->> '$.artifact_bytes', 0)"
 _INSERT = (
@@ -172,15 +175,20 @@ class Artifacts:
                 f"session {place.id} has, or had, an artifact of number {record.sequence}"
             )
 
-    def get(self, artifact_id: str) -> ArtifactRecord:
+    def get(self, artifact_id: str, *, kept: bool = False) -> ArtifactRecord:
         """Return the artifact of this id (`SESSION/SEQUENCE/HASH`).
+
+        Args:
+            artifact_id: Its id.
+            kept: Also one of a deleted session, kept because another session may read it.
 
         Raises:
             ArtifactNotFound: There is none, or it was deleted.
         """
         session_id, sequence, digits = _parsed(artifact_id)
         row = self._database.row(
-            f"{_SELECT} WHERE s.id = ? AND a.sequence = ? AND NOT a.deleted",
+            f"{_SELECT_KEPT if kept else _SELECT} WHERE s.id = ? AND a.sequence = ?"
+            " AND NOT a.deleted",
             (session_id, sequence),
         )
         if row is None or row[5].hex()[:_HASH_DIGITS] != digits:
@@ -190,10 +198,13 @@ class Artifacts:
             )
         return _record(row)
 
-    def versions(self, session: int, name: str) -> builtins.list[ArtifactRecord]:
-        """Return every version of a name in a session, oldest first."""
+    def versions(
+        self, session: int, name: str, *, kept: bool = False
+    ) -> builtins.list[ArtifactRecord]:
+        """Return every version of a name in a session, oldest first; `kept` as for `get`."""
         rows = self._database.rows(
-            f"{_SELECT} WHERE a.session = ? AND a.name = ? AND NOT a.deleted ORDER BY a.version",
+            f"{_SELECT_KEPT if kept else _SELECT} WHERE a.session = ? AND a.name = ?"
+            " AND NOT a.deleted ORDER BY a.version",
             (session, name),
         )
         return [_record(row) for row in rows]
@@ -220,7 +231,9 @@ class Artifacts:
         Raises:
             UsageError: They can't be sorted or found by that.
         """
-        rows = artifact_search.page(self._database, query or ArtifactQuery(), _COLUMNS, _JOINED)
+        query = query or ArtifactQuery()
+        joined = _JOINED_KEPT if query.granted else _JOINED
+        rows = artifact_search.page(self._database, query, _COLUMNS, joined)
         return [_record(row) for row in rows]
 
     def delete(self, artifact_id: str) -> None:
@@ -234,6 +247,10 @@ class Artifacts:
             self._database.write(
                 "UPDATE artifacts SET deleted = 1 WHERE session = ? AND sequence = ?",
                 (record.session_key, record.sequence),
+            )
+            self._database.write(
+                "DELETE FROM grants WHERE session = ? AND kind = 'artifact' AND target = ?",
+                (record.session_key, str(record.sequence)),
             )
             self._database.write(_DISCOUNT, (record.size, self._clock(), record.session_key))
 

@@ -86,18 +86,25 @@ class Audit:
             self._database.write("DELETE FROM audit WHERE id <= ?", (key - _KEPT,))
 
     def list(
-        self, *, session: str | None = None, refused: bool = False, limit: int = _SHOWN
+        self,
+        *,
+        session: str | None = None,
+        refused: bool = False,
+        target: str | None = None,
+        limit: int = _SHOWN,
     ) -> builtins.list[AuditEntry]:
         """Return the newest entries, oldest of them first.
 
         Args:
             session: Only those about the session of this id, or in which it acted.
             refused: Only what was refused.
+            target: Only what was done to this, e.g. an artifact's id.
             limit: At most so many.
         """
         where = Where()
         if session is not None:
             where.add("(session = ? OR actor = ?)", session, session)
+        where.add_given("target = ?", target)
         if refused:
             where.add("NOT allowed")
         rows = self._database.rows(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from respell.access import Grant
 from respell.store.database import Database, Row
 from respell.store.queries import Where
 from respell.store.sums import row_sum
@@ -25,37 +25,6 @@ _PUT = (
 _ONE = "session = ? AND kind = ? AND target = ?"
 
 
-@dataclass(frozen=True, slots=True)
-class GrantRecord:
-    """One grant.
-
-    Attributes:
-        owner_key: The store's key of the session whose it is.
-        kind: `artifact`, `state` or `events`.
-        target: An artifact's number within its session, a pattern of events; empty for state.
-        grantee: Id of the session that may.
-        level: 1 read, 2 write, 3 admin; each has what those before it have.
-        expires_at: When it ends, µs since 1970 UTC; None for never.
-        granted_by: Id of the session that granted it, or who else did.
-        granted_at: When; the store fills it in.
-        owner: Id of the session whose it is; the store fills it in.
-    """
-
-    owner_key: int
-    kind: str
-    target: str
-    grantee: str
-    level: int
-    expires_at: int | None = None
-    granted_by: str = ""
-    granted_at: int = 0
-    owner: str = ""
-
-    def holds(self, at: int) -> bool:
-        """Return whether it still counts at a time (µs since 1970 UTC)."""
-        return self.expires_at is None or at < self.expires_at
-
-
 class Grants:
     """Rows of grants: `store.grants`. Nothing is decided here."""
 
@@ -64,7 +33,7 @@ class Grants:
         self._database = database
         self._clock = clock
 
-    def put(self, grant: GrantRecord) -> None:
+    def put(self, grant: Grant) -> None:
         """Add a grant; one of the same thing to the same session is replaced."""
         row = (
             grant.owner_key, grant.kind, grant.target, grant.grantee, grant.level,
@@ -77,7 +46,7 @@ class Grants:
         sql = f"DELETE FROM grants WHERE {_ONE} AND grantee = ?"
         return self._database.write(sql, (owner, kind, target, grantee)) > 0
 
-    def of(self, owner: int, kind: str, target: str) -> builtins.list[GrantRecord]:
+    def of(self, owner: int, kind: str, target: str) -> builtins.list[Grant]:
         """Return all grants of one thing, expired ones too, oldest first."""
         sql = f"{_SELECT} WHERE {_ONE} ORDER BY g.granted_at, g.id"
         return _records(self._database.rows(sql, (owner, kind, target)))
@@ -88,7 +57,7 @@ class Grants:
         owner: int | None = None,
         grantees: Sequence[str] | None = None,
         kind: str | None = None,
-    ) -> builtins.list[GrantRecord]:
+    ) -> builtins.list[Grant]:
         """Return grants, expired ones too, oldest first.
 
         Args:
@@ -115,8 +84,8 @@ class Grants:
         return int(self._database.value(sql, (before,)))
 
 
-def _records(rows: builtins.list[Row]) -> builtins.list[GrantRecord]:
+def _records(rows: builtins.list[Row]) -> builtins.list[Grant]:
     return [
-        GrantRecord(key, kind, target, grantee, level, expires_at, by, at, owner)
+        Grant(key, kind, target, grantee, level, expires_at, by, at, owner)
         for key, owner, kind, target, grantee, level, expires_at, by, at in rows
     ]

@@ -52,6 +52,9 @@ _ABANDONED = f"FROM sessions WHERE deleted AND deleted = {_INCOMPLETE} AND updat
 _UNNEEDED = (
     "FROM sessions AS old WHERE deleted AND deleted = 1"
     " AND NOT EXISTS (SELECT 1 FROM sessions WHERE fork_of = old.key)"
+    " AND NOT EXISTS (SELECT 1 FROM grants WHERE grants.session = old.key AND kind <> 'events'"
+    " AND (expires_at IS NULL OR expires_at > {now})"
+    " AND EXISTS (SELECT 1 FROM sessions AS it WHERE it.id = grantee AND NOT it.deleted))"
 )
 
 # A key that nobody has any more may be given to a new session at any time.
@@ -153,6 +156,12 @@ class Sessions:
                 "`respell list` shows those there are"
             )
         return rows.from_row(row)
+
+    def hidden(self, session_id: str) -> SessionRecord | None:
+        """Return a deleted session of which something is still needed; None if there is none."""
+        sql = _BY_ID.replace("NOT deleted", "deleted = 1")
+        row = self._database.row(sql, (session_id,))
+        return None if row is None else rows.from_row(row)
 
     def permissions(self, key: int) -> dict[str, Any] | None:
         """Return what a session may do if that is not what its history begins with.
@@ -293,7 +302,8 @@ class Sessions:
     ) -> builtins.list[str]:
         """Delete a session with its history, artifacts, state and inbox.
 
-        While a fork still reads from its history it is only hidden, and goes with the fork.
+        While a fork still reads from its history, or another session may read an artifact or
+        the state by a grant, it is only hidden, and goes with the last of these.
 
         Args:
             key: The session's key.
@@ -337,11 +347,15 @@ class Sessions:
                 )
 
     def unneeded(self) -> builtins.list[int]:
-        """Return the keys of deleted sessions that no fork needs (any more)."""
-        return [key for (key,) in self._database.rows(f"SELECT key {_UNNEEDED}")]
+        """Return the keys of deleted sessions that no fork and no grant needs (any more)."""
+        return [key for (key,) in self._database.rows(f"SELECT key {self._unneeded}")]
+
+    @property
+    def _unneeded(self) -> str:
+        return _UNNEEDED.format(now=int(self._clock()))
 
     def purge(self) -> builtins.list[str]:
-        """Remove what deleted sessions left: all of those that no fork needs any more.
+        """Remove what deleted sessions left: all of those that nothing needs any more.
 
         Done by `delete`; needed again only where that was cut short.
 
@@ -349,7 +363,7 @@ class Sessions:
             Their ids.
         """
         purged = []
-        while (row := self._database.row(f"SELECT key, id {_UNNEEDED} LIMIT 1")) is not None:
+        while (row := self._database.row(f"SELECT key, id {self._unneeded} LIMIT 1")) is not None:
             key, session_id = row
             # In portions, because a long history would keep other writers waiting.
             while self._database.write(
@@ -370,6 +384,7 @@ class Sessions:
                 return False
             for table in OWNED_TABLES:
                 database.write(f"DELETE FROM {table} WHERE session = ?", (key,))
+            database.write("DELETE FROM grants WHERE grantee = ?", (session_id,))
             for scope in OWN_SCOPES:
                 database.write("DELETE FROM state WHERE scope = ?", (scope + session_id,))
             database.write("DELETE FROM sessions WHERE key = ?", (key,))

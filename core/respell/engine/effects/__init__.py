@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from respell.config import Config, default
+from respell.engine.accesses import Accesses
 from respell.errors import EffectFailed, UsageError
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class EffectContext:
         parent: Number of the event that this effect is inside of; 0 for none.
         attempt: The how-manieth time that this effect is performed, from 1.
         streams: Answers of models that come in pieces; None where none can come.
+        accesses: Notes what is done by grants.
     """
 
     session: SessionRecord
@@ -89,6 +91,7 @@ class EffectContext:
     parent: int = 0
     attempt: int = 1
     streams: Streams | None = None
+    accesses: Accesses = field(default_factory=Accesses)
 
 
 Performer = Callable[[EffectContext, dict[str, Any]], Any]

@@ -2,16 +2,21 @@
 
 A script acts as its own session, as those it created (forks are among them), as those it
 imported, and as those without program that it loaded or resumed. Records of all sessions can
-be read; artifacts, state and events only of those a script acts as.
+be read; artifacts, state and events only of those a script acts as, and what was granted to
+one of them (`respell.access`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from respell import values
+from respell.access import Decision, Grant
 from respell.engine.effects import EffectContext
 from respell.engine.effects.arguments import lua_type
 from respell.engine.limits import over_limits
 from respell.errors import EffectFailed, PermissionDenied, SessionNotFound, UsageError
+from respell.sessions.granting import Thing, decided
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.times import now_us
 
@@ -64,11 +69,131 @@ def acting_as(ctx: EffectContext, given: object, call: str) -> SessionRecord:
     record = ctx_session(ctx, given, call)
     if acts_as(ctx, record):
         return record
+    raise _refused(ctx, record, given, call)
+
+
+def _refused(
+    ctx: EffectContext,
+    record: SessionRecord,
+    given: object,
+    call: str,
+    thing: Thing | None = None,
+    reason: str = "",
+) -> PermissionDenied:
+    granted = f"; and {reason}" if reason else ""
+    return PermissionDenied(
+        f"{call}: this script does not act as session {given}: {_needed(ctx, record, given)}"
+        f"{granted}. A script acts as its own session, those it created, and those without "
+        "program that it loaded or resumed",
+        about=record.id,
+        target="" if thing is None else thing.label,
+    )  # fmt: skip
+
+
+# Grants ----------------------------------------------------------------------------------
+
+
+def owner_of(ctx: EffectContext, given: object, call: str) -> SessionRecord:
+    """Return the session whose thing is asked for.
+
+    That can be one that was deleted, while what it granted to this script is kept.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        UsageError: It is no id at all.
+    """
+    try:
+        return ctx_session(ctx, given, call)
+    except SessionNotFound:
+        known = str(given)
+        hidden = ctx.store.sessions.hidden(ctx.aliases.get(known, known))
+        if hidden is None or not granted_to(ctx, hidden):
+            raise
+        return hidden
+
+
+def granted_to(ctx: EffectContext, owner: SessionRecord, kind: str | None = None) -> list[Grant]:
+    """Return what a session granted to those that the script acts as, and still counts."""
+    at = ctx.store.clock()
+    return [
+        one
+        for one in ctx.store.grants.list(owner=owner.key, kind=kind)
+        if one.holds(at) and _acts_as_id(ctx, one.grantee)
+    ]
+
+
+def permitted(
+    ctx: EffectContext,
+    thing: Thing,
+    level: int,
+    call: str,
+    *,
+    given: object,
+    asker: SessionRecord | None = None,
+) -> Decision:
+    """Decide whether the script may do something to a thing.
+
+    Args:
+        ctx: Of the effect.
+        thing: The thing.
+        level: READ, WRITE or ADMIN.
+        call: The call as scripts write it, for the error.
+        given: The id by which the script named the owner.
+        asker: The session that asks; None for all that the script acts as.
+
+    Raises:
+        PermissionDenied: It may not; says why, and what would be needed.
+    """
+    if ctx.again:
+        return Decision(True)  # its original was allowed to
+    decision = decided(ctx.store, thing, level, _asking(ctx, asker))
+    if decision.allowed:
+        return decision
+    reason = decision.reason
+    if asker is None:
+        raise _refused(ctx, thing.owner, given, call, thing, reason)
+    who = id_in_script(ctx, asker.id)
+    what = {"artifact": "an artifact", "state": "the state", "events": "the events"}[thing.kind]
     raise PermissionDenied(
-        f"{call}: this script does not act as session {given}: {_needed(ctx, record, given)}. A "
-        "script acts as its own session, those it created, and those without program that it "
-        "loaded or resumed"
+        f"{call}: {what} of session {id_in_script(ctx, thing.owner.id)} does not belong to "
+        f"{who}: {reason}. Give the session it belongs to, or have it granted to {who}",
+        about=thing.owner.id,
+        actor=asker.id,
+        target=thing.label,
     )
+
+
+def _asking(ctx: EffectContext, asker: SessionRecord | None) -> Callable[[str], bool]:
+    if asker is None:
+        return lambda session_id: _acts_as_id(ctx, session_id)
+    return asker.id.__eq__
+
+
+def _acts_as_id(ctx: EffectContext, session_id: str) -> bool:
+    if session_id == ctx.session.id:
+        return True
+    try:
+        return acts_as(ctx, ctx.store.sessions.get(session_id))
+    except SessionNotFound:
+        return False
+
+
+def still_there(ctx: EffectContext, record: SessionRecord, call: str) -> None:
+    """Do nothing unless a session was deleted, and is only kept for what it granted.
+
+    Raises:
+        EffectFailed: It was; nothing of it changes any more.
+    """
+    try:
+        ctx.store.sessions.get(record.key)
+    except SessionNotFound:
+        raise EffectFailed(
+            f"{call}: session {id_in_script(ctx, record.id)} was deleted; what it granted can be "
+            "read until that ends, and not be changed"
+        ) from None
+
+
+# Changes ---------------------------------------------------------------------------------
 
 
 def changing(ctx: EffectContext, record: SessionRecord, call: str) -> None:

@@ -6,32 +6,46 @@ side), and a file is stored from the snapshot that `file.open` took.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, cast
 
+from respell.access import ADMIN, Grant
 from respell.artifacts import naming, reading, storing
 from respell.artifacts.record import SORTS, ArtifactQuery, ArtifactRecord, shown_type
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects import EffectContext, Kind, effect, granting
 from respell.engine.effects.acting import (
-    acting_as,
     all_acted_as,
     changing,
-    ctx_session,
     id_in_script,
+    owner_of,
+    still_there,
 )
 from respell.engine.effects.arguments import Arguments
+from respell.engine.effects.artifact_access import (
+    check_open,
+    effect_of,
+    granted_of,
+    named_artifact,
+    note_all,
+    of_grants,
+    open_session,
+    record_of,
+    taking,
+    to_read,
+)
 from respell.errors import (
-    ArtifactNotFound,
     EffectFailed,
     LimitReached,
-    PermissionDenied,
     RespellError,
     StoreCorrupt,
     UsageError,
 )
 from respell.sessions.record import SessionRecord
 from respell.times import rfc3339
+
+__all__ = ["granting"]
 
 INLINE_BYTES = 64 * 1024
 """Content up to this size is part of the outcome; larger is read by its address."""
@@ -61,7 +75,7 @@ def _put_large(ctx: EffectContext, args: dict[str, Any]) -> None:
     if not isinstance(data, bytes) or len(data) <= _LARGE_BYTES:
         return
     with suppress(RespellError):  # what is wrong is said when it is performed
-        session = _open_session(ctx, args.get("session"), "Artifact.store")
+        session, _ = taking(ctx, args, "Artifact.store")
         if storing.over_limits(session, len(data)) is None:
             ctx.store.blobs.put(data)
 
@@ -74,15 +88,16 @@ def artifact_store(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     address is `blob` (a file's snapshot).
     """
     call = "Artifact.store" if args.get("blob") is None else "Artifact.storeFile"
-    return _store(ctx, args, _open_session(ctx, args.get("session"), call), call)
+    session, grant = taking(ctx, args, call)
+    return _store(ctx, args, session, call, grant=grant)
 
 
 @effect("artifact.derive", kind=Kind.STORED, prepare=_put_large)
 def artifact_derive(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Store an artifact that was made from another and return its id."""
     call = "Artifact.derive"
-    session = _open_session(ctx, args.get("session"), call)
-    return _store(ctx, args, session, call, parent=_found(ctx, args, call))
+    session = open_session(ctx, args.get("session"), call)
+    return _store(ctx, args, session, call, parent=to_read(ctx, args, call))
 
 
 def _store(
@@ -91,6 +106,7 @@ def _store(
     session: SessionRecord,
     call: str,
     parent: ArtifactRecord | None = None,
+    grant: Grant | None = None,
 ) -> dict[str, Any]:
     options = Arguments(call, args.get("options"))
     kind = args.get("type")
@@ -102,13 +118,19 @@ def _store(
         mime_type=options.given("mime_type"),
         tags=tags or (),  # an empty Lua table is no list yet
         description=options.given("description"), custom=options.rest(*_FIELDS), parent=parent,
-        created_by=ctx.session.id, event=ctx.number, sequence=_sequence(ctx), call=call,
+        created_by=ctx.session.id, event=ctx.number if grant is None else None,
+        sequence=_sequence(ctx), call=call,
     )  # fmt: skip
     if reached := storing.over_limits(session, made.record.size):
         _refuse(ctx, session, call, *reached)
     changing(ctx, session, call)
     record, blob = made.put(ctx.store, session)
-    return _id(ctx, ctx.store.artifacts.insert(record, blob=blob))
+    record = ctx.store.artifacts.insert(record, blob=blob)
+    if grant is not None:
+        # Who wrote a version may read it, and write the next one.
+        ctx.store.grants.put(replace(grant, target=str(record.sequence), granted_at=0))
+        ctx.accesses.note(ctx.store, "artifact.store", grant, record.id)
+    return _id(ctx, record)
 
 
 def _sequence(ctx: EffectContext) -> int:
@@ -138,14 +160,14 @@ def _refuse(ctx: EffectContext, session: SessionRecord, call: str, limit: str, w
 @effect("artifact.get", kind=Kind.READ)
 def artifact_get(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Return an artifact: id, metadata, and content (or its address, where it is large)."""
-    record = _found(ctx, args, "Artifact.get")
+    record = to_read(ctx, args, "Artifact.get")
     return {"id": _id(ctx, record), "metadata": _metadata(ctx, record), **_bytes(ctx, record)}
 
 
 @effect("artifact.get_content", kind=Kind.READ)
 def artifact_get_content(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Return an artifact's content; `value` where a table was stored."""
-    record = _found(ctx, args, "Artifact.getContent")
+    record = to_read(ctx, args, "Artifact.getContent")
     if record.is_value:
         return {"value": reading.read_value(ctx.store, record)}
     return _bytes(ctx, record)
@@ -163,15 +185,22 @@ def _bytes(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:
 def artifact_versions(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, Any]]:
     """Return every version of a name, oldest first."""
     call = "Artifact.versions"
-    session = acting_as(ctx, args.get("session"), call)
+    session = owner_of(ctx, args.get("session"), call)
     name = Arguments(call, args).check_text("name", args.get("name"), most=None, empty=False)
-    return [_entry(ctx, it) for it in ctx.store.artifacts.versions(session.key, name)]
+    grants = granted_of(ctx, session, args.get("session"), call)
+    found = [
+        one
+        for one in ctx.store.artifacts.versions(session.key, name, kept=bool(grants))
+        if grants is None or one.sequence in grants
+    ]
+    note_all(ctx, "artifact.versions", (grants or {}).values(), found)
+    return [_entry(ctx, it) for it in found]
 
 
 @effect("artifact.verify", kind=Kind.READ)
 def artifact_verify(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Read all of an artifact's content and compare it with its hash."""
-    record = _found(ctx, args, "Artifact.verify")
+    record = to_read(ctx, args, "Artifact.verify")
     try:
         reading.verify(ctx.store, record)
     except StoreCorrupt as error:
@@ -192,22 +221,44 @@ def artifact_list(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, An
         raise UsageError(
             f"{call}: the filter's session_id is another session than the first argument"
         )
-    session = acting_as(ctx, named if named is not None else args.get("session"), call)
-    return _entries(ctx, call, replace(_query(filters), session_id=session.id))
+    given = named if named is not None else args.get("session")
+    session = owner_of(ctx, given, call)
+    grants = granted_of(ctx, session, given, call)
+    if grants is None:
+        return _entries(ctx, call, replace(_query(filters), session_id=session.id))
+    return _entries(ctx, call, of_grants(_query(filters), grants), grants.values())
 
 
 @effect("artifact.query", kind=Kind.READ)
 def artifact_query(ctx: EffectContext, args: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the artifacts that match, of all sessions the script acts as."""
+    """Return the artifacts that match: of all sessions the script acts as, and granted ones."""
     call = "Artifact.query"
     filters = Arguments(call, args.get("filter"), _FILTERS, what="filter")
     named = filters.given("session_id")
-    sessions = all_acted_as(ctx) if named is None else [acting_as(ctx, named, call)]
-    return _entries(ctx, call, replace(_query(filters), session_ids={it.id for it in sessions}))
+    if named is not None:
+        session = owner_of(ctx, named, call)
+        grants = granted_of(ctx, session, named, call)
+        if grants is not None:
+            return _entries(ctx, call, of_grants(_query(filters), grants), grants.values())
+        return _entries(ctx, call, replace(_query(filters), session_ids={session.id}))
+    ids = {it.id for it in all_acted_as(ctx)}
+    at = ctx.store.clock()
+    granted = {
+        (one.owner_key, int(one.target)): one
+        for one in ctx.store.grants.list(grantees=sorted(ids), kind="artifact")
+        if one.holds(at) and one.owner not in ids
+    }
+    query = replace(_query(filters), session_ids=ids, granted=granted.keys())
+    return _entries(ctx, call, query, granted.values())
 
 
-def _entries(ctx: EffectContext, call: str, query: ArtifactQuery) -> list[dict[str, Any]]:
-    """Return what a query finds.
+def _entries(
+    ctx: EffectContext,
+    call: str,
+    query: ArtifactQuery,
+    grants: Iterable[Grant] = (),
+) -> list[dict[str, Any]]:
+    """Return what a query finds, and note what of it is there by these grants.
 
     Raises:
         EffectFailed: It would be too much at once for the memory of the host.
@@ -219,7 +270,9 @@ def _entries(ctx: EffectContext, call: str, query: ArtifactQuery) -> list[dict[s
                 f"{call}: the metadata of all that match has {size} bytes; at most "
                 f"{MAX_LIST_BYTES} are returned at once. Use limit and offset"
             )
-    return [_entry(ctx, it) for it in ctx.store.artifacts.list(query)]
+    found = ctx.store.artifacts.list(query)
+    note_all(ctx, effect_of(call), grants, found)
+    return [_entry(ctx, it) for it in found]
 
 
 def _query(given: Arguments) -> ArtifactQuery:
@@ -249,51 +302,17 @@ def _query(given: Arguments) -> ArtifactQuery:
 def artifact_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Delete an artifact; its content stays while another artifact has it."""
     call = "Artifact.delete"
-    session = _open_session(ctx, args.get("session"), call)
-    found = _found(ctx, args, call)
-    changing(ctx, session, call)
+    thing, grant = named_artifact(ctx, args, call, ADMIN)
+    still_there(ctx, thing.owner, call)
+    check_open(ctx, thing.owner, call)
+    found = record_of(ctx, thing, call)
+    if grant is not None:
+        ctx.accesses.note(ctx.store, "artifact.delete", grant, found.id)
+    changing(ctx, thing.owner, call)
     ctx.store.artifacts.delete(found.id)
 
 
 # Sessions and ids ------------------------------------------------------------------------
-
-
-def _open_session(ctx: EffectContext, given: object, call: str) -> SessionRecord:
-    """Return the session that the script acts as, if its artifacts may change."""
-    session = acting_as(ctx, given, call)
-    if session.status != "active":
-        hint = "Session.resume it first" if session.status == "suspended" else "it has ended"
-        raise EffectFailed(
-            f"{call}: session {id_in_script(ctx, session.id)} is {session.status}; only an active "
-            f"session takes or loses artifacts ({hint})"
-        )
-    return session
-
-
-def _found(ctx: EffectContext, args: dict[str, Any], call: str) -> ArtifactRecord:
-    """Return the artifact that a script names, if it is of the session it acts as."""
-    session = acting_as(ctx, args.get("session"), call)
-    text = Arguments(call, args).check_text("id", args.get("id"), most=None, empty=False)
-    owner, slash, rest = text.partition("/")
-    if not slash:
-        raise ArtifactNotFound(
-            f"{call}: {text!r:.80} is not the id of an artifact; ids are what Artifact.store "
-            "returns, or their text SESSION/SEQUENCE/HASH"
-        )
-    owner = ctx.aliases.get(owner, owner)
-    if owner != session.id:
-        of = ctx_session(ctx, owner, call)
-        raise PermissionDenied(
-            f"{call}: artifact {text} belongs to session {id_in_script(ctx, of.id)}, not to "
-            f"{id_in_script(ctx, session.id)}; give the session it belongs to"
-        )
-    try:
-        return ctx.store.artifacts.get(f"{owner}/{rest}")
-    except ArtifactNotFound:
-        raise ArtifactNotFound(
-            f"{call}: there is no artifact {text} (any more); Artifact.list() returns those of "
-            "a session"
-        ) from None
 
 
 def _id(ctx: EffectContext, record: ArtifactRecord) -> dict[str, Any]:

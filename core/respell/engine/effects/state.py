@@ -4,7 +4,7 @@ Scopes: `session:ID` (the default, of the current session), `global`, `agent:…
 `workflow:…`, `custom:…`. Any other text is a custom scope of that name, as in rs-llmspell
 v0.6.0: `notes` and `custom:notes` are one; but a near miss of a family before a colon
 (`sesion:…`) is refused. A scope of a session is open to the scripts
-that act as it; all others are shared by every session of the store.
+that act as it or were granted it; all others are shared by every session of the store.
 """
 
 from __future__ import annotations
@@ -13,10 +13,20 @@ from functools import lru_cache
 from typing import Any
 
 from respell import values
-from respell.engine.effects import EffectContext, Kind, effect
-from respell.engine.effects.acting import acting_as, changing
+from respell.access import READ, WRITE
+from respell.engine.effects import EffectContext, Kind, effect, granting
+from respell.engine.effects.acting import (
+    acts_as,
+    changing,
+    owner_of,
+    permitted,
+    still_there,
+)
 from respell.engine.effects.arguments import lua_type
 from respell.errors import UsageError
+from respell.sessions.granting import state_thing
+
+__all__ = ["granting"]
 
 MAX_KEY_BYTES = 1024
 
@@ -64,14 +74,14 @@ def state_list(ctx: EffectContext, args: dict[str, Any]) -> list[str]:
 
 def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
     """Return the scope of a value that is about to change."""
-    scope = _scope(ctx, args, call)
+    scope = _scope(ctx, args, call, WRITE)
     owner = scope.removeprefix("session:")
     if owner not in (scope, ctx.session.id):
         changing(ctx, ctx.store.sessions.get(owner), call)
     return scope
 
 
-def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
+def _scope(ctx: EffectContext, args: dict[str, Any], call: str, level: int = READ) -> str:
     """Return the scope as the store has it; without one, that of the running session."""
     scope = args.get("scope")
     if scope is None:
@@ -87,7 +97,7 @@ def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
                 "Scopes are global, session:ID, agent:NAME, workflow:NAME and custom:NAME"
             )
         if family == "session":
-            return f"session:{acting_as(ctx, name, call).id}"
+            return _of_session(ctx, name, args.get("key"), call, level)
         return scope
     near = _meant(family) if name else None
     if near is not None:
@@ -97,6 +107,20 @@ def _scope(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
             "custom:NAME also for a name with a colon in it"
         )
     return f"custom:{scope}"
+
+
+def _of_session(ctx: EffectContext, known: str, key: object, call: str, level: int) -> str:
+    """Return the scope of a session, if the script may read it (or write to it)."""
+    owner = owner_of(ctx, known, call)
+    if not acts_as(ctx, owner):
+        thing = state_thing(owner)
+        grant = permitted(ctx, thing, level, call, given=known).grant
+        if level == WRITE:
+            still_there(ctx, owner, call)
+        if grant is not None:
+            target = thing.label if key is None else f"{thing.label} {key}"
+            ctx.accesses.note(ctx.store, call.lower(), grant, target)
+    return f"session:{owner.id}"
 
 
 @lru_cache(maxsize=1024)

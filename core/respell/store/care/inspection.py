@@ -132,7 +132,8 @@ class Inspection:
         rows = self.rows(
             "sessions",
             "SELECT 1 FROM sessions WHERE id = ? AND"
-            " (deleted = 0 OR (deleted = 1 AND key IN (SELECT fork_of FROM sessions)))",
+            " (deleted = 0 OR (deleted = 1 AND"
+            " (key IN (SELECT fork_of FROM sessions) OR key IN (SELECT session FROM grants))))",
             (session,),
         )
         return not rows and "\\" not in session and "sessions" not in self._unreadable

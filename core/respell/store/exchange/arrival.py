@@ -140,8 +140,8 @@ class Arrival:
         if deleted == _HIDDEN:
             return UsageError(
                 f"session {session_id} was deleted in the store {self._store.path}, but a fork of "
-                "it still needs its history; delete the forks first, or import it into another "
-                "store with --store"
+                "it still needs its history, or another session what it granted; delete the forks "
+                "and revoke the grants first, or import it into another store with --store"
             )
         return UsageError(
             f"session {session_id} ({name or 'without name'}) is in the store "

@@ -113,6 +113,7 @@ return function(engine, env)
   -- What another session may do with the state of a session: ([scope,] to, level, expires_at).
   -- Only a scope has a colon, so it is told from the session by that.
   local function grant_target(call, scope, to, ...)
+    if scope == nil then return default_scope(), engine.grantee(to, call), ... end
     if type(scope) == "string" and (scope == "global" or raw.string.find(scope, ":", 1, true)) then
       return scope, engine.grantee(to, call), ...
     end

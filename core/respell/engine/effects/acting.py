@@ -153,10 +153,11 @@ def permitted(
     if asker is None:
         raise _refused(ctx, thing.owner, given, call, thing, reason)
     who = id_in_script(ctx, asker.id)
-    what = {"artifact": "an artifact", "state": "the state", "events": "the events"}[thing.kind]
+    owner = id_in_script(ctx, thing.owner.id)
+    label = thing.label.replace(thing.owner.id, owner, 1)
     raise PermissionDenied(
-        f"{call}: {what} of session {id_in_script(ctx, thing.owner.id)} does not belong to "
-        f"{who}: {reason}. Give the session it belongs to, or have it granted to {who}",
+        f"{call}: {thing.kind} {label} belongs to session {owner}, not to {who}: {reason}; give "
+        f"the session it belongs to, or have it granted to {who}",
         about=thing.owner.id,
         actor=asker.id,
         target=thing.label,

@@ -91,6 +91,7 @@ def _tell_of_gc(
         (len(kept.deleted), "deleted", count(len(kept.deleted), "session")),
         (len(report.sessions), "removed for good",
          count(len(report.sessions), "session") + " deleted before"),
+        (report.grants, "removed", count(report.grants, "grant") + " that had ended"),
         (report.imports, "given up", count(report.imports, "import") + " that was cut short"),
         (report.blobs, "removed",
          f"{count(report.blobs, 'blob')} of {bytes_(report.blob_bytes)}"),

@@ -59,6 +59,7 @@ class GcReport:
         dry_run: Nothing was removed.
         sessions: Ids of deleted sessions that are gone for good now. Their temporary folders
             are the caller's to remove.
+        grants: How many grants that had ended were removed.
         imports: How many imports that were cut short were given up.
         blobs: How many blobs were removed.
         blob_bytes: What they occupied in the database and in files.
@@ -72,6 +73,7 @@ class GcReport:
 
     dry_run: bool
     sessions: list[str] = field(default_factory=list)
+    grants: int = 0
     imports: int = 0
     blobs: int = 0
     blob_bytes: int = 0
@@ -149,6 +151,10 @@ class _Collection:
     def _purge_sessions(self) -> None:
         sessions, report = self._store.sessions, self._report
         before = self._before(0)
+        grants = self._store.grants
+        report.grants = (
+            grants.count_expired(before) if report.dry_run else grants.forget_expired(before)
+        )
         abandoned = sessions.abandoned(before)
         live = self._store.leases.live()  # after those: an import may have begun just now
         given_up = [key for key in abandoned if key not in live]

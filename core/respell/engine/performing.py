@@ -33,6 +33,11 @@ class Outcome:
     error_class: str = ""
     refused: PermissionDenied | None = None
 
+    @property
+    def flag(self) -> str:
+        """What `--allow` takes to allow what was refused; empty where nothing does."""
+        return "" if self.refused is None else values.unicode(self.refused.flag)
+
     @classmethod
     def of(cls, value: Any) -> Outcome:
         """Return the outcome of an effect that went well."""

@@ -252,7 +252,7 @@ WRAPPED = {
                " return setmetatable({}, {__index = BOMB}).x end) end",
     "require": "package.preload.bomb = BOMB while true do pcall(require, 'bomb') end",
     "tool": "Tool.register('bomb', {}, BOMB) while true do pcall(Tool.invoke, 'bomb', {}) end",
-    "branches": "while true do Workflow.parallel{branches = {BOMB, BOMB}}.execute() end",
+    "branches": "while true do Workflow.parallel{branches = {BOMB, BOMB}}:execute() end",
     "__close": "while true do pcall(function() local x <close> = setmetatable({}, {"
                "__close = function() print('closed') error('other') end}) BOMB() end) end",
     "tostring": "while true do pcall(print, setmetatable({}, {__tostring = BOMB})) end",
@@ -392,7 +392,7 @@ def test_calls_that_no_thread_had_begun_are_not_in_doubt(attack: Attacker) -> No
     text = """
     local branches = {}
     for i = 1, 100 do branches[i] = function() return Tool.invoke("wait", {}) end end
-    Workflow.parallel{branches = branches}.execute()
+    Workflow.parallel{branches = branches}:execute()
     """
     stopped = attack.stopped_by("max_duration", text, max_duration=2)
     doubtful = [one.number for one in running.in_doubt(attack.store, stopped.session)]

@@ -59,7 +59,7 @@ def resident_bytes() -> int:
         "local s = ('x'):rep(1000000) while true do pcall(Artifact.store, nil, 'a', s) end",
         "while true do pcall(Tool.invoke, ('x'):rep(100000), {}) end",
         "Workflow.parallel{branches = {function() while true do io.open('inside.txt') end end,"
-        " function() while true do io.open('inside.txt') end end}}.execute()",
+        " function() while true do io.open('inside.txt') end end}}:execute()",
     ],
 )
 def test_a_flood_is_stopped_and_the_hosts_memory_stays_flat(attack: Attacker, flood: str) -> None:

@@ -50,10 +50,10 @@ def test_a_scheduler_inside_a_branch_takes_no_answer_early(script: Any, store: S
                 for i = 1, 2e7 do end
                 Tool.invoke('echo', {n = 8}) print('inner 2 done')
               end,
-            }}.execute()
+            }}:execute()
           end,
           function() print('outer 2') end,
-        }}.execute()
+        }}:execute()
         Session.suspend()
         print('end')
         """,
@@ -86,7 +86,7 @@ def test_a_hook_that_waits_in_one_branch_guards_the_others_too(script: Any) -> N
           end
         end)
         local function try(n) return function() return Tool.invoke('danger', {n = n}) end end
-        local r = Workflow.parallel{branches = {try(1), try(2), try(3)}}.execute()
+        local r = Workflow.parallel{branches = {try(1), try(2), try(3)}}:execute()
         for _, one in ipairs(r.results) do print(one.success) end
         """,
         tools=tools(danger=danger, nap=nap),
@@ -159,7 +159,7 @@ def test_an_end_in_one_branch_waits_for_calls_in_another(
 
     ended = script(
         "Workflow.parallel{branches = {"
-        f"function() Tool.invoke('slow', {{}}) end, function() {end} end}}}}.execute()",
+        f"function() Tool.invoke('slow', {{}}) end, function() {end} end}}}}:execute()",
         tools=tools(slow=slow),
         limits=limits,
     )

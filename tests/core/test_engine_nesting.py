@@ -89,7 +89,7 @@ def test_hooks_suspends_tools_and_branches_nest(nested: Any, script: Any, store:
     chains = parents(store, nested.session)
     assert chains["session.suspend session.suspend"] == ["hook.call", "tool.invoke"]
     assert chains["tool.invoke bob"] == ["tool.invoke"]
-    assert chains["tool.invoke b"] == ["workflow.parallel"]
+    assert chains["tool.invoke b"] == ["workflow.step", "workflow.branch", "workflow.parallel"]
 
 
 def test_what_is_nested_replays_as_identical(nested: Any, store: Store) -> None:

@@ -18,6 +18,7 @@ from blake3 import blake3
 from respell import values
 from respell.config import Config, default
 from respell.engine.copying import copy_what_was_stored
+from respell.engine.deadlines import DEADLINE, is_left
 from respell.engine.outcomes import fitting
 from respell.engine.replay import replay
 from respell.engine.run import check_executable, program_of
@@ -362,13 +363,16 @@ def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iter
             opened.pop(record.ordinal, None)
     if point.replaced is not None:
         opened.pop(point.replaced.ordinal, None)
-    waiting = {ordinal for ordinal, name in opened.items() if name != "session.suspend"}
+    # A deadline has the time that was left; what was left because of one is wanted again.
+    timed = ("session.suspend", DEADLINE)
+    waiting = {ordinal for ordinal, name in opened.items() if name not in timed}
     if not waiting:
         return
     for _, body in store.history.records(session.key, point.seq + 1):
         record = Record.unpack(body)
         if record.part is Part.OUTCOME and record.ordinal in waiting:
             waiting.discard(record.ordinal)
-            yield record
+            if not is_left(record):
+                yield record
             if not waiting:
                 return

@@ -24,12 +24,13 @@ from respell.engine.asking import Asking
 from respell.engine.attempts import NOT_PERFORMED, Attempts, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.collecting import Collecting
+from respell.engine.deadlines import DEADLINE, LEFT, Deadlines, duration_us, remaining_us
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.hooking import Hooking, Hosting
 from respell.engine.ledger import Ledger, OnOutput
-from respell.engine.limits import Meter, memory_of
+from respell.engine.limits import REQUEST, Meter, memory_of
 from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
@@ -71,6 +72,8 @@ MAX_SLEEP_S = 100 * 365 * 86400
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
+_TIMERS = ("timer.sleep", DEADLINE)
+_LEFT_TEXT = values.encode("the script went on without it; whether it was done is not known")
 
 
 @dataclass(slots=True)
@@ -139,6 +142,8 @@ class Host:
         self._accesses = Accesses()
         self._streams = Streams()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
+        self._deadlines = Deadlines()
+        self._left: dict[int, str] = {}  # calls in flight that nobody waits for: ordinal -> name
         self._stopping: Stopping | None = None
         self._paused = False
         self._withheld: list[tuple[int, Outcome]] = []
@@ -244,6 +249,10 @@ class Host:
         if record.name == "timer.sleep":
             heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
             return
+        if record.name == DEADLINE:
+            left = remaining_us(self._store, self._session.key, record)
+            self._deadlines.begin(record.ordinal, left)
+            return
         if self._hooking.takes_up(record, notes.stage):
             self._hooking.take_up(record, notes.stage, notes.number)
             return
@@ -299,8 +308,11 @@ class Host:
             until = min(until, self._ledger.due)
         if self._stopping is not None:
             until = min(until, self._stopping.worker_until, self._stopping.calls_until)
-        if self._timers:
-            until = min(until, now + (self._timers[0][0] - now_us()) / SECOND)
+        dues = [self._timers[0][0]] if self._timers else []
+        if (due := self._deadlines.next_due) is not None:
+            dues.append(due)
+        if dues:
+            until = min(until, now + (min(dues) - now_us()) / SECOND)
         until = min(until, self._hooking.due(now))
         if self._asked:
             return 0.0
@@ -317,6 +329,8 @@ class Host:
                 self._record_effect(payload)
             else:
                 caused = parse_caused(payload)
+                if caused.part is Part.END:
+                    self._leave_inside(caused.ordinal)
                 record = self._numbered(caused, caused.outcome, caused.status)
                 self._ledger.add(record)
                 self._collect(self._collecting.heard(record))
@@ -361,7 +375,7 @@ class Host:
             self._limit_reached(*reached)
             return
         self._meter.count()
-        if caused.name != "timer.sleep" and self._hooking.wanted(caused.name):
+        if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
             record = self._numbered(replace(caused, part=Part.INTENT), b"", Status.NONE)
             self._ledger.add(record)
             self._hooking.begin(record, at_once=caused.part is Part.EFFECT)
@@ -371,6 +385,8 @@ class Host:
             self._suspended_by_script(caused)
         elif caused.name == "timer.sleep":
             self._sleep(caused)
+        elif caused.name == DEADLINE:
+            self._count_down(caused)
         else:
             record = self._numbered(caused, b"", Status.NONE)
             self._ledger.add(record)
@@ -444,6 +460,34 @@ class Host:
         self._stale = self._ledger.changes_more
         self._session = self._store.sessions.get(self._session.key)
 
+    # Effects that nobody waits for any more -----------------------------------------------
+
+    def _leave_inside(self, ordinal: int) -> None:
+        """Give up the effects inside of an event that ends: its script goes on without them."""
+        for intent in self._events.open_inside(ordinal):
+            self._deadlines.drop(intent.ordinal)
+            self._timers = [timer for timer in self._timers if timer[1] != intent.ordinal]
+            heapq.heapify(self._timers)
+            if (call := self._performing.in_flight.get(intent.ordinal)) is not None:
+                call.cancel.set()
+                self._left[intent.ordinal] = call.name
+            self._hooking.forget(intent.ordinal)
+            self._events.settled(intent.ordinal)
+            self._attempts.pop(intent.ordinal, None)
+            outcome = Outcome(Status.ERROR, _LEFT_TEXT, LEFT)
+            self._ledger.add(
+                replace(
+                    intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
+                    outcome=outcome.value, meta=outcome.meta(),
+                )
+            )  # fmt: skip
+
+    def _came_too_late(self, ordinal: int, result: Result) -> None:
+        """Count what a call took that was given up; its outcome is recorded already."""
+        name = self._left.pop(ordinal)
+        if isinstance(result, Outcome):
+            self._count(name, result)
+
     # Effects outside ---------------------------------------------------------------------
 
     def _perform(self, record: Record, *, resumed: bool = False) -> None:
@@ -489,6 +533,9 @@ class Host:
         """Go on with what became of an effect outside the store."""
         if ordinal < 0:
             self._hooking.operation_ended(ordinal, result)
+            return
+        if ordinal in self._left:
+            self._came_too_late(ordinal, result)
             return
         if isinstance(result, Outcome):
             self._settle(ordinal, result)
@@ -569,9 +616,22 @@ class Host:
         self._ledger.add(replace(record, meta=values.encode({"due": due})))
         heapq.heappush(self._timers, (due, caused.ordinal))
 
+    def _count_down(self, caused: Caused) -> None:
+        us = duration_us((values.decode(caused.args) or {}).get("seconds"))
+        self._ledger.add(self._numbered(caused, b"", Status.NONE))
+        if us is None:
+            error = EffectFailed(f"a deadline takes 0 to {MAX_SLEEP_S} seconds")
+            self._settle(caused.ordinal, Outcome.error(error))
+        else:
+            self._deadlines.begin(caused.ordinal, us)
+
     def _ring(self) -> None:
-        while self._timers and self._timers[0][0] <= now_us():
-            _, ordinal = heapq.heappop(self._timers)
+        """Answer the timers whose time has come, in the order in which it came."""
+        now = now_us()
+        reached = self._deadlines.take_due(now)
+        while self._timers and self._timers[0][0] <= now:
+            reached.append(heapq.heappop(self._timers))
+        for _, ordinal in sorted(reached):
             if not self._hooking.rang(ordinal):
                 self._settle(ordinal, Outcome.of(None))
 
@@ -654,7 +714,9 @@ class Host:
     def _calls_worth_waiting_for(self) -> bool:
         """Whether a call is in flight whose outcome should be had; input may never come."""
         return any(
-            not one.reads and one.name != "input.read"
+            not one.reads
+            and one.name != "input.read"
+            and (one.ordinal not in self._left or one.name == REQUEST)
             for one in self._performing.in_flight.values()
         )
 
@@ -716,6 +778,10 @@ class Host:
             elif kind in ("pause", "unpause") and self._paused != (kind == "pause"):
                 self._paused = kind == "pause"
                 self._channel.listen(not self._paused)
+                if self._paused:
+                    self._deadlines.pause()
+                else:
+                    self._deadlines.go_on()
                 self._ledger.note(f"lifecycle.{kind}", {})
                 if not self._paused:
                     withheld, self._withheld = self._withheld, []
@@ -727,7 +793,7 @@ class Host:
     def _close(self, ended: Ended) -> None:
         self._take_all()
         for ordinal in self._performing.drop_waiting():
-            if ordinal > 0:
+            if ordinal > 0 and ordinal not in self._left:
                 self._not_performed(ordinal)
         self._channel.kill()
         self._tell_end(ended)

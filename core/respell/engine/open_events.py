@@ -89,6 +89,21 @@ class OpenEvents:
         """Return the intent of an effect that has no outcome yet."""
         return self._intents[ordinal]
 
+    def open_inside(self, ordinal: int) -> list[Record]:
+        """Return the intents without outcome inside of an event, its own included."""
+        if not self._intents:
+            return []
+        parents = dict(self._numbers.values())
+        number = self.number_of(ordinal)
+        found = []
+        for intent in self._intents.values():
+            inside = intent.number
+            while inside and inside != number:
+                inside = parents.get(inside, 0)
+            if inside:
+                found.append(intent)
+        return found
+
     def settled(self, ordinal: int) -> Record:
         """Return the intent that has its outcome now."""
         if self._reading:

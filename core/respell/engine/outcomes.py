@@ -116,6 +116,8 @@ _SHAPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "random.seed": ("a list of two integers", lambda it: _is_list(it) and len(it) == 2),
     "env.get": ("a text, or null where it is not set", lambda it: it is None or _is_text(it)),
     "timer.sleep": ("null: a sleep returns nothing", _is_nothing),
+    "timer.deadline": ("null: that its time has passed is all it says", _is_nothing),
+    "workflow.duration": _NUMBER,
     "state.set": ("null: it returns nothing", _is_nothing),
     "state.delete": _FLAG,
     "state.list": _LIST,

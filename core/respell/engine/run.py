@@ -16,6 +16,7 @@ from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, SETTLED, notes_about_attempts
 from respell.engine.channel import OnProgress
+from respell.engine.deadlines import DEADLINE
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
 from respell.engine.host import Host, Services
@@ -49,6 +50,7 @@ from respell.tools import ToolRegistry
 _EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
 _SHOWN_IN_DOUBT, _SHOWN_CHARS = 20, 500
+_TIMERS = ("timer.sleep", DEADLINE)
 
 SESSION_GLOBALS = ("Session", "Artifact")
 """The globals that scripts do without where sessions are switched off."""
@@ -441,7 +443,7 @@ def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffe
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
-    if one.name in ("session.suspend", "timer.sleep"):
+    if one.name in ("session.suspend", *_TIMERS):
         return True
     args = one.record.arguments()
     if one.name == "tool.invoke" and not ctx.tools.exists(args["name"]):
@@ -507,7 +509,7 @@ def _take_up(
             records.append(_outcome(one.record, Status.OK, settled, by))
         elif one.number in settlements.fail:
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
-        elif one.name != "timer.sleep" and not noted[one.number].waits_for_hooks:
+        elif one.name not in _TIMERS and not noted[one.number].waits_for_hooks:
             note(ATTEMPT, {"number": one.number})
     note("lifecycle.resume", {"was": session.status})
     with store.transaction():

@@ -7,12 +7,13 @@ does to sessions, artifacts and state happens in a throw-away store.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from respell import values
 from respell.engine import effects
 from respell.engine.channel import Channel
+from respell.engine.deadlines import DEADLINE, is_left
 from respell.engine.effects import EffectContext
 from respell.engine.frames import Kind as Frame
 from respell.engine.performing import Outcome, attempt
@@ -25,6 +26,24 @@ from respell.tools import ToolRegistry
 
 _CAUSED = (Part.EFFECT, Part.BEGIN, Part.INTENT)
 _HOOK_CALLS = (Part.EFFECT, Part.BEGIN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What was recorded of a call: how it ended, and whether the script went on without it."""
+
+    outcome: Outcome
+    ordinal: int
+    is_left: bool
+    passed: int  # ordinal of the deadline because of which it was left; 0 for none
+
+
+def _passed(record: Record, parents: dict[int, int], passed: dict[int, int]) -> int:
+    """Return the ordinal of the innermost deadline around a record that has passed, or 0."""
+    around = record.parent
+    while around and around not in passed:
+        around = parents.get(around, 0)
+    return passed.get(around, 0)
 
 
 class Simulation:
@@ -62,7 +81,8 @@ class Simulation:
         self.outputs: list[bytes] = []
         self.recorded_outputs: list[bytes] = []
         self._channel = channel
-        self._stock: dict[tuple[str, bytes], deque[Outcome]] = defaultdict(deque)
+        self._stock: dict[tuple[str, bytes], deque[_Answer]] = defaultdict(deque)
+        self._held: dict[int, tuple[int, Outcome]] = {}  # deadlines that passed, not yet said
         self._overlay = Store(folder, durability="process")
         self._session = self._overlay.sessions.insert(
             replace(session, key=0, fork_of=None, fork_seq=0, status="active")
@@ -82,21 +102,28 @@ class Simulation:
 
     def _fill(self, store: Store, session: SessionRecord, stop: int) -> None:
         opened: dict[int, Record] = {}
+        parents: dict[int, int] = {}  # of events that others are inside of, by number
+        passed: dict[int, int] = {}  # number of an event -> ordinal of its deadline that passed
         for _, body in store.history.records(session.key, 1, stop):
             record = Record.unpack(body)
             self.recorded += record.part in _CAUSED
             if record.part is Part.INTENT:
                 opened[record.ordinal] = record
+            elif record.part is Part.BEGIN:
+                parents[record.number] = record.parent
             elif record.part is Part.OUTCOME and record.ordinal in opened:
                 intent = opened.pop(record.ordinal)
-                self._put(intent.name, intent.args, record)
+                self._put(intent.name, intent.args, record, _passed(record, parents, passed))
             elif record.part is Part.EFFECT:
-                self._put(record.name, record.args, record)
+                self._put(record.name, record.args, record, 0)
                 if record.name.startswith("output."):
                     self.recorded_outputs.append(record.args)
+            if record.part is Part.OUTCOME and record.name == DEADLINE and not is_left(record):
+                passed[record.parent] = record.ordinal
 
-    def _put(self, name: str, args: bytes, record: Record) -> None:
-        self._stock[name, args].append(Outcome(record.status, record.outcome))
+    def _put(self, name: str, args: bytes, record: Record, passed: int) -> None:
+        outcome = Outcome(record.status, record.outcome)
+        self._stock[name, args].append(_Answer(outcome, record.ordinal, is_left(record), passed))
 
     def hear(self, kind: int, caused: Caused) -> bool:
         """Answer one frame; False when the call was never recorded, or nothing more was."""
@@ -107,7 +134,13 @@ class Simulation:
             if caused.name.startswith("output."):
                 self.outputs.append(caused.args)
             return not self.over
-        outcome = self._outcome(caused)
+        recorded = self._recorded(caused)
+        if recorded is None and caused.name == DEADLINE:
+            return not self.over  # its time was not over when the recording ended
+        if recorded is not None and (recorded.is_left or caused.name == DEADLINE):
+            self._leave_open(caused, recorded)
+            return not self.over
+        outcome = self._outcome(caused, recorded.outcome if recorded else None)
         if outcome is None:
             self.unknown = {
                 "name": caused.name, "args": caused.args, "source": caused.source,
@@ -117,9 +150,19 @@ class Simulation:
         self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
         return not self.over
 
-    def _outcome(self, caused: Caused) -> Outcome | None:
+    def _recorded(self, caused: Caused) -> _Answer | None:
         stock = self._stock.get((caused.name, caused.args))
-        recorded = stock.popleft() if stock else None
+        return stock.popleft() if stock else None
+
+    def _leave_open(self, caused: Caused, recorded: _Answer) -> None:
+        """Never answer what was left; a deadline once what was left because of it is begun."""
+        if not recorded.is_left:
+            self._held[recorded.ordinal] = (caused.ordinal, recorded.outcome)
+        elif (held := self._held.pop(recorded.passed, None)) is not None:
+            ordinal, outcome = held
+            self._channel.answer(answer(ordinal, outcome.status, outcome.value))
+
+    def _outcome(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
         if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:
             return self._overlaid(caused, recorded)
         return recorded

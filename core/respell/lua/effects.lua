@@ -9,7 +9,7 @@
 
 return function(engine, env)
   local raw, port = engine.raw, engine.port
-  local error, type, pcall, setmetatable = raw.error, raw.type, raw.pcall, raw.setmetatable
+  local error, type, pcall, setmetatable, next = raw.error, raw.type, raw.pcall, raw.setmetatable, raw.next
   local pack, unpack, sub, byte, format = raw.string.pack, raw.string.unpack, raw.string.sub,
     raw.string.byte, raw.string.format
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
@@ -36,7 +36,7 @@ return function(engine, env)
     ["tool.invoke"] = true, ["agent.request"] = true, ["agent.chunks"] = true,
     ["file.open"] = true, ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
     ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
-    ["input.read"] = true, ["timer.sleep"] = true, ["session.suspend"] = true,
+    ["input.read"] = true, ["timer.sleep"] = true, ["timer.deadline"] = true, ["session.suspend"] = true,
     ["session.replay"] = true, ["session.replay_metadata"] = true, ["session.diff"] = true,
     ["session.stats"] = true, ["session.timeline"] = true, ["session.check_fork"] = true,
     ["session.export"] = true, ["session.import"] = true,
@@ -59,6 +59,7 @@ return function(engine, env)
 
   local completed = {}       -- ordinal -> {status, outcome}
   local arrivals, arrived = {}, 0   -- ordinals in the order of their answers, not yet taken
+  local unwanted = {}        -- ordinals whose answers nobody waits for any more
 
   local function keep_frame(frame)
     local kind = byte(frame)
@@ -78,6 +79,10 @@ return function(engine, env)
   end
 
   local function arrive(o, status, outcome)
+    if unwanted[o] then
+      unwanted[o] = nil
+      return
+    end
     completed[o] = { status, outcome }
     arrived = arrived + 1
     arrivals[arrived] = o
@@ -296,7 +301,17 @@ return function(engine, env)
     return c[1], c[2]
   end
 
+  local function forget_answer(o)
+    if completed[o] then
+      completed[o] = nil
+      take_arrival({ [o] = true })
+    else
+      unwanted[o] = true
+    end
+  end
+
   -- In a parallel branch the others may go on; `engine.WAIT` is what the scheduler knows.
+  -- How many schedulers the running code is inside of: they are in lua/branches.lua.
   local WAIT = {}
   engine.WAIT = WAIT
   engine.scheduling = 0
@@ -389,6 +404,27 @@ return function(engine, env)
     return perform(is_posted and INTENT or EFFECT, o, name, args, source, line)
   end
 
+  -- Begins an effect without waiting for it, and returns its ordinal: a scheduler waits.
+  function engine.post(name, args)
+    if pending then begin_pending() end
+    args = encode(args, name)
+    local source, line = locate(3)
+    check_guard(name)
+    ordinal = ordinal + 1
+    local o = ordinal
+    if tracing then note_trace(name, args, source, line) end
+    if look() then
+      compare(INTENT, name, args, source, line)
+      numbers[o] = r_number
+      if stops_at_end then check_end() end
+    elseif live then
+      frame(CALL, INTENT, o, NONE, name, args, "", source, line)
+    else
+      return frontier(name, args, source, line)
+    end
+    return o
+  end
+
   -- Records what needs no answer: `produce` makes the value live; re-execution gets the
   -- recorded one. In a simulation everything is asked for, this too.
   local ask_all = false
@@ -421,6 +457,8 @@ return function(engine, env)
 
   -- Spans: events with others inside -----------------------------------------------------
 
+  local spans = {}           -- ordinal of an open one -> {outer, name, source, line}
+
   local function begin(name, args, source, line, produce)
     if pending then begin_pending() end
     ordinal = ordinal + 1
@@ -438,11 +476,12 @@ return function(engine, env)
     else
       return frontier(name, args, source, line)
     end
+    spans[o] = { outer = current, name = name, source = source, line = line }
     return o, value
   end
 
   local function finish(o, name, status, outcome, source, line)
-    numbers[o] = nil
+    numbers[o], spans[o] = nil, nil
     if look() then
       if r_part ~= FINAL or r_ordinal ~= o then
         return diverge("another effect", name, "", source, line)
@@ -565,7 +604,7 @@ return function(engine, env)
       if tracing then note_trace(HOOK, call.args, source, line) end
     end
     local us = end_hook(call, part, at, ok and OK or FAILED, outcome)
-    if part == FINAL then numbers[call.o] = nil end
+    if part == FINAL then numbers[call.o], spans[call.o] = nil, nil end
     return value, at, us
   end
 
@@ -583,6 +622,7 @@ return function(engine, env)
     if type(args) ~= "string" then args = encode(args, name) end
     local source, line = locate(3)
     check_guard(name)
+    spans[o].performs = true
     if look() then
       compare(INTENT, name, args, source, line)
       numbers[o] = r_number
@@ -601,7 +641,27 @@ return function(engine, env)
   end
 
   -- For lua/branches.lua: the answers in line, and what is inside of what.
-  engine.answers = { take = take_arrival, pump = pump, completed = completed }
+  engine.answers = { take = take_arrival, pump = pump, completed = completed, forget = forget_answer }
+
+  -- Ends all that is open inside of the event `o`, innermost first: nobody goes on with it.
+  -- `message` is what each ends with; the host gives up the effects inside of it.
+  function engine.end_inside(o, message)
+    local left = {}
+    for inner, span in next, spans do
+      local outer = span
+      while outer and outer.outer ~= o do outer = spans[outer.outer] end
+      if outer then left[#left + 1] = inner end
+    end
+    raw.table.sort(left, function(a, b) return a > b end)
+    local outcome = encode_string(message)
+    for i = 1, #left do
+      local inner = left[i]
+      local span = spans[inner]
+      -- Where it has an effect of its own: one that has been answered is not unwanted.
+      if span.performs then forget_answer(inner) end
+      finish(inner, span.name, FAILED, outcome, span.source, span.line)
+    end
+  end
 
   -- Makes `o` the event we are inside of, and returns the one we were in.
   function engine.move_inside(o)

@@ -1,90 +1,505 @@
--- Workflow.parallel: branches that go on while others wait for an effect.
+-- Workflow: steps one after the other, by conditions, in loops and side by side.
 --
--- A branch is a function, or a table of tool steps as in
--- {name = "fetch", steps = {{type = "tool", tool = "http_request", input = {…}}}}.
+-- A workflow is made once and carried out as often as one likes. Each time is an event,
+-- `workflow.KIND`, with the events of its steps inside (workflow_steps.lua; the four kinds
+-- are in workflow_kinds.lua).
 
 return function(engine, env)
   local raw = engine.raw
-  local type, error, ipairs = raw.type, raw.error, raw.ipairs
-  local format = raw.string.format
+  local type, error, ipairs, next, setmetatable = raw.type, raw.error, raw.ipairs, raw.next, raw.setmetatable
+  local format, concat, floor = raw.string.format, raw.table.concat, raw.math.floor
+  local workflow = engine.workflow
+  local kinds, fail, type_of = workflow.kinds, workflow.fail, workflow.type_of
 
-  local OPTIONS = { name = true, description = true, branches = true, steps = true, max_concurrency = true }
+  local TYPES = { "sequential", "conditional", "loop", "parallel" }
+  local COMMON = {
+    "type", "name", "description", "error_strategy", "timeout_ms", "aggregation_strategy", "on_start", "on_complete",
+    "on_error",
+  }
+  local AGGREGATIONS = { collect_all = true, collect_outputs = true, last_only = true, none = true }
 
-  local function wrong(message, ...)
-    error(engine.where() .. "Workflow.parallel: " .. format(message, ...), 0)
+  local states = setmetatable({}, { __mode = "k" })   -- instance -> what it is
+  local by_id, in_order = {}, {}
+  local last_number = 0
+  local debugs, default_handler = false, nil
+
+  local Instance = {}
+  local Meta = { __name = "Workflow" }
+
+  function workflow.is_instance(value) return type(value) == "table" and states[value] ~= nil end
+
+  local function state_of(instance, call)
+    local state = states[instance]
+    if not state then fail("workflow:" .. call, "call it with a colon on a workflow, as in workflow:%s(…)", call) end
+    return state
   end
 
-  local function step_function(step, index)
-    if type(step) == "function" then return step end
-    if type(step) ~= "table" or step.type ~= "tool" or type(step.tool) ~= "string" then
-      wrong("step %d must be a function or {type = \"tool\", tool = NAME, input = {…}}", index)
-    end
-    return function() return env.Tool.invoke(step.tool, step.input or {}) end
+  -- Making one -----------------------------------------------------------------------------
+
+  local allowed = {}   -- kind -> option -> true
+  for _, kind in ipairs(TYPES) do
+    allowed[kind] = {}
+    for _, name in ipairs(COMMON) do allowed[kind][name] = true end
+    for _, name in ipairs(kinds[kind].options) do allowed[kind][name] = true end
   end
 
-  local function branch_function(branch, index)
-    if type(branch) == "function" then return format("branch_%d", index), branch end
-    if type(branch) ~= "table" or type(branch.steps) ~= "table" then
-      wrong("branch %d must be a function or a table with steps", index)
+  local function check_options(kind, definition, call)
+    if type(definition) ~= "table" or states[definition] then
+      fail(call, "a table is expected, got %s", type(definition))
     end
-    local steps = {}
-    for i, step in ipairs(branch.steps) do steps[i] = step_function(step, i) end
-    return branch.name or format("branch_%d", index), function()
-      local result
-      for _, step in ipairs(steps) do result = step(result) end
-      return result
+    local unknown = engine.unknown_key(definition, allowed[kind])
+    if unknown then
+      fail(call, "unknown option %s; there are %s, %s", unknown, concat(kinds[kind].options, ", "),
+        concat(COMMON, ", ", 2))
     end
-  end
-
-  local function collected(names, results)
-    local out = { success = true, results = {}, data = {} }
-    for i, result in ipairs(results) do
-      local entry = { name = names[i], success = result.ok }
-      if result.ok then
-        entry.result = result.value
-        out.data[names[i]] = result.value
-      else
-        entry.error = engine.error_text(result.value)
-        out.success = false
-        out.error = out.error or entry.error
+    for _, name in ipairs { "name", "description" } do
+      local value = definition[name]
+      if value ~= nil and (type(value) ~= "string" or (name == "name" and value == "")) then
+        fail(call, "%s must be a string that is not empty, not %s", name, type_of(value))
       end
-      out.results[i] = entry
     end
-    return out
   end
 
-  local function execute(definition)
-    local names, functions = {}, {}
-    local branches = definition.branches
-    for i, branch in ipairs(branches) do names[i], functions[i] = branch_function(branch, i) end
-    local limit = definition.max_concurrency or #functions
-    return engine.span("workflow.parallel", { name = definition.name, branches = names }, function()
-      return collected(names, engine.parallel(functions, limit))
-    end)
+  local CALLBACKS = { "on_start", "on_complete", "on_error", "on_iteration", "on_branch_complete" }
+
+  local function callbacks_of(definition, call)
+    local callbacks = {}
+    for _, name in ipairs(CALLBACKS) do
+      local fn = definition[name]
+      if fn ~= nil and type(fn) ~= "function" then fail(call, "%s must be a function, not %s", name, type_of(fn)) end
+      callbacks[name] = { fn }
+    end
+    return callbacks
   end
+
+  -- An instance that no list has yet.
+  function workflow.make(kind, definition, call)
+    check_options(kind, definition, call)
+    local aggregation = definition.aggregation_strategy
+    if aggregation ~= nil and not AGGREGATIONS[aggregation] then
+      fail(call, "aggregation_strategy must be collect_all, collect_outputs, last_only or none")
+    end
+    local state = {
+      kind = kind, name = definition.name or kind, description = definition.description,
+      timeout_s = workflow.seconds_of(definition.timeout_ms, call, "timeout_ms"),
+      strategy = workflow.strategy_of(definition.error_strategy or kinds[kind].default_strategy or "fail_fast", call),
+      aggregation = aggregation or "collect_all", callbacks = callbacks_of(definition, call),
+      made = kinds[kind].read(definition, call),
+      total = 0, succeeded = 0, failed = 0, seconds = 0.0,
+    }
+    last_number = last_number + 1
+    state.id = format("workflow-%d", last_number)
+    local instance = { type = kind, name = state.name, id = state.id, description = state.description }
+    engine.identify(instance)
+    states[instance] = state
+    return setmetatable(instance, Meta)
+  end
+
+  local function make_listed(kind, definition, call)
+    local instance = workflow.make(kind, definition, call)
+    by_id[instance.id], in_order[#in_order + 1] = instance, instance.id
+    return instance
+  end
+
+  -- Carrying one out -----------------------------------------------------------------------
+
+  function workflow.debug(run, message, ...)
+    if debugs then engine.output("log.debug", format("workflow %s: " .. message, run.state.name, ...)) end
+  end
+
+  -- Calls the functions that want to know of something.
+  function workflow.told(run, what, ...)
+    for _, fn in ipairs(run.state.callbacks[what] or {}) do fn(...) end
+  end
+
+  function workflow.transition(run, from, to)
+    workflow.debug(run, "%s is done, %s comes next", from, to)
+    local name = run.state.name
+    engine.hooks.fire("WorkflowStageTransition", "workflow", name, { workflow = name, from_stage = from, to_stage = to })
+  end
+
+  local function new_run(state, input)
+    return {
+      state = state, input = input, previous = input, previous_output = nil, steps = {}, entries = {}, data = {}, failed = 0,
+      strategy = state.strategy, is_timed = state.timeout_s ~= nil,
+    }
+  end
+
+  -- A branch's part of a run: what was done before it is there, what it does is its own.
+  function workflow.inner_run(run, branch)
+    local inner = new_run(run.state, run.input)
+    for name, entry in next, run.steps do inner.steps[name] = entry end
+    inner.data, inner.previous, inner.loop, inner.is_timed = run.data, nil, run.loop, run.is_timed
+    local given = run.strategy
+    inner.strategy = branch.strategy or {
+      kind = "fail_fast", attempts = given.attempts, backoff_s = given.backoff_s, exponential = given.exponential,
+    }
+    return inner
+  end
+
+  local function scalar(value)
+    if type(value) == "table" then
+      local ok, text = engine.pcall(engine.to_json_text, value)
+      return ok and text or engine.tostring(value)
+    end
+    return value
+  end
+
+  local function aggregated(state, entries)
+    if state.aggregation == "none" then return {} end
+    if state.aggregation == "last_only" then return { entries[#entries] } end
+    if state.aggregation == "collect_all" then return entries end
+    local outputs = {}
+    for i, entry in ipairs(entries) do outputs[i] = entry.output end
+    return outputs
+  end
+
+  -- `data` has what each step or branch came to by its name, and v0.6.0's own fields where
+  -- no step has their name.
+  local function data_of(kind, run, entries, output)
+    local data = {}
+    for _, entry in ipairs(entries) do
+      if entry.success then data[entry.name] = entry.result end
+    end
+    for name, value in next, kind.data(run) do
+      if data[name] == nil then data[name] = value end
+    end
+    if data.final_output == nil then data.final_output = scalar(output) end
+    return data
+  end
+
+  local function result_of(run, seconds)
+    local state = run.state
+    local kind = kinds[state.kind]
+    if kind.finish then kind.finish(run) end
+    local entries = kind.entries and kind.entries(run) or run.entries
+    local output = kind.output(run)
+    local result = {
+      success = run.error == nil, error = run.error, timed_out = run.timed_out or nil, output = output,
+      workflow = state.name, workflow_id = state.id, type = state.kind, steps = run.entries,
+      data = data_of(kind, run, entries, output), results = aggregated(state, entries),
+      steps_executed = #run.entries, steps_failed = run.failed, duration_ms = seconds * 1000,
+    }
+    if state.kind == "parallel" then result.branches = entries end
+    if state.kind == "loop" then result.iterations, result.break_reason = entries, run.break_reason end
+    return result
+  end
+
+  local function time_over(run)
+    local state = run.state
+    run.timed_out = true
+    run.error = format("the workflow %s timed out after %d ms", state.name, floor(state.timeout_s * 1000))
+    if run.current then
+      run.failed = run.failed + 1
+      run.entries[#run.entries + 1] = {
+        name = run.current, success = false, timed_out = true, error = "left: the time was over",
+      }
+    end
+  end
+
+  local function go(run, o)
+    local state = run.state
+    run.ordinal = o
+    local function body() return kinds[state.kind].go(run, state.made) end
+    local ok, value, is_late
+    if state.timeout_s then
+      local results
+      -- The branches of a parallel one are ended inside of this event, too.
+      results, is_late = engine.parallel({ body }, 1, o, state.timeout_s)
+      ok, value = results[1].ok, results[1].value
+    else
+      ok, value = engine.pcall(body)
+    end
+    if is_late then
+      time_over(run)
+    elseif not ok then
+      run.error = engine.error_text(value)
+    end
+  end
+
+  local function count(state, result, seconds, started)
+    state.total, state.seconds, state.last_at = state.total + 1, state.seconds + seconds, started
+    if result.success then state.succeeded = state.succeeded + 1 else state.failed = state.failed + 1 end
+  end
+
+  local function tell_of_error(run, result)
+    local info = { workflow = run.state.name, workflow_id = run.state.id, type = run.state.kind, result = result }
+    local own = run.state.callbacks.on_error
+    for _, fn in ipairs(own) do fn(result.error, info) end
+    if #own == 0 and default_handler then default_handler(result.error, info) end
+  end
+
+  local function carry_out(state, run, o, started)
+    workflow.told(run, "on_start", run.input)
+    go(run, o)
+    local seconds = engine.record("workflow.duration", { workflow = state.name }, function()
+      return raw.math.max(engine.port.now() - started, 0) / 1000000
+    end)
+    local result = result_of(run, seconds)
+    count(state, result, seconds, started)
+    if not result.success then tell_of_error(run, result) end
+    workflow.told(run, "on_complete", result)
+    return result
+  end
+
+  local function as_event(state, input, outer)
+    local run = new_run(state, input)
+    if outer then run.data, run.loop = outer.data, outer.loop end
+    local args = { name = state.name, id = state.id }
+    if state.kind == "parallel" then
+      args.branches = {}
+      for i, branch in ipairs(state.made.branches) do args.branches[i] = branch.name end
+    end
+    local result
+    engine.span("workflow." .. state.kind, args, function(o, started)
+      result = carry_out(state, run, o, started)
+      return { success = result.success, error = result.error, timed_out = result.timed_out }
+    end, engine.port.now)
+    return result
+  end
+
+  -- With hooks a failure has to be raised for those at WorkflowError; it is a result again
+  -- where they leave it one.
+  local function with_hooks(state, input, outer)
+    local result
+    local ok, outcome = engine.pcall(engine.hooks.around, {
+      before = "BeforeWorkflowStart", after = "AfterWorkflowComplete", error = "WorkflowError", kind = "workflow",
+      name = state.name, event = "workflow." .. state.kind,
+      data = { workflow = state.name, workflow_type = state.kind, input = input },
+      perform = function(data)
+        result = as_event(state, data.input, outer)
+        if not result.success then error(result.error, 0) end
+        return result
+      end,
+    })
+    if ok then return outcome end
+    if result and not result.success and outcome == result.error then return result end
+    error(outcome, 0)
+  end
+
+  local function execute(instance, input, outer)
+    local state = states[instance]
+    if engine.hooks.wanted("BeforeWorkflowStart", "AfterWorkflowComplete", "WorkflowError") then
+      return with_hooks(state, input, outer)
+    end
+    return as_event(state, input, outer)
+  end
+
+  -- A workflow as a step of another.
+  function workflow.execute_inside(instance, input, run) return execute(instance, input, run) end
+
+  -- What a workflow can be asked -----------------------------------------------------------
+
+  -- Returns {success, error, output, results, data, steps, timed_out, duration_ms, …}; what
+  -- goes wrong in a step is told there, and not raised.
+  function Instance:execute(input)
+    state_of(self, "execute")
+    return execute(self, input)
+  end
+
+  function Instance:getInfo()
+    local state = state_of(self, "getInfo")
+    return {
+      id = state.id, name = state.name, type = state.kind, description = state.description,
+      timeout_ms = state.timeout_s and floor(state.timeout_s * 1000) or nil, error_strategy = state.strategy.kind,
+    }
+  end
+
+  local function scope_of(state) return "workflow:" .. state.name end
+
+  -- getState(key), or getState() for all there is: values of the scope workflow:NAME.
+  function Instance:getState(key)
+    local scope = scope_of(state_of(self, "getState"))
+    if key ~= nil then return env.State.get(scope, key) end
+    local all = {}
+    for _, one in ipairs(env.State.list(scope)) do all[one] = env.State.get(scope, one) end
+    return all
+  end
+
+  function Instance:setState(key, value)
+    local scope = scope_of(state_of(self, "setState"))
+    if type(key) == "table" then
+      local keys, n = engine.keys(key)
+      for i = 1, n do env.State.set(scope, keys[i], key[keys[i]]) end
+    else
+      env.State.set(scope, key, value)
+    end
+    return true
+  end
+
+  local function register_callback(self, what, name, fn)
+    local state = state_of(self, name)
+    if type(fn) ~= "function" then fail("workflow:" .. name, "a function is expected, not %s", type_of(fn)) end
+    local list = state.callbacks[what]
+    list[#list + 1] = fn
+    return { workflow_id = state.id, hook_type = what }
+  end
+
+  -- fn(input), fn(result) and fn(error, info): called at every execution.
+  function Instance:onBeforeExecute(fn) return register_callback(self, "on_start", "onBeforeExecute", fn) end
+  function Instance:onAfterExecute(fn) return register_callback(self, "on_complete", "onAfterExecute", fn) end
+  function Instance:onError(fn) return register_callback(self, "on_error", "onError", fn) end
+
+  function Instance:emit(name, data)
+    local state = state_of(self, "emit")
+    if type(name) ~= "string" or name == "" then
+      fail("workflow:emit", "the event's type must be a string, not %s", type_of(name))
+    end
+    if not env.Event then fail("workflow:emit", "there is no Event in this session to publish with") end
+    env.Event.publish(name, {
+      workflow_id = state.id, workflow_name = state.name, workflow_type = state.kind, data = data,
+    })
+    return { success = true, workflow_id = state.id, event_name = name }
+  end
+
+  function Instance:getMetrics()
+    local state = state_of(self, "getMetrics")
+    local total = state.total
+    return {
+      workflow_id = state.id,
+      execution = {
+        total_executions = total, successful_executions = state.succeeded, failed_executions = state.failed,
+        average_duration_ms = total > 0 and state.seconds * 1000 / total or 0,
+        last_execution_time = state.last_at and engine.rfc3339(state.last_at) or nil,
+      },
+    }
+  end
+
+  function Instance:debug()
+    local state = state_of(self, "debug")
+    return {
+      workflow_id = state.id, name = state.name, type = state.kind, metrics = self:getMetrics().execution,
+      runtime = { state_keys = env.State.list(scope_of(state)), debug = debugs },
+    }
+  end
+
+  -- Validating -----------------------------------------------------------------------------
+
+  local check_steps
+
+  local CHECKS = {
+    tool = function(step)
+      if not env.Tool.exists(step.tool) then return format("there is no tool %q", step.tool) end
+    end,
+    agent = function(step)
+      if type(step.agent) == "string" and not env.Agent.get(step.agent) then
+        return format("there is no agent named %q", step.agent)
+      end
+    end,
+    ["function"] = function(step)
+      if type(step.fn) == "string" and type(env[step.fn]) ~= "function" then
+        return format("there is no global function named %q", step.fn)
+      end
+    end,
+  }
+
+  local function check_instance(instance, errors, seen)
+    if seen[instance] then return end
+    seen[instance] = true
+    local made = states[instance].made
+    check_steps(made.steps or made.body, errors, seen)
+    for _, branch in ipairs(made.branches or {}) do check_steps(branch.steps, errors, seen) end
+    if made.default then check_steps(made.default.steps, errors, seen) end
+  end
+
+  function CHECKS.workflow(step, errors, seen)
+    local inner = step.workflow
+    if type(inner) == "string" then inner = env.Workflow.get(inner) end
+    if not inner then return format("there is no workflow named %q", step.workflow) end
+    check_instance(inner, errors, seen)
+  end
+
+  function check_steps(steps, errors, seen)
+    for _, step in ipairs(steps or {}) do
+      local wrong = CHECKS[step.kind](step, errors, seen)
+      if wrong then errors[#errors + 1] = format("step %s: %s", step.name, wrong) end
+    end
+  end
+
+  -- Whether all that the steps name is there now: {valid, errors, warnings, workflow_id}.
+  function Instance:validate()
+    local state = state_of(self, "validate")
+    local errors, warnings = {}, {}
+    check_instance(self, errors, {})
+    if state.kind == "conditional" and not state.made.default then
+      warnings[1] = "there is no default_branch for where no condition holds"
+    end
+    return { valid = #errors == 0, errors = errors, warnings = warnings, workflow_id = state.id }
+  end
+
+  -- The global -----------------------------------------------------------------------------
 
   local Workflow = {}
 
-  function Workflow.parallel(definition)
-    if type(definition) ~= "table" then wrong("a table is expected, got %s", type(definition)) end
-    local unknown = engine.unknown_key(definition, OPTIONS)
-    if unknown then
-      wrong("unknown option %s; there are name, description, branches, steps, max_concurrency", unknown)
-    end
-    local branches = definition.branches or definition.steps
-    if type(branches) ~= "table" or #branches == 0 then wrong("branches must be a list of at least one") end
-    local limit = definition.max_concurrency
-    if limit ~= nil and (raw.math.type(limit) ~= "integer" or limit < 1) then
-      wrong("max_concurrency must be an integer of at least 1")
-    end
-    local workflow = { name = definition.name or "parallel", type = "parallel" }
-    local fixed = { name = workflow.name, branches = {}, max_concurrency = limit }
-    for i, branch in ipairs(branches) do
-      fixed.branches[i] = definition.branches and branch or { name = branch.name, steps = { branch } }
-    end
-    function workflow.execute() return execute(fixed) end
-    return workflow
+  for _, kind in ipairs(TYPES) do
+    Workflow[kind] = function(definition) return make_listed(kind, definition, "Workflow." .. kind) end
   end
 
-  env.Workflow = Workflow
+  function Workflow.types() return { raw.table.unpack(TYPES) } end
+
+  -- Called as fn(error, info) for what fails in a workflow that has no onError of its own.
+  function Workflow.setDefaultErrorHandler(fn)
+    if fn ~= nil and type(fn) ~= "function" then
+      fail("Workflow.setDefaultErrorHandler", "a function is expected, not %s", type_of(fn))
+    end
+    default_handler = fn
+  end
+
+  -- With it, what workflows do is written to the log.
+  function Workflow.enableDebug(on)
+    if on ~= nil and type(on) ~= "boolean" then
+      fail("Workflow.enableDebug", "true or false is expected, not %s", type_of(on))
+    end
+    debugs = on ~= false
+  end
+
+  function Workflow.isDebugEnabled() return debugs end
+
+  function Workflow.list()
+    local found = {}
+    for i, id in ipairs(in_order) do
+      local it = by_id[id]
+      found[i] = { id = id, name = it.name, type = it.type, description = it.description }
+    end
+    return found
+  end
+
+  -- By id, or by name: then the newest of that name; nil where there is none.
+  function Workflow.get(name)
+    if type(name) ~= "string" then fail("Workflow.get", "the name must be a string, not %s", type_of(name)) end
+    if by_id[name] then return by_id[name] end
+    for i = #in_order, 1, -1 do
+      if by_id[in_order[i]].name == name then return by_id[in_order[i]] end
+    end
+    return nil
+  end
+
+  -- Takes one off the list and returns whether it was there; it can still be executed.
+  function Workflow.remove(name)
+    local it = Workflow.get(type(name) == "table" and states[name] and name.id or name)
+    if not it then return false end
+    by_id[it.id] = nil
+    for i, id in ipairs(in_order) do
+      if id == it.id then
+        raw.table.remove(in_order, i)
+        break
+      end
+    end
+    return true
+  end
+
+  -- Makes one of a type's name and its definition; returns its id.
+  function Workflow.register(kind, definition)
+    if not kinds[kind] then
+      fail("Workflow.register", "there is no type %s; there are %s", engine.tostring(kind), concat(TYPES, ", "))
+    end
+    return make_listed(kind, definition, "Workflow.register").id
+  end
+
+  function Workflow.clear() by_id, in_order = {}, {} end
+
+  engine.provide_with_aliases("Workflow", Workflow)
+  for name, method in next, Instance do engine.names[method] = "workflow:" .. name end
+  Meta.__index = engine.with_aliases(Instance)
+  function Meta.__tostring(instance) return format("Workflow: %s (%s)", instance.name, instance.type) end
 end

@@ -27,6 +27,7 @@ class Kind:
     STOPPED = 0x06  # re-execution ended: divergence, frontier or a limit
     TRACE = 0x07  # what was re-executed since the last one
     READY = 0x08  # confined and waiting for INIT; names the sandbox layers
+    IN_HOOK = 0x09  # computes in the hook call with this ordinal now, 0: in none
     # host -> worker
     INIT = 0x81
     HISTORY = 0x82

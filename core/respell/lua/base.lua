@@ -156,11 +156,18 @@ return function(engine, env)
   -- out depends on the machine.
   local ballast = raw.string.rep("\0", 1 << 16)
 
+  -- Raised where the host had to stop a hook, to leave it at re-execution: nothing of the
+  -- script's may catch it.
+  local ABANDONED = {}
+  engine.ABANDONED = ABANDONED
+
   local function check_memory(failure)
     if failure == "not enough memory" then
       -- A dead coroutine may still hold all there is: make room to say so.
       ballast = nil
       engine.die("memory_bytes", "out of memory")
+    elseif failure == ABANDONED then
+      error(failure, 0)
     end
   end
   engine.check_memory = check_memory
@@ -190,6 +197,7 @@ return function(engine, env)
         handler == nil and "no value" or type(handler)))
     end
     local function handle(e)
+      if e == ABANDONED then return e end
       if type(e) == "string" and find(e, "^respell/") then e = blame(e) end
       if not names[handler] then return handler(e) end
       -- `debug.traceback` takes a tail call for one of the script's.

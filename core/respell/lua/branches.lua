@@ -59,8 +59,7 @@ return function(engine)
     local is_over, is_late = false, false
     local outer = move_inside(0)
     move_inside(outer)
-    local hooks = engine.swap_hooks(nil)
-    engine.swap_hooks(hooks)
+    local hooks = engine.hooks_inside()
 
     local function ended(branch, result)
       results[branch.index], living[branch.index] = result, nil

@@ -55,6 +55,8 @@ return function(engine)
     if type(failure) == "string" then
       check_memory(failure)
       if find(failure, "^respell/") then failure = blame(failure, co) end
+    elseif failure == engine.ABANDONED then
+      check_memory(failure)
     end
     return failure
   end

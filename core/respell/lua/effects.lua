@@ -20,7 +20,7 @@ return function(engine, env)
   local send, receive = port.send, port.receive
 
   -- worker -> host
-  local RECORD, CALL, WINDOW, BLOB, FINISH, STOPPED = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06
+  local RECORD, CALL, WINDOW, BLOB, FINISH, STOPPED, IN_HOOK = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09
   -- host -> worker
   local HISTORY, END, ANSWER, DATA = 0x82, 0x83, 0x84, 0x85
   -- parts of an event and their status (respell/history/record.py)
@@ -56,6 +56,8 @@ return function(engine, env)
   local have = false
   local r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
     r_at, r_args, r_outcome, r_meta
+
+  local timed_out = {}       -- ordinal of a hook's call that the host stopped -> why
 
   local completed = {}       -- ordinal -> {status, outcome}
   local arrivals, arrived = {}, 0   -- ordinals in the order of their answers, not yet taken
@@ -107,6 +109,10 @@ return function(engine, env)
       arrive(r_ordinal, r_status, r_outcome)
     else
       have = r_part ~= NOTE
+      if r_name == "hook.timed_out" and not have then
+        local note = decode(r_args)
+        timed_out[note.ordinal] = format("it took longer than %.14g s and was stopped", note.seconds)
+      end
     end
     return true
   end
@@ -226,6 +232,23 @@ return function(engine, env)
   -- the end, unless something does happen: then it begins first.
   local pending, begin_pending
 
+  -- The hook's call that we compute in, and the one that the host knows of: it stops those
+  -- that take too long. Until the history's end it need not know.
+  local hook_now, hook_told = 0, 0
+  local ABANDONED = engine.ABANDONED
+
+  local function tell_hook()
+    local more = look()
+    if timed_out[hook_now] then
+      -- It went on from here for ever. What its `__close` would cause leads back here.
+      pending = ABANDONED
+      return error(ABANDONED, 0)
+    elseif live and not more then
+      hook_told = hook_now
+      put_frame(pack("<BI8", IN_HOOK, hook_now))
+    end
+  end
+
   local function compare(part, name, args, source, line)
     if r_name ~= name or r_part ~= part then
       return diverge("another effect", name, args, source, line)
@@ -275,6 +298,7 @@ return function(engine, env)
   local edits
 
   local function deliver(o, status, outcome, source, line)
+    if hook_now ~= hook_told then tell_hook() end
     if edits and edits[o] then engine.apply_edits(edits[o]) end
     if status == FAILED then return fail(outcome, source, line) end
     return decode(outcome)
@@ -361,10 +385,11 @@ return function(engine, env)
     local co = running()
     local outer = guarded[co]
     guarded[co], guards = what, guards + 1
-    local result = table_pack(engine.pcall(f, ...))
+    local result = table_pack(pcall(engine.pcall, f, ...))
     guarded[co], guards = outer, guards - 1
     if guards == 0 then resumers = setmetatable({}, { __mode = "kv" }) end
-    return table_unpack(result, 1, result.n)
+    if not result[1] then return error(result[2], 0) end
+    return table_unpack(result, 2, result.n)
   end
 
   local function perform(part, o, name, args, source, line)
@@ -470,6 +495,7 @@ return function(engine, env)
       numbers[o] = r_number
       value = decode(r_outcome)
       if stops_at_end then check_end() end
+      if hook_now ~= hook_told then tell_hook() end
     elseif live then
       value = produce and produce()
       frame(RECORD, BEGIN, o, NONE, name, args, produce and encode(value, name) or "", source, line)
@@ -490,6 +516,7 @@ return function(engine, env)
       end
       have = false
       if stops_at_end then check_end() end
+      if hook_now ~= hook_told then tell_hook() end
     elseif live then
       frame(RECORD, FINAL, o, status, name, "", outcome, source, line)
     else
@@ -534,6 +561,7 @@ return function(engine, env)
 
   function begin_pending()
     local call = pending
+    if call == ABANDONED then return error(ABANDONED, 0) end
     pending = nil
     call.o = begin(HOOK, call.args, call.source, call.line)
     current = call.o
@@ -572,16 +600,30 @@ return function(engine, env)
       outcome = outcome .. US .. encode(us)
     end
     frame(RECORD, part, o, status, HOOK, part == EFFECT and call.args or "", outcome, source, line)
+    -- After a call in one record the host takes the next one to be computing.
+    if part == EFFECT then hook_now, hook_told = o + 1, o + 1 end
     return us
   end
 
   -- Where the script stands.
   function engine.here() return locate(3) end
 
-  -- Runs `body(at)`, which never raises, as the call of a hook: an event that other events
+  -- To be called where hooks have run: we compute in that call again, or in none.
+  function engine.hook_left(call)
+    hook_now = call and call.o or 0
+    if hook_now ~= hook_told then tell_hook() end
+  end
+
+  -- To be called where another branch goes on: it computes in that call, or in none.
+  function engine.hook_resumed(call)
+    hook_now = call and call.o or 0
+    if hook_now ~= hook_told and live and not look() and not timed_out[hook_now] then tell_hook() end
+  end
+
+  -- Runs `body(at, call)`, which never raises, as the call of a hook: an event that other events
   -- are inside of. It returns its outcome: true, the canonical bytes of a map that lacks the
-  -- last key, `us`, and a value; or false, the text of an error. Returns that value and what
-  -- was recorded of the time: when it began, and how long it took.
+  -- last key, `us`, and a value; or false and the text of an error. Returns that value or
+  -- nil, what was recorded of the time (when it began, how long it took), and that text.
   -- `args` are the bytes of the arguments without `at`.
   function engine.hook_call(source, line, args, body)
     if pending then begin_pending() end
@@ -592,9 +634,25 @@ return function(engine, env)
       at = port.now()
     end
     local call = { source = source, line = line, args = pack(HOOK_ARGS, AT, at) .. args }
-    local outer = current
+    local outer, scheduling = current, engine.scheduling
+    hook_now = ordinal + 1
+    local failure = timed_out[hook_now]
+    if failure and look() and r_part == BEGIN then failure = nil end   -- something happened inside
+    if hook_now ~= hook_told and not failure and not look() then tell_hook() end
+    local ok, outcome, value
     pending = call
-    local ok, outcome, value = body(at)
+    if not failure then
+      local fine
+      fine, ok, outcome, value = pcall(body, at, call)
+      if not fine then
+        failure = ok == ABANDONED and timed_out[call.o]
+        if not failure then return error(ok, 0) end
+        engine.scheduling, pending, timed_out[call.o] = scheduling, nil, nil
+      elseif not ok then
+        failure = outcome
+      end
+    end
+    if failure then ok, outcome = false, encode_string(failure) end
     local part = FINAL
     if call.o then
       current = outer
@@ -605,7 +663,7 @@ return function(engine, env)
     end
     local us = end_hook(call, part, at, ok and OK or FAILED, outcome)
     if part == FINAL then numbers[call.o], spans[call.o] = nil, nil end
-    return value, at, us
+    return value, at, us, failure or nil
   end
 
   -- The effect at the heart of a span: same event, its own intent and outcome.

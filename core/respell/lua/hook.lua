@@ -264,8 +264,10 @@ return function(engine, env)
   function engine.swap_hooks(others)
     local was = inside
     inside = others
+    if was ~= others then engine.hook_resumed(others and others.call) end
     return was
   end
+  function engine.hooks_inside() return inside end
 
   local function runs_already(hook)
     local one = inside
@@ -302,16 +304,15 @@ return function(engine, env)
   -- Runs one hook as an event. `chain` says where we are, `data` is its canonical form.
   local function call(hook, chain, data)
     local args = chain.head .. data .. hook.encoded
-    local function body(at)
-      local outer = inside
-      inside = { hook = hook, outer = outer }
+    local outer = inside
+    local function body(at, this)
+      inside = { hook = hook, outer = outer, call = this }
       local ok, result = engine.pcall(hook.fn, {
         point = hook.point, session_id = engine.init.session_id, correlation_id = engine.init.session_id,
         component = chain.name, component_id = { type = chain.kind, name = chain.name }, data = decode(data),
         metadata = { operation = chain.operation, attempt = raw.tostring(chain.attempt) },
         language = "lua", timestamp = engine.rfc3339(at),
       })
-      inside = outer
       if ok then ok, result = engine.pcall(engine.hook_result, result, chain.place or hook.place) end
       if ok and result.type == "redirect" and not chain.redirect then
         ok, result = false, format("a hook can't redirect %s", chain.operation)
@@ -319,10 +320,11 @@ return function(engine, env)
       local outcome
       if ok then ok, outcome = engine.pcall(outcome_of, result) end
       if ok then return true, outcome, result end
-      local message = engine.error_text(outcome or result)
-      return false, encode(message), { type = "failed", reason = message }
+      return false, engine.error_text(outcome or result)
     end
-    return engine.hook_call(chain.source, chain.line, args, body)
+    local result, at, us, failure = engine.hook_call(chain.source, chain.line, args, body)
+    inside = outer
+    return result or { type = "failed", reason = failure }, at, us
   end
 
   -- Runs one hook; a failing one is reported, and otherwise as if it had not run.
@@ -379,15 +381,18 @@ return function(engine, env)
         local result = run(hook, chain, chain.bytes)
         if result.type == "fork" then
           local outer = inside
-          inside = { hook = hook, outer = outer }
+          engine.hook_left(outer and outer.call)
+          inside = { hook = hook, outer = outer, call = outer and outer.call }
           engine.hook_operations(hook, result.operations)
           inside = outer
         elseif not PASSED[result.type] then
+          engine.hook_left(inside and inside.call)
           local ended = act(hook, result)
           if ended then return ended end
         end
       end
     end
+    engine.hook_left(inside and inside.call)
   end
 
   local function set(chain, data)

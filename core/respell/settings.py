@@ -147,6 +147,16 @@ class SecuritySettings:
 
 
 @dataclass(frozen=True)
+class HookSettings:
+    """`[hooks]`: functions around what a script does."""
+
+    timeout_seconds: float = _setting(
+        "number", 5.0, "seconds that a hook written in Lua may compute before it is stopped",
+        least=_TINY, most=3600.0, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class HttpRequestSettings:
     """`[tools.http_request]`: the most a call may ask for."""
 
@@ -192,6 +202,7 @@ class Settings:
     storage: StorageSettings = field(default_factory=StorageSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
+    hooks: HookSettings = field(default_factory=HookSettings)
 
 
 # All of them by key ------------------------------------------------------------------------

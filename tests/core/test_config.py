@@ -793,6 +793,7 @@ READERS: dict[str, str] = {
     "security.audit": "config.py",
     "security.ask": "../../tui/respell_tui/permission.py",
     "security.trusted": "config.py",
+    "hooks.timeout_seconds": "engine/host.py",
     "tools.disabled": "engine/effects/tools.py",
     "tools.process_executor.timeout_s": "tools/builtin/process_executor.py",
     "tools.process_executor.max_output_bytes": "tools/builtin/process_executor.py",

@@ -23,7 +23,8 @@ class Ended:
 
     Attributes:
         status: completed, failed or suspended.
-        reason: Why, where suspended: `asked`, `script`, `limit`, `doubt` or `worker`.
+        reason: Why, where suspended: `asked`, `script`, `limit`, `doubt`, `worker`, or
+            `hook` where one took too long and the run begins anew.
         limit: Name of the limit that stopped it, if one did.
         message: One sentence for people; empty where there is nothing to say.
     """

@@ -7,11 +7,9 @@ the worker; a note in the history says so, and at the re-execution it is left wh
 
 from __future__ import annotations
 
-from respell.history.record import Part
-
 TIMED_OUT = "hook.timed_out"
-CALL = "hook.call"
-_LEAF = (int(Part.EFFECT), CALL.encode())
+_CALL = b"hook.call"
+_MOST_NESTED = 10_000
 
 
 class HookWatch:
@@ -34,18 +32,15 @@ class HookWatch:
         """Note that the worker computes in another call now, or in none (0)."""
         self._add_up(now)
         self.ordinal = ordinal
-        if ordinal:
-            self._spent.setdefault(ordinal, 0.0)
-            self._since = now
-        else:
-            self._since = None
+        self._since = now if ordinal else None
+        if not ordinal or len(self._spent) > _MOST_NESTED:
+            self._spent.clear()
 
-    def recorded(self, part: int, name: bytes, ordinal: int, now: float) -> None:
-        """Note that a record came: a call in one record has ended, and the next begins."""
-        if self.ordinal and (part, name) == _LEAF:
-            self._add_up(now)
+    def recorded(self, name: bytes, ordinal: int, now: float) -> None:
+        """Note that an event of one record came: a hook's call has ended, and the next begins."""
+        if self.ordinal and name == _CALL:
             self._spent.pop(ordinal, None)
-            self.computes_in(ordinal + 1, now)
+            self.ordinal, self._since = ordinal + 1, now
 
     def waits(self, now: float) -> None:
         """Note that the worker waits for an answer."""
@@ -62,7 +57,7 @@ class HookWatch:
         """When the call will have taken too long, by time.monotonic(); None for never."""
         if not self.ordinal or self._since is None:
             return None
-        return self._since + self.limit_s - self._spent[self.ordinal]
+        return self._since + self.limit_s - self._spent.get(self.ordinal, 0.0)
 
     def over(self, now: float) -> bool:
         """Whether the call has taken too long."""
@@ -71,7 +66,6 @@ class HookWatch:
 
     def _add_up(self, now: float) -> None:
         if self.ordinal and self._since is not None:
-            self._spent[self.ordinal] += now - self._since
+            spent = self._spent.get(self.ordinal, 0.0)
+            self._spent[self.ordinal] = spent + now - self._since
             self._since = now
-        if not self.ordinal:
-            self._spent.clear()

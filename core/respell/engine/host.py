@@ -28,6 +28,7 @@ from respell.engine.deadlines import DEADLINE, LEFT, Deadlines, duration_us, rem
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
+from respell.engine.hook_watch import TIMED_OUT, HookWatch
 from respell.engine.hooking import Hooking, Hosting
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.limits import REQUEST, Meter, memory_of
@@ -40,6 +41,7 @@ from respell.engine.suspension import suspension_of
 from respell.engine.wire import (
     Caused,
     answer,
+    ordinal_of,
     parse_caused,
     parse_report,
     splice_effect,
@@ -157,6 +159,7 @@ class Host:
         self._inbox_due = self._heartbeat_due = 0.0
         self._stale = False  # the session's row has changed since it was read, or will have
         self._hooking = Hooking(self._hosting(), services.hooks, session.id)
+        self._watch = HookWatch(services.config.hooks.timeout_seconds)
 
     def _hosting(self) -> Hosting:
         return Hosting(
@@ -279,7 +282,8 @@ class Host:
         if self._ended is not None:
             return
         try:
-            for kind, payload in self._channel.poll(self._patience(now)):
+            frames = self._channel.poll(self._patience(now))
+            for kind, payload in frames:
                 self._hear(kind, payload)
                 if self._ended is not None:
                     return
@@ -290,8 +294,11 @@ class Host:
         self._hooking.turn()
         if self._ledger.due is not None and time.monotonic() >= self._ledger.due:
             self._ledger.commit()
-        if self._channel.closed and self._stopping is None and self._ended is None:
-            self._worker_gone()
+        if self._stopping is None and self._ended is None:
+            if self._channel.closed:
+                self._worker_gone()
+            elif not frames and self._watch.over(time.monotonic()):
+                self._hook_took_too_long()
 
     def _keep_usage(self) -> None:
         """Keep what was used so far, so that a killed host does not give it away."""
@@ -314,6 +321,8 @@ class Host:
         if dues:
             until = min(until, now + (min(dues) - now_us()) / SECOND)
         until = min(until, self._hooking.due(now))
+        if self._watch.due is not None:
+            until = min(until, self._watch.due)
         if self._asked:
             return 0.0
         return max(0.0, until - now)
@@ -338,6 +347,8 @@ class Host:
                 self._stop_worker()
         elif kind == Frame.CALL:
             self._call(parse_caused(payload))
+        elif kind == Frame.IN_HOOK:
+            self._watch.computes_in(int.from_bytes(payload[:8], "little"), time.monotonic())
         elif kind == Frame.FINISH:
             self._finish(payload)
         elif kind == Frame.STOPPED:
@@ -355,6 +366,8 @@ class Host:
         else:
             ledger.next_number()
             ledger.add((number, body))
+            if self._watch.ordinal:
+                self._watch.recorded(name, ordinal_of(payload), time.monotonic())
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
         number, parent = self._events.place(caused, self._ledger.next_number)
@@ -375,6 +388,8 @@ class Host:
             self._limit_reached(*reached)
             return
         self._meter.count()
+        if caused.name != DEADLINE:  # the only call that the worker does not wait for
+            self._watch.waits(time.monotonic())
         if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
             record = self._numbered(replace(caused, part=Part.INTENT), b"", Status.NONE)
             self._ledger.add(record)
@@ -455,6 +470,7 @@ class Host:
             self._withheld.append((ordinal, outcome))
         else:
             self._channel.answer(answer(ordinal, outcome.status, outcome.value))
+            self._watch.goes_on(time.monotonic())
 
     def _reload(self) -> None:
         self._stale = self._ledger.changes_more
@@ -695,6 +711,17 @@ class Host:
         self._error = {"message": message, "traceback": "", "event": self._ledger.number}
         self._end_after_calls(Ended("suspended", "worker", message=message))
 
+    def _hook_took_too_long(self) -> None:
+        """Stop the hook that the worker computes in, and have the run begin anew without it."""
+        self._silence()
+        seconds = self._watch.limit_s
+        message = (
+            f"a hook computed for longer than {seconds:g} s after event {self._ledger.number}; "
+            "the session goes on without it"
+        )
+        self._ledger.note(TIMED_OUT, {"ordinal": self._watch.ordinal, "seconds": seconds})
+        self._end_after_calls(Ended("suspended", "hook", message=message))
+
     def _take_request(self, asked: Ended) -> None:
         if asked.reason == "now":
             self._silence()
@@ -777,6 +804,10 @@ class Host:
                 self._stop(Ended("suspended", "asked"))
             elif kind in ("pause", "unpause") and self._paused != (kind == "pause"):
                 self._paused = kind == "pause"
+                if self._paused:
+                    self._watch.waits(time.monotonic())
+                else:
+                    self._watch.goes_on(time.monotonic())
                 self._channel.listen(not self._paused)
                 if self._paused:
                     self._deadlines.pause()

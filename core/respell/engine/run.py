@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ from respell.errors import (
     LimitReached,
     PermissionDenied,
     RespellError,
+    SessionBusy,
     UsageError,
 )
 from respell.history.record import Part, Record, Status
@@ -113,6 +114,8 @@ class Run:
     ) -> None:
         self._store = store
         self._lease = lease
+        self._services = services
+        self._asked: list[Callable[[Host], None]] = []  # of any of its hosts
         self.session = session
         try:
             self._host = Host(store, session, lease, program, services)
@@ -121,7 +124,34 @@ class Run:
             raise
 
     def go(self) -> RunResult:
-        """Run to the end; see `Host.run` for what it raises."""
+        """Run to the end; see `Host.run` for what it raises.
+
+        A hook that took too long was stopped with the worker: the session begins anew where
+        it stood, without that hook.
+        """
+        result = self._go()
+        while result.ended.reason == "hook" and not self._asked and self._begin_anew():
+            result = self._go()
+        return result
+
+    def _begin_anew(self) -> bool:
+        """Hold the session again; false where nobody can go on with it just like that."""
+        services = self._services
+        try:
+            anew = resume(
+                self._store, self.session, on_output=services.on_output, tools=services.tools,
+                stdin=services.stdin, config=services.config, ask=services.ask,
+                hooks=services.hooks, by="respell",
+            )  # fmt: skip
+        except (SessionBusy, InDoubt, LimitReached, InvalidTransition):
+            return False  # it stays suspended, and that says why
+        self._host, self._lease, self.session = anew._host, anew._lease, anew.session
+        self._services = anew._services
+        for ask in [*self._asked]:
+            ask(self._host)
+        return True
+
+    def _go(self) -> RunResult:
         key = self.session.key
         try:
             with acting_for(self._store, self.session.id):
@@ -147,10 +177,12 @@ class Run:
 
     def suspend(self) -> None:
         """Ask it to end at the next effect; from any thread or signal handler."""
+        self._asked.append(Host.suspend)
         self._host.suspend()
 
     def kill(self) -> None:
         """End it now; a call in flight is left in doubt."""
+        self._asked.append(Host.kill)
         self._host.kill()
 
 

@@ -124,6 +124,11 @@ def splice_effect(
     return body, name, payload[place + 4 : outcome]
 
 
+def ordinal_of(payload: bytes) -> int:
+    """Return the ordinal of what a RECORD frame that `splice_effect` took reports."""
+    return int(_HEAD.unpack_from(payload)[1])
+
+
 def text_of(args: bytes) -> bytes:
     """Return the text of an output event from its arguments.
 

@@ -647,7 +647,7 @@ return function(engine, env)
       if not fine then
         failure = ok == ABANDONED and timed_out[call.o]
         if not failure then return error(ok, 0) end
-        engine.scheduling, pending, timed_out[call.o] = scheduling, nil, nil
+        engine.scheduling, pending = scheduling, nil
       elseif not ok then
         failure = outcome
       end
@@ -663,6 +663,7 @@ return function(engine, env)
     end
     local us = end_hook(call, part, at, ok and OK or FAILED, outcome)
     if part == FINAL then numbers[call.o], spans[call.o] = nil, nil end
+    if failure then timed_out[call.o] = nil end
     return value, at, us, failure or nil
   end
 

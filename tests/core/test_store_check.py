@@ -562,7 +562,7 @@ def test_a_page_that_can_not_be_read_is_named_by_the_sessions_that_lost_it(tmp_p
 def test_definitions_that_differ_are_made_anew(folder: Path) -> None:
     changed(
         folder,
-        "DROP TRIGGER artifacts_inserted",
+        "DROP TRIGGER artifacts_removed",
         "DROP INDEX inbox_session",
         "CREATE TABLE mine (x)",
     )

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import mimetypes
-import os.path
 import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from respell import values
 from respell.artifacts.record import DEFAULT_MIME, DEFAULT_TYPE, SHOWN_TYPES
@@ -64,6 +63,11 @@ def check_text(call: str, what: str, value: object) -> str:
     raise UsageError(f"{call}: {what} must be UTF-8 text; these bytes are not")
 
 
+def _is_plain(value: object, most: int) -> TypeGuard[str]:
+    """Whether this is a text that needs no closer look, as nearly all are."""
+    return type(value) is str and 0 < len(value) <= most and value.isascii() and value.isprintable()
+
+
 def kind_of(value: object) -> str:
     """Return what a value is called in errors, for Lua and Python alike."""
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -82,17 +86,18 @@ def check_name(call: str, name: object) -> str:
     Raises:
         UsageError: It is no text, empty, too long, or could be taken for a path.
     """
-    name = check_text(call, "name", name)
-    size = len(name.encode())
-    if not 1 <= size <= MAX_NAME_BYTES:
-        raise UsageError(f"{call}: name must have 1 to {MAX_NAME_BYTES} bytes, not {size}")
+    if not _is_plain(name, MAX_NAME_BYTES):
+        name = check_text(call, "name", name)
+        size = len(name.encode())
+        if not 1 <= size <= MAX_NAME_BYTES:
+            raise UsageError(f"{call}: name must have 1 to {MAX_NAME_BYTES} bytes, not {size}")
+        if _CONTROL.search(name):
+            raise UsageError(f"{call}: name must have no control characters: {name!r:.80}")
     if "/" in name or "\\" in name or ".." in name:
         raise UsageError(
             f"{call}: name must have no path separator and no '..': {name!r:.80}. "
             "Folders can be told by tags or custom fields"
         )
-    if _CONTROL.search(name):
-        raise UsageError(f"{call}: name must have no control characters: {name!r:.80}")
     return name
 
 
@@ -137,15 +142,20 @@ def check_tags(call: str, tags: object) -> list[str]:
         UsageError: They are no list, too many, or one of them is no short text without
             control characters.
     """
-    if isinstance(tags, str | bytes | Mapping) or not isinstance(tags, Iterable):
+    if not isinstance(tags, list | tuple) and (
+        isinstance(tags, str | bytes | Mapping) or not isinstance(tags, Iterable)
+    ):
         raise UsageError(f"{call}: tags must be a list of strings")
-    checked = list(dict.fromkeys(_tag(call, f"tags[{i}]", tag) for i, tag in enumerate(tags, 1)))
+    checked = list(dict.fromkeys([_tag(call, i, tag) for i, tag in enumerate(tags, 1)]))
     if len(checked) > MAX_TAGS:
         raise UsageError(f"{call}: there may be {MAX_TAGS} tags, not {len(checked)}")
     return checked
 
 
-def _tag(call: str, what: str, tag: object) -> str:
+def _tag(call: str, place: int, tag: object) -> str:
+    if _is_plain(tag, MAX_TAG_BYTES):
+        return tag
+    what = f"tags[{place}]"
     text = check_text(call, what, tag)
     size = len(text.encode())
     if not text:
@@ -203,7 +213,8 @@ def mime_of(name: str, *, is_value: bool) -> str:
     """Return the MIME type of content by its name; of a table, JSON's."""
     if is_value:
         return "application/json"
-    return _mime_of_suffix(os.path.splitext(name)[1])
+    at = name.rfind(".")
+    return DEFAULT_MIME if at <= 0 else _mime_of_suffix(name[at:])
 
 
 @lru_cache(maxsize=256)

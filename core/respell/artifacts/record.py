@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, fields, make_dataclass
 from operator import attrgetter
 from typing import Any, Literal, cast, get_args
@@ -97,13 +97,23 @@ _all_fields = attrgetter(*_FIELDS)
 _Unfrozen = make_dataclass("_Unfrozen", _FIELDS, slots=True)
 
 
-def changed(record: ArtifactRecord, **changes: Any) -> ArtifactRecord:
-    """Return a copy with other values of some fields, as `replace` does and ten times faster."""
-    twin: Any = _Unfrozen(*_all_fields(record))
-    for name, value in changes.items():
-        setattr(twin, name, value)
+def made(fields: Iterable[Any]) -> ArtifactRecord:
+    """Return the record that has these values of all fields, in their order.
+
+    The constructor of a frozen dataclass takes ten times longer than filling a twin that is
+    not frozen, which then becomes one that is.
+    """
+    twin: Any = _Unfrozen(*fields)
     twin.__class__ = ArtifactRecord
     return cast(ArtifactRecord, twin)
+
+
+def changed(record: ArtifactRecord, **changes: Any) -> ArtifactRecord:
+    """Return a copy with other values of some fields."""
+    copy = made(map(changes.pop, _FIELDS, _all_fields(record)))
+    if changes:
+        raise TypeError(f"an artifact has no field {', '.join(changes)}")
+    return copy
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypedDict, Unpack, cast
 
+from blake3 import blake3
+
 from respell import values
 from respell.artifacts import naming
 from respell.artifacts.record import ArtifactRecord, changed
@@ -24,6 +26,9 @@ from respell.store.blob_forms import INLINE_LIMIT, BlobInfo
 
 MAX_VALUE_BYTES = 64 * 1024 * 1024
 """Most JSON that a table may be: it is read back as a whole."""
+
+
+_NOTHING = ArtifactRecord(0, "", b"", 0)
 
 
 class Address(bytes):
@@ -170,11 +175,14 @@ def add(
         _check_room(call, now, made.record.size)
         written = made.put(store, now)[0]
     with store.transaction():
-        place = store.artifacts.place(session.key, made.record.name)
-        _check_room(call, place, (written or made.record).size)
-        if made.record.parent_artifact is not None:
-            store.artifacts.get(made.record.parent_artifact)
-        record, blob = (written, None) if written is not None else made.put(store, place)
+        record = written or made.record
+        place = store.artifacts.place(session.key, record.name, record.content_hash)
+        _check_room(call, place, record.size)
+        if record.parent_artifact is not None:
+            store.artifacts.get(record.parent_artifact)
+        blob = None
+        if written is None:
+            record, blob = made.put(store, place, is_new=not place.knows_content)
         return store.artifacts.insert(record, blob=blob, place=place)
 
 
@@ -208,7 +216,8 @@ class Draft:
 
     Attributes:
         call: What this is called in errors.
-        record: It, without the content's address; without its size if that is a file's.
+        record: It, with the content's address if that is small; without its size if that is
+            a file's.
         content: Its bytes, the address where they are, or the file that gives them.
     """
 
@@ -222,12 +231,15 @@ class Draft:
         content = self.content
         return isinstance(content, Address | bytes) and len(content) <= INLINE_LIMIT
 
-    def put(self, store: Store, session: Owner) -> tuple[ArtifactRecord, BlobInfo | None]:
+    def put(
+        self, store: Store, session: Owner, *, is_new: bool = False
+    ) -> tuple[ArtifactRecord, BlobInfo | None]:
         """Store the content as a blob; return the record that refers to it.
 
         Args:
             store: Where.
             session: Its session as it is now: reading a file ends at the limit of that.
+            is_new: The store has no such content, as was seen in the transaction that is open.
 
         Returns:
             The record, and how the content is stored if that is known already.
@@ -238,8 +250,11 @@ class Draft:
             StoreFull: There is no space left.
         """
         if isinstance(self.content, Address):
-            return changed(self.record, content_hash=bytes(self.content)), None
+            return self.record, None
         if isinstance(self.content, bytes):
+            address = self.record.content_hash
+            if address:
+                return self.record, store.blobs.add_at(address, self.content, is_new=is_new)
             address, blob = store.blobs.add(self.content)
             return changed(self.record, content_hash=address), blob
         reader = cast(BinaryIO, _Bounded(self.content, self.call, session))
@@ -259,19 +274,23 @@ def draft(
     call = fields.get("call", "store")
     name = naming.check_name(call, name)
     data, is_value = _raw(call, content)
+    address = b""
     if isinstance(data, Address):
-        size = store.blobs.size(data)
+        address, size = bytes(data), store.blobs.size(data)
     else:
         size = len(data) if isinstance(data, bytes) else 0
+        if isinstance(data, bytes) and size <= INLINE_LIMIT:
+            address = blake3(data).digest()
     parent = fields.get("parent")
     kind = fields.get("type")
     if kind is None and parent is not None:
         kind = parent.artifact_type
     mime = naming.check_mime(call, fields.get("mime_type"))
-    record = ArtifactRecord(
+    record = changed(
+        _NOTHING,
         session_key=session.key,
         name=name,
-        content_hash=b"",
+        content_hash=address,
         size=size,
         artifact_type=naming.check_type(call, kind),
         mime_type=mime or naming.mime_of(name, is_value=is_value),

@@ -5,25 +5,27 @@ from __future__ import annotations
 import builtins
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from respell import values
-from respell.artifacts.record import ArtifactQuery, ArtifactRecord, changed
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord, made
 from respell.errors import ArtifactNotFound, SessionNotFound, UsageError
 from respell.sessions.record import no_usage
 from respell.store import artifact_search
-from respell.store.blob_forms import BlobInfo
+from respell.store.blob_forms import LZ4, BlobInfo
 from respell.store.blobs import Blobs
 from respell.store.database import Database, Row
 from respell.store.queries import json_or_null, value_or_null
 from respell.store.sums import row_sum, sum_sql
 
+# In the order of the record's fields.
 _COLUMNS = (
-    "a.session, s.id, a.sequence, a.name, a.version, a.content_hash, a.previous_hash,"
-    " a.artifact_type, a.mime_type, a.size, b.stored_size, b.codec, a.description, a.tags,"
-    " a.custom, a.is_value, a.created_at, a.created_by, a.parent_artifact, a.event"
+    "a.session, a.name, a.content_hash, a.size, s.id, a.sequence, a.version, a.previous_hash,"
+    " a.artifact_type, a.mime_type, a.description, a.tags, a.custom, a.is_value, b.stored_size,"
+    " b.codec, a.created_at, a.created_by, a.parent_artifact, a.event"
 )
+_CONTENT_HASH = 2
 _JOINED = (
     "JOIN sessions AS s ON s.key = a.session AND NOT s.deleted"
     " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
@@ -41,6 +43,9 @@ _INSERT = (
     + ", ".join("?" * 20)
     + ")"
 )
+_INSERT_TAG = (
+    "INSERT OR IGNORE INTO artifact_tags (tag, session, created_at, sequence) VALUES (?, ?, ?, ?)"
+)
 _MORE = f"json_set({_USAGE}, '$.artifact_bytes', {_USED} + ?2)"
 _COUNT = f"""
     UPDATE sessions SET
@@ -51,7 +56,7 @@ _COUNT = f"""
 # The version after which a new one comes may be a deleted one.
 _PLACE = """
     SELECT s.id, s.status, s.sequence, s.artifacts, s.usage, s.limits, ifnull(a.version, 0),
-        a.content_hash
+        a.content_hash, EXISTS (SELECT 1 FROM blobs WHERE hash = ?3)
     FROM sessions AS s LEFT JOIN artifacts AS a ON a.session = s.key AND a.name = ?2
         AND a.version = (SELECT max(version) FROM artifacts WHERE session = ?1 AND name = ?2)
     WHERE s.key = ?1 AND NOT s.deleted
@@ -67,8 +72,7 @@ _ID_PARTS = 3
 _HASH_DIGITS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where the next artifact of a name comes; true until the transaction ends.
 
     Attributes:
@@ -76,29 +80,37 @@ class Place:
         status: The session's status.
         sequence: The number in the session that was given last.
         artifacts: How many artifacts the session has.
+        usage_column: What the session has used, as its row has it.
+        limits_column: The session's limits, likewise.
         version: The newest version of that name, deleted or not; 0 if there is none.
         previous_hash: That version's content.
+        knows_content: Whether the store has a row for the content that was asked about.
     """
 
     id: str
     status: str
     sequence: int
     artifacts: int
-    _usage: str | None
-    _limits: str | None
+    usage_column: str | None
+    limits_column: str | None
     version: int
     previous_hash: bytes | None
+    knows_content: bool
 
     @property
     def usage(self) -> dict[str, Any]:
         """What the session has used, as in its record."""
-        usage: dict[str, Any] = no_usage() if self._usage is None else json.loads(self._usage)
+        usage: dict[str, Any] = (
+            no_usage() if self.usage_column is None else json.loads(self.usage_column)
+        )
         return usage
 
     @property
     def limits(self) -> dict[str, Any]:
         """The session's limits, as in its record."""
-        limits: dict[str, Any] = {} if self._limits is None else json.loads(self._limits)
+        limits: dict[str, Any] = (
+            {} if self.limits_column is None else json.loads(self.limits_column)
+        )
         return limits
 
 
@@ -111,17 +123,18 @@ class Artifacts:
         self._blobs = blobs
         self._clock = clock
 
-    def place(self, session: int, name: str) -> Place:
+    def place(self, session: int, name: str, content_hash: bytes = b"") -> Place:
         """Return where the next artifact of a name comes, and what decides whether it may.
 
         Args:
             session: Key of the session.
             name: The name.
+            content_hash: The address of its content, if that is known already.
 
         Raises:
             SessionNotFound: There is no such session.
         """
-        row = self._database.row(_PLACE, (session, name))
+        row = self._database.row(_PLACE, (session, name, content_hash))
         if row is None:
             raise SessionNotFound(f"there is no session with key {session}")
         return Place(*row)
@@ -150,19 +163,12 @@ class Artifacts:
             place = place or self.place(key, record.name)
             self._check_free(record, place)
             now = self._clock()
-            record = changed(
-                record,
-                session_id=place.id,
-                sequence=record.sequence or place.sequence + 1,
-                version=place.version + 1,
-                previous_hash=place.previous_hash,
-                size=blob.size,
-                stored_size=blob.stored_size,
-                is_compressed=blob.is_compressed,
-                created_at=record.created_at or now,
-            )
-            database.write(_INSERT, _row(record))
-            database.write(_COUNT, (record.sequence, blob.size, now, key))
+            record = _completed(record, blob, place, now)
+            database.execute(_INSERT, _row(record))
+            if record.tags:
+                row = (key, record.created_at, record.sequence)
+                database.execute_many(_INSERT_TAG, [(tag, *row) for tag in record.tags])
+            database.execute(_COUNT, (record.sequence, blob.size, now, key))
         return record
 
     def _check_free(self, record: ArtifactRecord, place: Place) -> None:
@@ -191,7 +197,7 @@ class Artifacts:
             " AND NOT a.deleted",
             (session_id, sequence),
         )
-        if row is None or row[5].hex()[:_HASH_DIGITS] != digits:
+        if row is None or row[_CONTENT_HASH].hex()[:_HASH_DIGITS] != digits:
             raise ArtifactNotFound(
                 f"there is no artifact {artifact_id} (any more); `respell artifacts list` shows "
                 "those there are"
@@ -265,8 +271,41 @@ def _parsed(artifact_id: str) -> tuple[str, int, str]:
     return parts[0], int(parts[1]), parts[2]
 
 
+def _completed(record: ArtifactRecord, blob: BlobInfo, place: Place, now: int) -> ArtifactRecord:
+    """Return a new record with all that the store fills in."""
+    return made(
+        (
+            record.session_key,
+            record.name,
+            record.content_hash,
+            blob.size,
+            place.id,
+            record.sequence or place.sequence + 1,
+            place.version + 1,
+            place.previous_hash,
+            record.artifact_type,
+            record.mime_type,
+            record.description,
+            record.tags,
+            record.custom,
+            record.is_value,
+            blob.stored_size,
+            blob.is_compressed,
+            record.created_at or now,
+            record.created_by,
+            record.parent_artifact,
+            record.event,
+        )
+    )
+
+
+@lru_cache(maxsize=256)
+def _tags_column(tags: tuple[str, ...]) -> str | None:
+    return json_or_null(tags)
+
+
 def _row(record: ArtifactRecord) -> builtins.list[Any]:
-    tags = json_or_null(record.tags)
+    tags = _tags_column(tuple(record.tags))
     row: builtins.list[Any] = [
         record.session_key,
         record.sequence,
@@ -291,25 +330,18 @@ def _row(record: ArtifactRecord) -> builtins.list[Any]:
 
 
 def _record(row: Row) -> ArtifactRecord:
-    return ArtifactRecord(
-        session_key=row[0],
-        session_id=row[1],
-        sequence=row[2],
-        name=row[3],
-        version=row[4],
-        content_hash=row[5],
-        previous_hash=row[6],
-        artifact_type=row[7],
-        mime_type=row[8],
-        size=row[9],
-        stored_size=row[10] or 0,
-        is_compressed=bool(row[11]),
-        description=row[12],
-        tags=json.loads(row[13]) if row[13] else [],
-        custom=values.decode(row[14]) if row[14] else {},
-        is_value=bool(row[15]),
-        created_at=row[16],
-        created_by=row[17],
-        parent_artifact=row[18],
-        event=row[19],
+    *fields, tags, custom, is_value, stored_size, codec, created_at, created_by, parent, event = row
+    return made(
+        (
+            *fields,
+            json.loads(tags) if tags else [],
+            values.decode(custom) if custom else {},
+            bool(is_value),
+            stored_size or 0,
+            codec == LZ4,
+            created_at,
+            created_by,
+            parent,
+            event,
+        )
     )

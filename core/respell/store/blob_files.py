@@ -8,7 +8,6 @@ import secrets
 import stat
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -142,7 +141,7 @@ class BlobFiles:
                 sync_file(fd)
         finally:
             os.close(fd)
-        return replace(blob, codec=codec, stored_size=len(data), data=b"")
+        return blob._replace(codec=codec, stored_size=len(data), data=b"")
 
     def sync_names(self, addresses: Iterable[bytes]) -> None:
         """Return once the names of files are durable.

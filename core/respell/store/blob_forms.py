@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import lz4.frame
 from blake3 import blake3
@@ -28,8 +29,7 @@ OWN_SIZE = (
 """SQL for the bytes that a blob's row stands for: of a list of chunks, without the chunks."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlobInfo:
+class BlobInfo(NamedTuple):
     """How a blob is stored.
 
     Attributes:
@@ -105,8 +105,7 @@ class StoredBlob:
         return data
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(NamedTuple):
     """A blob ready to be written.
 
     Attributes:
@@ -127,7 +126,7 @@ class Packed:
 
     def in_file(self) -> Packed:
         """Return it without its bytes, which are in a file now."""
-        return replace(self, data=b"")
+        return self._replace(data=b"")
 
 
 def as_stored(blob: StoredBlob) -> Packed:

@@ -90,15 +90,28 @@ class Blobs:
             address, _ = self.put_stream(io.BytesIO(data))
             return address, self.info(address)
         address = blake3(data).digest()
-        info = self._info(address)
+        return address, self.add_at(address, data)
+
+    def add_at(self, address: bytes, data: bytes, *, is_new: bool = False) -> BlobInfo:
+        """Store bytes of at most `WHOLE_LIMIT` like `put`; return how they are stored.
+
+        Args:
+            address: Their address.
+            data: The bytes.
+            is_new: They are not in the store, as was seen in the transaction that is open.
+
+        Raises:
+            StoreFull: There is no space left.
+        """
+        info = None if is_new else self._info(address)
         if info is not None and self._is_intact(address, info):
-            return address, info
+            return info
         packed = packed_as(address, data, self._compress)
         if packed.place == IN_FILE:
             self._write([packed])
         elif (made := self._write_inline(packed, is_new=info is None)) is not None:
-            return address, made
-        return address, self.info(address)
+            return made
+        return self.info(address)
 
     def _write_inline(self, it: Packed, *, is_new: bool) -> BlobInfo | None:
         """Write a blob into the database; return how it is stored if nobody has it already."""
@@ -108,8 +121,9 @@ class Blobs:
                 self._write_row(it, now)
                 return None
             row = (it.size, it.stored_size, it.codec, it.place, now)
-            key = self._database.insert(_INSERT_NEW, (it.address, *row))
-            self._database.write("INSERT INTO blob_data (id, data) VALUES (?, ?)", (key, it.data))
+            self._database.execute(_INSERT_NEW, (it.address, *row))
+            key = self._database.last_key()
+            self._database.execute("INSERT INTO blob_data (id, data) VALUES (?, ?)", (key, it.data))
         return BlobInfo(key, *row)
 
     def put_stream(self, reader: BinaryIO) -> tuple[bytes, int]:

@@ -288,7 +288,11 @@ class Database:
         """Run one INSERT, like `write`, and return the new row's key."""
         with self.mutex:
             self.write(sql, bindings)
-            return self._connection.last_insert_rowid()
+            return self.last_key()
+
+    def last_key(self) -> int:
+        """Return the key of the row inserted last; inside `with database:` only."""
+        return self._connection.last_insert_rowid()
 
     def data_version(self) -> int:
         """Return a number that changes when another connection commits."""
@@ -501,7 +505,8 @@ class Database:
                     self._sync_failed = error
                     raise self.faults.of_system(error, "write to") from error
             self._synced = committed
-            self.heads.note_durable([*all_heads, *heads.values()])
+            if all_heads or heads:
+                self.heads.note_durable([*all_heads, *heads.values()])
         if self.heads.has_durable:
             # Not while `_sync_mutex` is held: who has this one may be waiting for that.
             with self.mutex:
@@ -534,16 +539,16 @@ class _Part:
         database = self._database
         database.mutex.acquire()
         try:
-            joins = database.in_transaction
-            if joins:
+            if database._depth:
                 database._check_doomed()
-            else:
-                database.__enter__()
+                self._begun.append(database._connection.total_changes())
+                return True
+            database.__enter__()
+            self._begun.append(None)
         except BaseException:
             database.mutex.release()
             raise
-        self._begun.append(database._connection.total_changes() if joins else None)
-        return joins
+        return False
 
     def __exit__(
         self,

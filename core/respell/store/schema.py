@@ -318,6 +318,11 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (session, kind, target, grantee)
     ) STRICT;
     CREATE INDEX grants_grantee ON grants (grantee);
+
+    -- New artifacts come with sum and tags: a trigger, even one that does nothing, makes storing
+    -- one a tenth slower.
+    DROP TRIGGER artifacts_inserted;
+    DROP TRIGGER artifacts_tagged;
     """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""

@@ -27,6 +27,7 @@ from respell.store.heads import Head
 from respell.store.large import put_back
 from respell.store.leases import HEARTBEAT_EVERY
 from respell.store.store import Store
+from respell.store.sums import sum_sql
 
 START = "lifecycle.start"
 
@@ -35,10 +36,16 @@ _HIDDEN = 1  # deleted, but a fork still reads its records
 
 _PLACES = {name: f"?{place}" for place, name in enumerate(ARTIFACT_COLUMNS, 2)}
 _INSERT_ARTIFACT = (
-    f"INSERT INTO artifacts (session, {', '.join(_PLACES)}, folded_name, folded_text)"
-    f" VALUES (?1, {', '.join(_PLACES.values())}, folded({_PLACES['name']}),"
+    f"INSERT INTO artifacts (session, {', '.join(_PLACES)}, sum, folded_name, folded_text)"
+    f" VALUES (?1, {', '.join(_PLACES.values())},"
+    f" {sum_sql('artifacts', {'session': '?1', **_PLACES})}, folded({_PLACES['name']}),"
     f" folded({_PLACES['description']} || ifnull((SELECT group_concat(char(10) || value, '')"
     f" FROM json_each({_PLACES['tags']})), '')))"
+)
+_INSERT_TAGS = (
+    "INSERT OR IGNORE INTO artifact_tags (tag, session, created_at, sequence)"
+    f" SELECT value, ?1, {_PLACES['created_at']}, {_PLACES['sequence']}"
+    f" FROM json_each({_PLACES['tags']}) WHERE NOT {_PLACES['deleted']}"
 )
 _INSERT_STATE = (
     "INSERT INTO state (scope, key, value, updated_at, sum)"
@@ -182,7 +189,10 @@ class Arrival:
         )
 
     def artifacts(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._insert(_INSERT_ARTIFACT, [(self._key, *row) for row in rows])
+        given = [(self._key, *row) for row in rows]
+        with self._database:
+            self._insert(_INSERT_ARTIFACT, given)
+            self._insert(_INSERT_TAGS, given)
 
     def refs(self, addresses: Sequence[bytes]) -> None:
         self._insert(_INSERT_REF, [(self._key, address) for address in addresses])

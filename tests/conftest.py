@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from respell.hooks import declared
 from respell.tools import decorator
 
 _EVERYWHERE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
@@ -32,3 +33,14 @@ def _tools_of_one_test() -> Iterator[None]:
     decorator.declared.update(declared)
     decorator._functions.clear()
     decorator._functions.update(functions)
+
+
+@pytest.fixture(autouse=True)
+def _hooks_of_one_test() -> Iterator[None]:
+    """Take back what a test registers in this process, and what it switches off."""
+    before = declared.list()
+    yield
+    declared.enable()
+    for one in declared.list():
+        if one not in before:
+            declared.unregister(one)

@@ -277,6 +277,9 @@ def set_value(path: Path | str, key: str, value: Any) -> None:
         text = _text(target)
     plain = list(checked) if isinstance(checked, tuple) else value
     _replace(target, _written(text, key.split("."), NONE if plain is None else plain, target))
+    from respell.hooks.telling import tell  # most who read settings write none
+
+    tell("ConfigurationChange", {"file": str(target), "key": key, "value": plain}, component=key)
 
 
 def _written(text: str, keys: list[str], value: Any, target: Path) -> str:

@@ -24,6 +24,7 @@ let it be performed, and not once it was; what hooks decided before it is not as
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -44,6 +45,7 @@ from respell.engine.hook_data import (
 from respell.engine.hook_records import note_of
 from respell.engine.ledger import Ledger
 from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.engine.suspension import suspension_of
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
 from respell.hooks.context import About
@@ -155,7 +157,7 @@ class Hooking:
         self._known: dict[str, _Hooks | None] = {}
         self._open: dict[int, _Around] = {}
         self._running: list[_Around] = []  # those whose chain the host did not wait for
-        self._telling: list[tuple[Chain, int]] = []  # (chain, number of the event it is in)
+        self._telling: deque[tuple[Chain, int]] = deque()  # (chain, number of its event)
         self._operations: dict[int, tuple[int, Record]] = {}  # -number -> (parent, what)
 
     # Which ---------------------------------------------------------------------------------
@@ -224,6 +226,9 @@ class Hooking:
     def _check(self, one: _Around) -> None:
         """Raise what an effect would be refused for."""
         if not one.hooks.before and one.record.name != "tool.invoke":
+            return
+        if one.record.name == "session.suspend":
+            suspension_of(one.record.arguments())
             return
         effect = effects.lookup(one.record.name)
         ctx = self._hosting.context(one.record.number)
@@ -493,13 +498,7 @@ class Hooking:
             elif not self._hosting.is_stopping():
                 self._running.remove(one)
                 self._ended(one)
-        for told in [*self._telling]:
-            chain, number = told
-            if chain.done:
-                self._telling.remove(told)
-                self._record(chain, number)
-            else:
-                chain.give_up_late()
+        self._go_on_telling()
 
     def _record(self, chain: Chain, number: int) -> None:
         ledger = self._hosting.ledger
@@ -657,19 +656,29 @@ class Hooking:
                 store=self._hosting.store, **more,
             )  # fmt: skip
         chain = Chain(hooks, "tell", values.encode(data), told, wake=self._hosting.wake)
-        chain.start()
-        number = 0 if about is None else about.number
-        if chain.wait(RENDEZVOUS_S):
+        self._telling.append((chain, 0 if about is None else about.number))
+        if len(self._telling) == 1:
+            chain.start()
+            chain.wait(RENDEZVOUS_S)
+            self._go_on_telling()
+
+    def _go_on_telling(self) -> None:
+        """Begin the next chain once one is done: what is told is told in its order."""
+        while self._telling:
+            chain, number = self._telling[0]
+            if not chain.done:
+                chain.give_up_late()
+                return
+            self._telling.popleft()
             self._record(chain, number)
-        else:
-            self._telling.append((chain, number))
+            if self._telling:
+                self._telling[0][0].start()
 
     def finish(self) -> None:
         """Wait for what is still being told, each hook no longer than it may take."""
-        for chain, number in self._telling:
-            chain.wait()
-            self._record(chain, number)
-        self._telling.clear()
+        while self._telling:
+            self._telling[0][0].wait()
+            self._go_on_telling()
 
 
 _NONE = _Hooks((), (), ())

@@ -39,7 +39,9 @@ from respell.errors import (
 )
 from respell.history.record import Part, Record, Status
 from respell.hooks.registry import HookRegistry, declared
+from respell.hooks.telling import tell
 from respell.security import Ask, Permissions
+from respell.sessions.agreeing import Operation, agree, agree_to_start
 from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
 from respell.sessions.lifecycle import ENDED
@@ -246,13 +248,22 @@ def start(
         limits={**config.session.limits.given(), **check_limits(limits or {})},
         created_by=created_by,
     )
-    with store.transaction():
+    services = _services(on_output, tools, stdin, config, ask, hooks)
+
+    def insert() -> int:
+        nonlocal session
         session = store.sessions.insert(session)
         lease = store.leases.acquire(session.key)
         _check_room(store, config)
-        _append(store, session, lease, [_note(1, START, program.save(store))])
+        return lease
+
+    made, agreed = agree_to_start(store, session, possible=insert, hooks=services.hooks)
+    session = made
+    with store.transaction():
+        lease = insert()
+        records = [_note(1, START, program.save(store)), *agreed.records(1)]
+        store.history.writer(session.key, lease).append(records)
     session = store.sessions.get(session.key)
-    services = _services(on_output, tools, stdin, config, ask, hooks)
     return Run(store, session, lease, program, services)
 
 
@@ -276,6 +287,8 @@ def _check_room(store: Store, config: Config) -> None:
         return
     running = len(store.leases.live()) - 1
     if running >= most:
+        told = {"limit": "max_active_sessions", "value": most, "running": running}
+        tell("ResourceLimitExceeded", told, component="max_active_sessions")
         raise LimitReached(
             f"{running} {'session' if running == 1 else 'sessions'} of the store {store.path} "
             f"{'runs' if running == 1 else 'run'} already, and no more than "
@@ -543,9 +556,14 @@ def _take_up(
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
         elif one.name not in _TIMERS and not noted[one.number].waits_for_hooks:
             note(ATTEMPT, {"number": one.number})
+    agreed = agree(
+        store, Operation("SessionRestore", "session.resume", session.id, may_replace=False),
+        {"status": session.status, "name": session.name, "value": value},
+        possible=lambda: None, hooks=services.hooks,
+    )  # fmt: skip
     note("lifecycle.resume", {"was": session.status})
     with store.transaction():
-        _append(store, session, lease, records)
+        store.history.writer(session.key, lease).append([*records, *agreed.records(writer_number)])
         for number, how in settlements.listed():
             store.audit.note(
                 "session.settle", session=session.id, actor=by, target=f"event {number}: {how}"
@@ -591,10 +609,6 @@ def _outcome(intent: Record, status: Status, value: Any, by: str = "") -> Record
 
 def _note(number: int, name: str, args: bytes) -> Record:
     return Record(Part.NOTE, number, status=Status.OK, name=name, at=now_us(), args=args)
-
-
-def _append(store: Store, session: SessionRecord, lease: int, records: Sequence[Record]) -> None:
-    store.history.writer(session.key, lease).append(records)
 
 
 def _services(

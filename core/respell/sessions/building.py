@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self
 
+from respell.sessions.agreeing import agree_to_start
 from respell.sessions.creating import plain, record_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -23,6 +24,7 @@ def create(store: Store, options: Mapping[str, Any]) -> Session:
     Raises:
         UsageError: An option is wrong; says what is allowed.
         SessionNotFound: There is no such parent.
+        HookCancelled: A hook does not let it be created; nothing was.
     """
     from respell.sessions.session import Session
 
@@ -37,7 +39,15 @@ def create(store: Store, options: Mapping[str, Any]) -> Session:
         given[name] = plain(given.get(name))
     creator = given.pop("created_by", "python")
     record = record_of(call, given, creator=creator, parent=parent)
-    made = store.sessions.insert(record)
+    record, agreed = agree_to_start(
+        store, record, possible=lambda: store.sessions.insert(record)
+    )  # fmt: skip
+    with store.transaction():
+        made = store.sessions.insert(record)
+        if agreed.calls:
+            lease = store.leases.acquire(made.key)
+            store.history.writer(made.key, lease).append(agreed.records(0))
+            store.leases.release(made.key, lease)
     store.sync()
     return Session(store, made)
 

@@ -7,6 +7,7 @@ from typing import Any
 from respell import values
 from respell.errors import InvalidTransition
 from respell.history.record import Part, Record, Status
+from respell.sessions.agreeing import Agreed, Operation, agree
 from respell.sessions.lifecycle import (
     ACTIVE,
     ARCHIVED,
@@ -19,6 +20,14 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import now_us
 
+_POINTS = {
+    ACTIVE: "SessionRestore",
+    SUSPENDED: "SessionCheckpoint",
+    COMPLETED: "SessionEnd",
+    FAILED: "SessionEnd",
+    ARCHIVED: "SessionArchive",
+}
+_INSTEAD = {"complete": COMPLETED, "fail": FAILED, "archive": ARCHIVED}
 _EVENTS = {
     ACTIVE: "lifecycle.resume",
     SUSPENDED: "lifecycle.suspend",
@@ -43,14 +52,42 @@ def end_session(
     Raises:
         InvalidTransition: Its status does not allow that; nothing was changed.
         SessionBusy: A host runs it; says who.
+        HookCancelled: A hook does not let it happen; nothing was changed.
     """
+    agreed = _agreed(store, session, wanted, {"reason": reason}, may_change=("reason",))
+    if agreed.replaced:
+        return store.sessions.get(session.key)
+    wanted = _INSTEAD.get(agreed.instead, wanted)
+    reason = str(agreed.data.get("reason", reason))
     fields: dict[str, Any] = {}
     if wanted != ARCHIVED:
         fields |= {"ended_at": now_us(), "waiting_for": None}
     if wanted == FAILED:
         message = reason or f"marked as failed from {by}"
         fields["error"] = {"message": message, "traceback": ""}
-    return _change(store, session, wanted, fields, reason=reason, by=by)
+    return _change(store, session, wanted, fields, agreed, reason=reason, by=by)
+
+
+def _agreed(
+    store: Store,
+    session: SessionRecord,
+    wanted: str,
+    data: dict[str, Any],
+    may_change: tuple[str, ...] = (),
+) -> Agreed:
+    """Ask the hooks whether a session may change its status."""
+
+    def possible() -> None:
+        store.leases.acquire(session.key)
+        now = store.sessions.get(session.key)
+        check_transition(now.status, wanted, session=now.id[:8])
+
+    operation = Operation(
+        _POINTS[wanted], _EVENTS[wanted].replace("lifecycle", "session"), session.id,
+        frozenset(may_change), tuple(_INSTEAD) if wanted in _INSTEAD.values() else (),
+    )  # fmt: skip
+    told = {"status": session.status, "name": session.name, **data}
+    return agree(store, operation, told, possible=possible)
 
 
 def suspend_without_program(store: Store, session: SessionRecord, *, by: str) -> SessionRecord:
@@ -65,7 +102,10 @@ def suspend_without_program(store: Store, session: SessionRecord, *, by: str) ->
         InvalidTransition: It has a program, or is not active; nothing was changed.
     """
     _check_no_program(session, SUSPENDED)
-    return _change(store, session, SUSPENDED, {}, by=by)
+    agreed = _agreed(store, session, SUSPENDED, {})
+    if agreed.replaced:
+        return store.sessions.get(session.key)
+    return _change(store, session, SUSPENDED, {}, agreed, by=by)
 
 
 def activate_without_program(store: Store, session: SessionRecord, *, by: str) -> SessionRecord:
@@ -80,7 +120,10 @@ def activate_without_program(store: Store, session: SessionRecord, *, by: str) -
         InvalidTransition: It has a program, or is not suspended; nothing was changed.
     """
     _check_no_program(session, ACTIVE)
-    return _change(store, session, ACTIVE, {"waiting_for": None}, by=by)
+    agreed = _agreed(store, session, ACTIVE, {})
+    if agreed.replaced:
+        return store.sessions.get(session.key)
+    return _change(store, session, ACTIVE, {"waiting_for": None}, agreed, by=by)
 
 
 def _check_no_program(session: SessionRecord, wanted: str) -> None:
@@ -97,6 +140,7 @@ def _change(
     session: SessionRecord,
     wanted: str,
     fields: dict[str, Any],
+    agreed: Agreed,
     *,
     by: str,
     reason: str = "",
@@ -109,6 +153,7 @@ def _change(
         if reason:
             args["reason"] = reason
         writer = store.history.writer(now.key, lease)
+        writer.append(agreed.records(writer.number))
         writer.append(
             [
                 Record(
@@ -144,8 +189,17 @@ def delete_session(
     Raises:
         SessionNotFound: There is no such session (any more).
         SessionBusy: A host runs it; says who.
+        HookCancelled: A hook does not let it happen; nothing was deleted.
     """
     from respell.engine.effects.confined import remove_temporary_folder
+
+    operation = Operation("SessionDelete", "session.delete", session.id)
+    told = {"status": session.status, "name": session.name, "reason": reason}
+    agreed = agree(
+        store, operation, told, possible=lambda: store.sessions.delete(session.key)
+    )  # fmt: skip
+    if agreed.replaced:
+        return
 
     def audited(record: SessionRecord) -> None:
         store.audit.note(

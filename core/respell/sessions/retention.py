@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from respell.config import Config
-from respell.errors import InvalidTransition, SessionBusy, SessionNotFound
+from respell.errors import HookCancelled, InvalidTransition, SessionBusy, SessionNotFound
 from respell.sessions.changes import delete_session, end_session
 from respell.sessions.lifecycle import ARCHIVED, COMPLETED, ENDED, FAILED
 from respell.sessions.record import SessionQuery, SessionRecord
@@ -144,8 +144,8 @@ def _archive(store: Store, session: SessionRecord, days: float, report: Retentio
     if not report.dry_run:
         try:
             end_session(store, session, ARCHIVED, reason=_reason(session, days), by=BY)
-        except (SessionBusy, SessionNotFound, InvalidTransition):
-            return  # somebody does something to it just now: next time
+        except (SessionBusy, SessionNotFound, InvalidTransition, HookCancelled):
+            return  # somebody does something to it just now, or a hook keeps it: next time
     report.archived.append(session.id)
 
 
@@ -153,8 +153,8 @@ def _delete(store: Store, session: SessionRecord, days: float, report: Retention
     if not report.dry_run:
         try:
             delete_session(store, session, by=BY, reason=_reason(session, days))
-        except (SessionBusy, SessionNotFound):
-            return  # somebody does something to it just now: next time
+        except (SessionBusy, SessionNotFound, HookCancelled):
+            return  # somebody does something to it just now, or a hook keeps it: next time
     report.deleted.append(session.id)
 
 

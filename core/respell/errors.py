@@ -6,7 +6,8 @@
     ├── NotFound(KeyError)                no session, artifact or event has that name
     │   ├── SessionNotFound
     │   ├── ArtifactNotFound
-    │   └── EventNotFound
+    │   ├── EventNotFound
+    │   └── SubscriptionNotFound
     ├── InvalidTransition(ValueError)     e.g. archiving a session that is active
     ├── PermissionDenied(PermissionError) the session may not; names the flag that allows it
     ├── ScriptError                       the Lua script failed: message and traceback
@@ -74,6 +75,10 @@ class SessionNotFound(NotFound):
 
 class ArtifactNotFound(NotFound):
     """No artifact has this id."""
+
+
+class SubscriptionNotFound(NotFound):
+    """Nobody has subscribed to events under that name."""
 
 
 class EventNotFound(NotFound):

@@ -317,7 +317,7 @@ class Hooking:
         try:
             if effect.prepare is not None:
                 effect.prepare(ctx, args)
-            with ledger.together() as records:
+            with ledger.together(one.record.number) as records:
                 outcome = Outcome.of(effect.perform(ctx, args))
                 note = self._stage_args(one, PERFORMED, outcome=outcome.value)
                 records.append(
@@ -601,7 +601,7 @@ class Hooking:
             if kind is Kind.STORED:
                 if effect.prepare is not None:
                     effect.prepare(ctx, args)
-                with ledger.together() as records:
+                with ledger.together(number) as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
                     records.append(self._operation_record(-number, outcome))
                 del self._operations[-number]

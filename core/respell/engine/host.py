@@ -28,6 +28,7 @@ from respell.engine.deadlines import DEADLINE, LEFT, Deadlines, duration_us, rem
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
+from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_watch import TIMED_OUT, HookWatch
 from respell.engine.hooking import Hooking, Hosting
 from respell.engine.ledger import Ledger, OnOutput
@@ -36,6 +37,7 @@ from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
 from respell.engine.program import Program
+from respell.engine.receiving import Receiving
 from respell.engine.refusals import Refusals
 from respell.engine.suspension import suspension_of
 from respell.engine.wire import (
@@ -74,7 +76,7 @@ MAX_SLEEP_S = 100 * 365 * 86400
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
-_TIMERS = ("timer.sleep", DEADLINE)
+_TIMERS = ("timer.sleep", DEADLINE, "event.receive")
 _LEFT_TEXT = values.encode("the script went on without it; whether it was done is not known")
 
 
@@ -143,6 +145,8 @@ class Host:
         self._refusals = Refusals(store, session.id)
         self._accesses = Accesses()
         self._streams = Streams()
+        self._receiving = Receiving(store.bus)
+        self._hook_calls = HookCalls()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._deadlines = Deadlines()
         self._left: dict[int, str] = {}  # calls in flight that nobody waits for: ordinal -> name
@@ -256,6 +260,9 @@ class Host:
             left = remaining_us(self._store, self._session.key, record)
             self._deadlines.begin(record.ordinal, left)
             return
+        if record.name == "event.receive":
+            self._receive(record)
+            return
         if self._hooking.takes_up(record, notes.stage):
             self._hooking.take_up(record, notes.stage, notes.number)
             return
@@ -279,6 +286,7 @@ class Host:
             self._ledger.commit()
         self._check_time(now)
         self._ring()
+        self._take_events(now)
         if self._ended is not None:
             return
         try:
@@ -323,6 +331,8 @@ class Host:
         until = min(until, self._hooking.due(now))
         if self._watch.due is not None:
             until = min(until, self._watch.due)
+        if self._receiving:
+            until = min(until, self._receiving.due)
         if self._asked:
             return 0.0
         return max(0.0, until - now)
@@ -343,6 +353,8 @@ class Host:
                 record = self._numbered(caused, caused.outcome, caused.status)
                 self._ledger.add(record)
                 self._collect(self._collecting.heard(record))
+                if record.name == "hook.call":
+                    self._tell_of_hook(record)
             if self._stopping is not None:
                 self._stop_worker()
         elif kind == Frame.CALL:
@@ -368,6 +380,8 @@ class Host:
             ledger.add((number, body))
             if self._watch.ordinal:
                 self._watch.recorded(name, ordinal_of(payload), time.monotonic())
+            if name == b"hook.call":
+                self._tell_of_hook(Record.unpack(body))
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
         number, parent = self._events.place(caused, self._ledger.next_number)
@@ -405,7 +419,10 @@ class Host:
         else:
             record = self._numbered(caused, b"", Status.NONE)
             self._ledger.add(record)
-            self._perform(record)
+            if record.name == "event.receive":
+                self._receive(record)
+            else:
+                self._perform(record)
 
     def _context(self, number: int) -> EffectContext:
         if self._stale and not self._ledger.changes_more:
@@ -437,10 +454,11 @@ class Host:
             if kind is Kind.STORED:
                 if effect.prepare is not None:
                     effect.prepare(ctx, args)
-                with self._ledger.together() as records:
+                with self._ledger.together(record.number) as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
                     records.append(_ended(record, outcome))
                 self._reload()
+                self._receiving.soon()
             else:
                 if kind is Kind.EXTERNAL:
                     self._ledger.commit()  # what led to it has to be known before it is seen
@@ -484,6 +502,7 @@ class Host:
             self._deadlines.drop(intent.ordinal)
             self._timers = [timer for timer in self._timers if timer[1] != intent.ordinal]
             heapq.heapify(self._timers)
+            self._receiving.drop(intent.ordinal)
             if (call := self._performing.in_flight.get(intent.ordinal)) is not None:
                 call.cancel.set()
                 self._left[intent.ordinal] = call.name
@@ -651,6 +670,38 @@ class Host:
             if not self._hooking.rang(ordinal):
                 self._settle(ordinal, Outcome.of(None))
 
+    # Events of the bus -------------------------------------------------------------------
+
+    def _tell_of_hook(self, record: Record) -> None:
+        """Have it told that a hook of the script ran, in the transaction that records it."""
+        told = self._hook_calls.heard(record)
+        if told is not None and self._store.bus.wanted("hook.executed"):
+            session = self._session.id
+            cause = (session, record.number)
+            self._ledger.along(
+                lambda: self._store.bus.tell("hook.executed", session, told, cause=cause)
+            )
+
+    def _receive(self, record: Record) -> None:
+        """Begin to wait for an event; its intent is in the batch or on disk."""
+        now = time.monotonic()
+        try:
+            ctx = self._context(record.number)
+            self._receiving.begin(record.ordinal, ctx, record.arguments(), now)
+        except RespellError as error:
+            self._settle(record.ordinal, Outcome.error(error))
+            return
+        self._take_events(now)
+
+    def _take_events(self, now: float) -> None:
+        """Go on with the receives whose wait is over; what they got goes with the outcome."""
+        if self._stopping is not None or not self._receiving:
+            return
+        for received in self._receiving.look(now):
+            if received.take is not None:
+                self._ledger.along(received.take)
+            self._settle(received.ordinal, received.outcome)
+
     # Ends --------------------------------------------------------------------------------
 
     def _suspended_by_script(self, caused: Caused) -> None:
@@ -735,7 +786,8 @@ class Host:
             self._stopping = Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
             if self._calls_worth_waiting_for():
                 return
-            if self._timers or self._performing.in_flight or self._hooking.busy:
+            busy = self._timers or self._receiving or self._performing.in_flight
+            if busy or self._hooking.busy:
                 self._stop_worker()
 
     def _calls_worth_waiting_for(self) -> bool:
@@ -776,7 +828,8 @@ class Host:
                 self._silence()
                 self._ended = stopping.why
             return
-        busy = bool(self._performing.in_flight or self._timers or self._hooking.busy)
+        calls = self._performing.in_flight or self._hooking.busy
+        busy = bool(calls or self._timers or self._receiving)
         waits = self._paused or self._asking.is_open
         reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=waits)
         if reached:

@@ -140,16 +140,24 @@ class Ledger:
         self._emptied()
 
     @contextmanager
-    def together(self) -> Iterator[list[Record]]:
+    def together(self, number: int) -> Iterator[list[Record]]:
         """Write the batch and what the caller adds to the list in one transaction.
 
         What the body does in the store is committed with it, or not at all; when the body
         raises, the batch stays as it was.
+
+        Args:
+            number: Of the event that causes what the body does.
         """
         more: list[Record] = []
+        bus = self._store.bus
         with self._store.transaction():
             self._do_along()
-            yield more
+            bus.cause = (self._writer.id, number)
+            try:
+                yield more
+            finally:
+                bus.cause = None
             self._writer.append([*self._batch, *more])
         self._emptied()
         # Power-loss durability may wait for the batch's time, or the next visible effect.

@@ -52,8 +52,8 @@ from respell.tools import ToolRegistry
 
 _EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
+_WAITS = ("timer.sleep", DEADLINE, "event.receive")  # nothing is attempted again: they wait on
 _SHOWN_IN_DOUBT, _SHOWN_CHARS = 20, 500
-_TIMERS = ("timer.sleep", DEADLINE)
 
 SESSION_GLOBALS = ("Session", "Artifact")
 """The globals that scripts do without where sessions are switched off."""
@@ -263,6 +263,7 @@ def start(
         lease = insert()
         records = [_note(1, START, program.save(store)), *agreed.records(1)]
         store.history.writer(session.key, lease).append(records)
+        store.sessions.tell("session.started", session)
     session = store.sessions.get(session.key)
     return Run(store, session, lease, program, services)
 
@@ -488,7 +489,7 @@ def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffe
 
 
 def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
-    if one.name in ("session.suspend", *_TIMERS):
+    if one.name in ("session.suspend", *_WAITS):
         return True
     args = one.record.arguments()
     if one.name == "tool.invoke" and not ctx.tools.exists(args["name"]):
@@ -554,7 +555,7 @@ def _take_up(
             records.append(_outcome(one.record, Status.OK, settled, by))
         elif one.number in settlements.fail:
             records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
-        elif one.name not in _TIMERS and not noted[one.number].waits_for_hooks:
+        elif one.name not in _WAITS and not noted[one.number].waits_for_hooks:
             note(ATTEMPT, {"number": one.number})
     agreed = agree(
         store, Operation("SessionRestore", "session.resume", session.id, may_replace=False),

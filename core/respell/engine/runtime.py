@@ -28,7 +28,7 @@ LIBRARY = (
 )  # fmt: skip
 GLOBALS = (
     "logger", "utils", "config", "state", "session", "replay", "artifact", "hook_points",
-    "hook_results", "hook", "tool", "agent",
+    "hook_results", "hook", "event", "tool", "agent",
     "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow",
 )  # fmt: skip
 

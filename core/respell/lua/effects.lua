@@ -37,6 +37,7 @@ return function(engine, env)
     ["file.open"] = true, ["file.write"] = true, ["file.remove"] = true, ["file.rename"] = true,
     ["file.temporary"] = true, ["process.execute"] = true, ["process.open"] = true,
     ["input.read"] = true, ["timer.sleep"] = true, ["timer.deadline"] = true, ["session.suspend"] = true,
+    ["event.receive"] = true,
     ["session.replay"] = true, ["session.replay_metadata"] = true, ["session.diff"] = true,
     ["session.stats"] = true, ["session.timeline"] = true, ["session.check_fork"] = true,
     ["session.export"] = true, ["session.import"] = true,

@@ -183,7 +183,7 @@ return function(engine, env)
   -- operation -> what performs it: (session, {value, reason, prompt, schema}, o) -> value.
   -- The session is nil for the running program.
   local operations = {
-    save = function(id) engine.call("session.save", { session = id }) end,
+    save = function(id) engine.call("session.save", { session = id, told = true }) end,
     resume = function(id, given)
       engine.call("session.resume", engine.encode({ session = id, value = given.value }, "Session.resume"))
     end,

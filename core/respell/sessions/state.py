@@ -45,11 +45,14 @@ class SessionState(MutableMapping[str, Any]):
         with self._store.transaction():
             self._store.sessions.get(self._id)  # a session that is gone gets no state
             self._store.state.set(self._scope, key, data)
+            tell_change(self._store, self._id, self._scope, key, "set")
         self._store.sync()
 
     def __delitem__(self, key: str) -> None:
-        if not isinstance(key, str) or not self._store.state.delete(self._scope, key):
-            raise KeyError(key)
+        with self._store.transaction():
+            if not isinstance(key, str) or not self._store.state.delete(self._scope, key):
+                raise KeyError(key)
+            tell_change(self._store, self._id, self._scope, key, "deleted")
         self._store.sync()
 
     def __iter__(self) -> Iterator[str]:
@@ -60,3 +63,18 @@ class SessionState(MutableMapping[str, Any]):
 
     def __repr__(self) -> str:
         return f"<state of session {self._id[:8]}: {', '.join(self) or 'empty'}>"
+
+
+def tell_change(store: Store, session: str, scope: str, key: str, operation: str) -> None:
+    """Tell those who listen that a value of the state has changed.
+
+    Args:
+        store: Where it is; call it in the transaction of the change.
+        session: Id of the session that it is told of.
+        scope: The scope of the value.
+        key: Its key.
+        operation: `set` or `deleted`.
+    """
+    if store.bus.wanted("state.changed"):
+        data = {"scope": scope, "key": key, "operation": operation, "session_id": session}
+        store.bus.tell("state.changed", session, data)

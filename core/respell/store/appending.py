@@ -46,6 +46,7 @@ class HistoryWriter:
 
     Attributes:
         session: Key of the session.
+        id: Id of the session.
         lease: The fencing token it appends under.
         seq: Sequence number of the last record, 0 for none.
         number: Number of the last event, 0 for none.
@@ -69,7 +70,7 @@ class HistoryWriter:
         )
         if row is None:
             raise SessionNotFound(f"there is no session with key {session}")
-        self._id: str = row[3]
+        self.id: str = row[3]
         self.seq: int = row[0]
         self.number: int = row[1]
         self.head_hash: bytes = row[2]
@@ -170,7 +171,7 @@ class HistoryWriter:
         self._listed = None  # to be read again: what is listed was rolled back as well
 
     def _note_head(self) -> None:
-        self._database.heads.note(Head(self.session, self._id, self.seq, self.head_hash))
+        self._database.heads.note(Head(self.session, self.id, self.seq, self.head_hash))
 
 
 class Batch:

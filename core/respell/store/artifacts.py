@@ -15,6 +15,7 @@ from respell.sessions.record import no_usage
 from respell.store import artifact_search
 from respell.store.blob_forms import LZ4, BlobInfo
 from respell.store.blobs import Blobs
+from respell.store.bus import Bus
 from respell.store.database import Database, Row
 from respell.store.queries import json_or_null, value_or_null
 from respell.store.sums import row_sum, sum_sql
@@ -117,10 +118,13 @@ class Place(NamedTuple):
 class Artifacts:
     """Rows of artifacts: `store.artifacts`. Their bytes are blobs, stored before."""
 
-    def __init__(self, database: Database, blobs: Blobs, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, database: Database, blobs: Blobs, bus: Bus, clock: Callable[[], int]
+    ) -> None:
         """Made by `Store`."""
         self._database = database
         self._blobs = blobs
+        self._bus = bus
         self._clock = clock
 
     def place(self, session: int, name: str, content_hash: bytes = b"") -> Place:
@@ -169,6 +173,8 @@ class Artifacts:
                 row = (key, record.created_at, record.sequence)
                 database.execute_many(_INSERT_TAG, [(tag, *row) for tag in record.tags])
             database.execute(_COUNT, (record.sequence, blob.size, now, key))
+            if self._bus.wanted("artifact.stored"):
+                self._tell_stored(record)
         return record
 
     def _check_free(self, record: ArtifactRecord, place: Place) -> None:
@@ -180,6 +186,14 @@ class Artifacts:
             raise UsageError(
                 f"session {place.id} has, or had, an artifact of number {record.sequence}"
             )
+
+    def _tell_stored(self, record: ArtifactRecord) -> None:
+        data = {
+            "artifact_id": record.id, "artifact_type": record.artifact_type, "name": record.name,
+            "version": record.version, "size": record.size, "session_id": record.session_id,
+        }  # fmt: skip
+        cause = _cause_of(record)
+        self._bus.tell("artifact.stored", record.session_id, data, cause=cause)
 
     def get(self, artifact_id: str, *, kept: bool = False) -> ArtifactRecord:
         """Return the artifact of this id (`SESSION/SEQUENCE/HASH`).
@@ -259,6 +273,18 @@ class Artifacts:
                 (record.session_key, str(record.sequence)),
             )
             self._database.write(_DISCOUNT, (record.size, self._clock(), record.session_key))
+            self._bus.tell(
+                "artifact.deleted",
+                record.session_id,
+                {"artifact_id": record.id, "name": record.name, "session_id": record.session_id},
+            )
+
+
+def _cause_of(record: ArtifactRecord) -> tuple[str, int] | None:
+    """Return the event that made an artifact; it is in the history of who created it."""
+    if record.created_by is None or record.event is None:
+        return None
+    return record.created_by, record.event
 
 
 def _parsed(artifact_id: str) -> tuple[str, int, str]:

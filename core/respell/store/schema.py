@@ -295,7 +295,8 @@ MIGRATIONS: tuple[str, ...] = (
         )
     ) WHERE place = 2;
     """,
-    # 3: what sessions let others do with what is theirs; the audit log has checksums
+    # 3: what sessions let others do with what is theirs; the audit log has checksums; an
+    # event bus
     """
     ALTER TABLE audit ADD COLUMN sum INTEGER;
     UPDATE audit SET sum = row_sum(at, session, actor, action, target, allowed, reason)
@@ -323,6 +324,68 @@ MIGRATIONS: tuple[str, ...] = (
     -- one a tenth slower.
     DROP TRIGGER artifacts_inserted;
     DROP TRIGGER artifacts_tagged;
+
+    -- The event bus. Only what somebody waits for is in here; see `store/bus.py`.
+    CREATE TABLE bus_events (
+        sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL,
+        type TEXT NOT NULL,
+        data BLOB NOT NULL,                     -- canonical value
+        session TEXT,                           -- id of the session it is of; NULL: of none
+        correlation_id TEXT NOT NULL,
+        cause_session TEXT,                     -- id of the session whose history has its cause
+        cause_number INTEGER,                   -- the event's number there
+        source TEXT NOT NULL,                   -- respell, script, python
+        language TEXT NOT NULL,
+        target_language TEXT,
+        at INTEGER NOT NULL,
+        expires INTEGER,                        -- NULL: never
+        sum INTEGER
+    ) STRICT;
+    CREATE INDEX bus_events_expires ON bus_events (expires) WHERE expires IS NOT NULL;
+
+    CREATE TABLE subscriptions (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        session INTEGER,                        -- whose script waits; NULL: a program outside
+        name TEXT NOT NULL,
+        pattern TEXT NOT NULL,
+        prefix TEXT,                            -- the pattern without its star; NULL: it has none
+        about TEXT,                             -- only events of the session of this id
+        language TEXT NOT NULL,
+        own_only INTEGER NOT NULL,              -- hears no sessions that were merely loaded
+        owner BLOB,                             -- the process it goes with; NULL: it stays
+        position INTEGER NOT NULL,              -- sequence of the last event taken
+        taken INTEGER NOT NULL DEFAULT 0,
+        dropped INTEGER NOT NULL DEFAULT 0,     -- because too many waited
+        waiting INTEGER NOT NULL DEFAULT 0,     -- these two are kept by triggers
+        bytes INTEGER NOT NULL DEFAULT 0,
+        created_at INTEGER NOT NULL,
+        seen_at INTEGER NOT NULL,               -- when its owner last asked
+        sum INTEGER
+    ) STRICT;
+    CREATE UNIQUE INDEX subscriptions_name ON subscriptions (ifnull(session, 0), name);
+    CREATE INDEX subscriptions_session ON subscriptions (session) WHERE session IS NOT NULL;
+
+    CREATE TABLE deliveries (                   -- what waits for whom
+        subscription INTEGER NOT NULL,
+        sequence INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        UNIQUE (subscription, sequence)
+    ) STRICT;
+    CREATE INDEX deliveries_sequence ON deliveries (sequence);
+    CREATE TRIGGER deliveries_inserted AFTER INSERT ON deliveries BEGIN
+        UPDATE subscriptions SET waiting = waiting + 1, bytes = bytes + NEW.bytes
+            WHERE key = NEW.subscription;
+    END;
+    CREATE TRIGGER deliveries_removed AFTER DELETE ON deliveries BEGIN
+        UPDATE subscriptions SET waiting = waiting - 1, bytes = bytes - OLD.bytes
+            WHERE key = OLD.subscription;
+        DELETE FROM bus_events WHERE sequence = OLD.sequence
+            AND NOT EXISTS (SELECT 1 FROM deliveries WHERE sequence = OLD.sequence);
+    END;
+    CREATE TRIGGER subscriptions_removed AFTER DELETE ON subscriptions BEGIN
+        DELETE FROM deliveries WHERE subscription = OLD.key;
+    END;
     """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""

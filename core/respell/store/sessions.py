@@ -12,9 +12,10 @@ import apsw
 
 from respell import values
 from respell.errors import SessionBusy, SessionNotFound, UsageError
-from respell.sessions.lifecycle import check_status
+from respell.sessions.lifecycle import ENDED, check_status
 from respell.sessions.record import FIELDS, SessionQuery, SessionRecord
 from respell.store import session_rows as rows
+from respell.store.bus import Bus
 from respell.store.database import Database
 from respell.store.heads import Head
 from respell.store.history import History
@@ -45,6 +46,10 @@ _SORTS = {
 _PREFIX_LENGTH = 4
 _SHOWN_CANDIDATES = 8
 _PURGED_AT_ONCE = 20_000
+_TOLD = {
+    "active": "session.resumed", "suspended": "session.suspended", "completed": "session.completed",
+    "failed": "session.failed", "archived": "session.archived",
+}  # fmt: skip
 _INCOMPLETE = 2  # in the column `deleted`: an import that has not come to its end
 _HEX = re.compile(r"[0-9a-fA-F-]+")
 # "deleted" alone, too: without it SQLite doesn't see that the index of those is enough.
@@ -62,6 +67,7 @@ _IS_STILL_IT = "SELECT 1 FROM sessions WHERE key = ?1 AND id = ?3 AND deleted = 
 
 OWNED_TABLES = (
     "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox", "grants",
+    "subscriptions",
 )  # fmt: skip
 """Tables with rows of sessions, besides their records; they go when a session goes, and tags of
 artifacts with their rows."""
@@ -74,20 +80,31 @@ class Sessions:
     """Rows of sessions: `store.sessions`."""
 
     def __init__(
-        self, database: Database, history: History, leases: Leases, clock: Callable[[], int]
+        self,
+        database: Database,
+        history: History,
+        leases: Leases,
+        bus: Bus,
+        clock: Callable[[], int],
     ) -> None:
         """Made by `Store`."""
         self._database = database
         self._history = history
         self._leases = leases
+        self._bus = bus
         self._clock = clock
         self._updates: dict[tuple[str, ...], str] = {}
 
-    def insert(self, record: SessionRecord) -> SessionRecord:
+    def insert(self, record: SessionRecord, *, told: bool = True) -> SessionRecord:
         """Add a session and return it with `key` and times filled in.
 
         With `fork_of` and `fork_seq` it shares the records of that session up to
         `fork_seq`: its counters, chain and effects without outcome start from there.
+
+        Args:
+            record: The session.
+            told: Tell those who listen that it was created, and that it has started if it has
+                no program.
 
         Raises:
             UsageError: A session with this id is in the store already, or there is no
@@ -96,7 +113,8 @@ class Sessions:
         check_status(record.status)
         now = record.created_at or self._clock()
         times = (now, record.updated_at or now)
-        if record.fork_of is None and record.input is None:
+        told = told and self._bus.is_heard()
+        if record.fork_of is None and record.input is None and not told:
             fields = rows.fields_of(record, *times, rows.NO_COUNTERS)
             return self._insert(fields)
         with self._database:
@@ -106,7 +124,28 @@ class Sessions:
                 self._database.write(_SET_INPUT, (made.key, values.encode(record.input)))
             if record.fork_of is not None:
                 self._history.copy_open_effects(record.fork_of, record.fork_seq, made.key)
+            if told:
+                self.tell("session.created", made)
+                if not made.has_program:
+                    self.tell("session.started", made)
         return made
+
+    def tell(self, type: str, session: SessionRecord, **more: Any) -> None:
+        """Tell those who listen what becomes of a session.
+
+        Args:
+            type: What happened, e.g. `session.started`.
+            session: The session as it is now.
+            **more: What else there is to know.
+        """
+        if self._bus.wanted(type):
+            data = {
+                "session_id": session.id, "name": session.name, "status": session.status,
+                "tags": session.tags, "created_by": session.created_by,
+                "parent_session_id": session.parent_session_id,
+                "forked_from": session.forked_from, **more,
+            }  # fmt: skip
+            self._bus.tell(type, session.id, data)
 
     def _insert(self, fields: builtins.list[Any]) -> SessionRecord:
         try:
@@ -259,7 +298,23 @@ class Sessions:
         if sql is None:
             sql = self._updates[names] = _update_sql(names)
         if "status" in fields:
-            check_status(fields["status"])
+            self._update_status(key, sql, fields)
+            return
+        self._write(key, sql, fields)
+
+    def _update_status(self, key: int, sql: str, fields: Mapping[str, Any]) -> None:
+        """Write fields of a session with its status, and tell those who listen."""
+        status = check_status(fields["status"])
+        with self._database:
+            was = self._database.value("SELECT status FROM sessions WHERE key = ?", (key,))
+            self._write(key, sql, fields)
+            if status in ENDED:
+                self._bus.remove_all(key)
+            # Becoming active means to go on, also for one whose host died.
+            if (status != was or status == "active") and self._bus.wanted(_TOLD[status]):
+                self.tell(_TOLD[status], self.get(key), previous_status=was)
+
+    def _write(self, key: int, sql: str, fields: Mapping[str, Any]) -> None:
         bindings = (*(rows.to_column(*field) for field in fields.items()), key)
         if not self._database.write(sql, bindings):
             raise SessionNotFound(
@@ -328,6 +383,8 @@ class Sessions:
                 )
             self._database.write("UPDATE sessions SET deleted = 1 WHERE key = ?", (key,))
             self._database.write("DELETE FROM inbox WHERE session = ?", (key,))
+            self._bus.remove_all(key)
+            self.tell("session.deleted", record)
             if along is not None:
                 along(record)
         return self.purge()

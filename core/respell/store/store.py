@@ -11,6 +11,7 @@ from typing import Self
 from respell.store.artifacts import Artifacts
 from respell.store.audit import Audit
 from respell.store.blobs import Blobs
+from respell.store.bus import Bus
 from respell.store.database import Database, Durability
 from respell.store.grants import Grants
 from respell.store.history import History
@@ -38,8 +39,8 @@ class Store:
             survives the death of this process.
         clock: What gives the time, in µs since 1970 UTC.
         read_only: The folder or the database can't be written to.
-        sessions, history, state, blobs, artifacts, leases, inbox, audit, grants, notes: What
-            it holds.
+        sessions, history, state, blobs, artifacts, leases, inbox, bus, audit, grants, notes:
+            What it holds.
     """
 
     def __init__(
@@ -76,9 +77,10 @@ class Store:
         self.blobs = Blobs(self._database, clock, compress=compress)
         self.history = History(self._database, self.blobs, clock)
         self.leases = Leases(self._database, clock)
-        self.sessions = Sessions(self._database, self.history, self.leases, clock)
+        self.bus = Bus(self._database, clock)
+        self.sessions = Sessions(self._database, self.history, self.leases, self.bus, clock)
         self.state = State(self._database, clock)
-        self.artifacts = Artifacts(self._database, self.blobs, clock)
+        self.artifacts = Artifacts(self._database, self.blobs, self.bus, clock)
         self.inbox = Inbox(self._database, clock)
         self.audit = Audit(self._database, clock, enabled=audit)
         self.grants = Grants(self._database, clock)

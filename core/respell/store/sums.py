@@ -26,6 +26,14 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
         "created_at", "created_by", "parent_artifact", "event", "deleted",
     ),
     "state": ("scope", "key", "value"),
+    "bus_events": (
+        "id", "type", "data", "session", "correlation_id", "cause_session", "cause_number",
+        "source", "language", "target_language", "at", "expires",
+    ),
+    "subscriptions": (
+        "session", "name", "pattern", "prefix", "about", "language", "own_only", "owner",
+        "created_at",
+    ),
     "grants": (
         "session", "kind", "target", "grantee", "level", "expires_at", "granted_by", "granted_at",
     ),

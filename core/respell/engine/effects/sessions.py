@@ -68,7 +68,9 @@ def session_load(ctx: EffectContext, args: dict[str, Any]) -> str:
 @effect("session.save", kind=Kind.STORED)
 def session_save(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Commit all that is buffered: the records before this effect go with its own."""
-    acting_as(ctx, args.get("session"), "Session.save")
+    record = acting_as(ctx, args.get("session"), "Session.save")
+    if args.get("told"):  # by the script itself, and not because another call needs it
+        ctx.store.sessions.tell("session.saved", record)
 
 
 @effect("session.set_current", kind=Kind.READ)

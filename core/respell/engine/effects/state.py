@@ -25,6 +25,7 @@ from respell.engine.effects.acting import (
 from respell.engine.effects.arguments import lua_type
 from respell.errors import UsageError
 from respell.sessions.granting import state_thing
+from respell.sessions.state import tell_change
 
 __all__ = ["granting"]
 
@@ -54,22 +55,32 @@ def state_set(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Set a value; nil (no value at all) deletes it, as in a Lua table."""
     scope, key = _changed(ctx, args, "State.set"), _key(args, "State.set")
     value = args.get("value")
-    if value is None:
-        ctx.store.state.delete(scope, key)
-    else:
+    if value is not None:
         ctx.store.state.set(scope, key, values.encode(value))
+        tell_change(ctx.store, _teller(ctx, scope), scope, key, "set")
+    elif ctx.store.state.delete(scope, key):
+        tell_change(ctx.store, _teller(ctx, scope), scope, key, "deleted")
 
 
 @effect("state.delete", kind=Kind.STORED)
 def state_delete(ctx: EffectContext, args: dict[str, Any]) -> bool:
     """Delete a value and return whether there was one."""
-    return ctx.store.state.delete(_changed(ctx, args, "State.delete"), _key(args, "State.delete"))
+    scope, key = _changed(ctx, args, "State.delete"), _key(args, "State.delete")
+    was_there = ctx.store.state.delete(scope, key)
+    if was_there:
+        tell_change(ctx.store, _teller(ctx, scope), scope, key, "deleted")
+    return was_there
 
 
 @effect("state.list", kind=Kind.READ, check=_check_list)
 def state_list(ctx: EffectContext, args: dict[str, Any]) -> list[str]:
     """Return the keys of a scope, sorted by their bytes."""
     return ctx.store.state.list(_scope(ctx, args, "State.list"))
+
+
+def _teller(ctx: EffectContext, scope: str) -> str:
+    """Return the session that a change is told of: the scope's, else the one that made it."""
+    return scope.removeprefix("session:") if scope.startswith("session:") else ctx.session.id
 
 
 def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> str:

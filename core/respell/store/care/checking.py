@@ -9,6 +9,7 @@ with Store(path) as store:
 from __future__ import annotations
 
 from respell.store.care.checks.blobs import check_blobs
+from respell.store.care.checks.bus import check_bus
 from respell.store.care.checks.contents import check_contents
 from respell.store.care.checks.heads import check_heads
 from respell.store.care.checks.histories import check_histories
@@ -53,7 +54,7 @@ def check(
     )
     check_pages(it)
     check_definitions(it)
-    parts = [check_histories, check_blobs, check_references, check_derived, check_heads]
+    parts = [check_histories, check_blobs, check_references, check_derived, check_bus, check_heads]
     if read_data:
         parts.insert(0, check_contents)
     for part in parts:

@@ -61,6 +61,8 @@ class GcReport:
             are the caller's to remove.
         grants: How many grants that had ended were removed.
         imports: How many imports that were cut short were given up.
+        bus_events: How many events of the bus had expired.
+        subscriptions: How many subscriptions of processes that have died were ended.
         blobs: How many blobs were removed.
         blob_bytes: What they occupied in the database and in files.
         leftovers: How many files without a row were taken away, as writers leave them that
@@ -75,6 +77,8 @@ class GcReport:
     sessions: list[str] = field(default_factory=list)
     grants: int = 0
     imports: int = 0
+    bus_events: int = 0
+    subscriptions: int = 0
     blobs: int = 0
     blob_bytes: int = 0
     leftovers: int = 0
@@ -133,6 +137,7 @@ class _Collection:
         try:
             self._empty_trash()  # first: on a full disk this makes room for the rest
             self._purge_sessions()
+            self._tidy_bus()
             self._sweep_blobs()
             self._sweep_files()
             if not self._report.dry_run:
@@ -166,6 +171,10 @@ class _Collection:
         for key in given_up:
             sessions.discard(key, before)
         report.sessions = sessions.purge()
+
+    def _tidy_bus(self) -> None:
+        bus, report = self._store.bus, self._report
+        report.bus_events, report.subscriptions = bus.prune(dry_run=report.dry_run)
 
     # ── blobs ────────────────────────────────────────────────────────────────────────────
 

@@ -171,7 +171,9 @@ class Arrival:
                 # A `UsageError` is what the file is blamed for.
                 raise error if isinstance(error, SessionBusy) else StoreError(str(error))
             # The time tells the collector for how long nobody has worked on it.
-            made = self._store.sessions.insert(replace(record, updated_at=self._store.clock()))
+            made = self._store.sessions.insert(
+                replace(record, updated_at=self._store.clock()), told=False
+            )
             self._leases[made.key] = self._store.leases.acquire(made.key)
             self._database.write(_ARRIVE, (_ARRIVING, row.sequence, made.key))
             for scope in STATE_SCOPES.values():

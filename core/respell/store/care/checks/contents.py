@@ -78,6 +78,23 @@ _TABLES = (
         "What it says can't be relied on",
     ),
     _Table(
+        "bus_events", ("sequence",), "event {0} of the bus",
+        {
+            "id": _TEXT, "type": _TEXT, "data": _VALUE, "session": _TEXT,
+            "correlation_id": _TEXT, "cause_session": _TEXT, "source": _TEXT, "language": _TEXT,
+            "target_language": _TEXT,
+        },
+        "Who waits for it can be told what happened in another way", removable=True,
+    ),
+    _Table(
+        "subscriptions", ("rowid",), "subscription {0}",
+        {
+            "name": _TEXT, "pattern": _TEXT, "prefix": _TEXT, "about": _TEXT, "language": _TEXT,
+            "owner": _VALUE,
+        },
+        "Subscribe again", removable=True,
+    ),
+    _Table(
         "open_effects", ("session", "number"), "effect {1} of session {0} among those without "
         "outcome", {"name": _TEXT}, "",
     ),

@@ -23,6 +23,9 @@ _KEYS = {
     "inbox": "id",
     "audit": "id",
     "grants": "id",
+    "bus_events": "sequence",
+    "subscriptions": "key",
+    "deliveries": "rowid",
 }
 """What numbers the rows of a table; those of the others are reached by their sessions."""
 

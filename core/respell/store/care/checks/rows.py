@@ -282,7 +282,8 @@ def _check_owners(it: Inspection) -> None:
     for table in _OWNED:
         for (key,) in it.rows(
             table,
-            f"SELECT DISTINCT session FROM {table} WHERE session NOT IN (SELECT key FROM sessions)",
+            f"SELECT DISTINCT session FROM {table} WHERE session IS NOT NULL"
+            " AND session NOT IN (SELECT key FROM sessions)",
         ):
             it.found(
                 "orphan.row",

@@ -195,7 +195,7 @@ def replay(
     """
     return replaying.replay(
         store, _found(store, session), mode=mode, edits=edits, first=first, last=last,
-        timeout_s=timeout,
+        timeout_s=timeout, by="python",
         source=None if script is None else read_script(Path(script)),
         script=None if script is None else os.fspath(script),
     )  # fmt: skip

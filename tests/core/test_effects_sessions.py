@@ -211,7 +211,7 @@ def test_a_deleted_session_is_gone(script: Script) -> None:
 def test_a_deletion_by_a_script_is_in_the_audit_log(script: Script, store: Store) -> None:
     made = script.call("session.create", name="v")
     script.call("session.delete", session=made)
-    (entry,) = store.audit.list(session=made)
+    (_, entry) = store.audit.list(session=made)
     assert (entry.action, entry.target, entry.allowed) == ("session.delete", "v", True)
     assert entry.actor == script.session.id
 

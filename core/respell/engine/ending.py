@@ -90,6 +90,10 @@ def close_session(
             # What was collected along with the last records counts as well.
             usage={**store.sessions.get(session.key).usage, **usage},
         )
+        store.audit.note(
+            f"session.{_VERB[ended.status]}", session=session.id, actor=session.id,
+            target=session.name, reason=(ended.limit and f"limit {ended.limit}") or ended.reason,
+        )  # fmt: skip
         store.leases.release(session.key, lease)
     ledger.commit()
 

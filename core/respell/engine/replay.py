@@ -110,6 +110,7 @@ def replay(
     on_progress: OnProgress | None = None,
     timeout_s: float | None = None,
     cancel: threading.Event | None = None,
+    by: str = "",
 ) -> ReplayResult:
     """Re-execute a session; no effect outside is performed.
 
@@ -126,6 +127,8 @@ def replay(
         on_progress: Called with how many records of how many were re-executed.
         timeout_s: Most seconds it may take; the session's own limit holds in any case.
         cancel: Ends it early when it is set, by another thread.
+        by: Who wants it, for the audit log: a session's id, or `cli`, `python`; empty where
+            it is part of something else.
 
     Raises:
         UsageError: The session has no program or was redacted, or an edit fits no event or mode.
@@ -148,6 +151,10 @@ def replay(
         program = program.with_source(source, os.path.basename(script) if script else None)
     stop = session.records if last is None else store.history.last_record_of(session.key, last)
     trace_from = 1 if first is None else _ordinal_of(store, session, first)
+    if by and not store.read_only:
+        store.audit.note(
+            "session.replay", session=session.id, actor=by, target=session.name, reason=mode
+        )
     # Where a script ended by itself, how it ended is compared too.
     to_its_end = last is None and ended_by_itself(store, session)
     replayer = _Replayer(

@@ -199,6 +199,7 @@ def start(
     metadata: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     created_by: str | None = None,
+    by: str = "python",
     on_output: OnOutput | None = None,
     tools: ToolRegistry | None = None,
     stdin: Any = None,
@@ -218,6 +219,7 @@ def start(
         metadata: The user's own fields.
         limits: See `respell.engine.limits`; sizes in bytes, times in seconds.
         created_by: Who creates it, as shown to people.
+        by: Who creates it, as the audit log shows it.
         on_output: Called with an output event's name and bytes once it is committed.
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads: a binary file, or None.
@@ -253,6 +255,7 @@ def start(
     def insert() -> int:
         nonlocal session
         session = store.sessions.insert(session)
+        store.audit.note("session.create", session=session.id, actor=by, target=session.name)
         lease = store.leases.acquire(session.key)
         _check_room(store, config)
         return lease
@@ -368,10 +371,18 @@ def resume(
                 limits={**session.limits, **new_limits},
             )
             store.audit.note("session.resume", session=session.id, actor=by, target=session.name)
+            if new_limits:
+                note_limits(store, session, new_limits, by)
     except BaseException:
         store.leases.release(session.key, lease)
         raise
     return Run(store, store.sessions.get(session.key), lease, program, services)
+
+
+def note_limits(store: Store, session: SessionRecord, limits: Mapping[str, Any], by: str) -> None:
+    """Note in the audit log which limits of a session were set anew, and by whom."""
+    told = ", ".join(f"{name} = {value}" for name, value in sorted(limits.items()))
+    store.audit.note("session.limits", session=session.id, actor=by, target=told)
 
 
 def _check_reach(store: Store, session: SessionRecord, program: Program, config: Config) -> None:

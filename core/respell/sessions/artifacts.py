@@ -14,9 +14,11 @@ from respell.artifacts.naming import check_type
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord, ArtifactSort
 from respell.artifacts.storing import Content, Fields
 from respell.errors import ArtifactNotFound, EffectFailed, LimitReached
+from respell.sessions import granting
 from respell.sessions.current import acting
+from respell.sessions.facts import SessionFacts
 from respell.sessions.record import SessionRecord
-from respell.store import Store
+from respell.store import AuditEntry, Store
 from respell.times import microseconds
 
 _CALL = "artifacts"
@@ -303,6 +305,89 @@ class SessionArtifacts:
                 f"artifact {record.id} is of another session than {self._id[:8]}"
             )
         storing.delete(self._store, record, call=f"{_CALL}.delete")
+
+    # Who else may ------------------------------------------------------------------------
+
+    def grant(
+        self,
+        artifact: ArtifactRecord | str,
+        to: SessionFacts | SessionRecord | str,
+        level: str = "read",
+        *,
+        expires_at: datetime | str | None = None,
+    ) -> None:
+        """Let another session's script have an artifact; replaces what it was granted of it.
+
+        Args:
+            artifact: Its record, its id or its name.
+            to: The session that may from now on, or what `respell.session` finds it by.
+            level: read, write or admin.
+            expires_at: When that ends; None for never.
+
+        Raises:
+            ArtifactNotFound: There is none (any more), or it is another session's.
+            PermissionDenied: To this session itself, which owns it.
+            UsageError: There is no such level, or the time has passed already.
+        """
+        granting.give(
+            self._store, self._own(artifact), granting.found(self._store, to), level,
+            by=granting.as_actor(), call=f"{_CALL}.grant",
+            expires_at=None if expires_at is None else microseconds(expires_at),
+        )  # fmt: skip
+        self._store.sync()
+
+    def revoke(
+        self, artifact: ArtifactRecord | str, grantee: SessionFacts | SessionRecord | str
+    ) -> bool:
+        """Take back what a session was granted of an artifact; return whether it was anything.
+
+        Args:
+            artifact: Its record, its id or its name.
+            grantee: The session, or its id, which need not be there any more.
+
+        Raises:
+            ArtifactNotFound: There is none (any more), or it is another session's.
+            PermissionDenied: It is this session itself, which owns it.
+        """
+        had = granting.take_back(
+            self._store, self._own(artifact), granting.id_of(self._store, grantee),
+            by=granting.as_actor(), call=f"{_CALL}.revoke",
+        )  # fmt: skip
+        self._store.sync()
+        return had
+
+    def acl(self, artifact: ArtifactRecord | str) -> builtins.list[dict[str, Any]]:
+        """Return who may do what to an artifact, the owner first, then by age.
+
+        Each entry has session_id, level, owner, expires_at, expired, granted_by and granted_at.
+
+        Raises:
+            ArtifactNotFound: There is none (any more), or it is another session's.
+        """
+        return granting.acl(self._store, self._own(artifact))
+
+    def audit(
+        self, artifact: ArtifactRecord | str, *, limit: int = 500
+    ) -> builtins.list[AuditEntry]:
+        """Return the newest entries of the audit log about an artifact, oldest of them first.
+
+        Args:
+            artifact: Its record, its id or its name.
+            limit: At most so many.
+
+        Raises:
+            ArtifactNotFound: There is none (any more), or it is another session's.
+        """
+        label = self._own(artifact).label
+        return self._store.audit.list(session=self._id, target=label, limit=limit)
+
+    def _own(self, artifact: ArtifactRecord | str) -> granting.Thing:
+        record = self.get(artifact)
+        if record.session_id != self._id:
+            raise ArtifactNotFound(
+                f"artifact {record.id} is of another session than {self._id[:8]}"
+            )
+        return granting.artifact_thing(self._record(), record)
 
     def _record(self) -> SessionRecord:
         return self._store.sessions.get(self._id)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from respell.sessions.agreeing import agree_to_start
 from respell.sessions.creating import plain, record_of
+from respell.sessions.current import acting
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
@@ -42,8 +43,11 @@ def create(store: Store, options: Mapping[str, Any]) -> Session:
     record, agreed = agree_to_start(
         store, record, possible=lambda: store.sessions.insert(record)
     )  # fmt: skip
+    here = acting()
+    by = "python" if here is None else here.session_id
     with store.transaction():
         made = store.sessions.insert(record)
+        store.audit.note("session.create", session=made.id, actor=by, target=made.name)
         if agreed.calls:
             lease = store.leases.acquire(made.key)
             store.history.writer(made.key, lease).append(agreed.records(0))

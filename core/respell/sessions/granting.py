@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respell.access import LEVELS, WRITE, Decision, Grant, decide
 from respell.artifacts.record import ArtifactRecord
 from respell.errors import PermissionDenied, UsageError
+from respell.sessions.current import acting
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import rfc3339
+
+if TYPE_CHECKING:
+    from respell.sessions.facts import SessionFacts
 
 MOST = 10_000
 """Most grants that one session has given at a time."""
@@ -198,6 +202,31 @@ def checked_level(thing: Thing, level: str, call: str) -> int:
             "in another session's name"
         )
     return number
+
+
+def found(store: Store, session: SessionFacts | SessionRecord | str) -> SessionRecord:
+    """Return the session that is meant, as the store has it now.
+
+    Raises:
+        SessionNotFound: There is none (any more).
+    """
+    if isinstance(session, str):
+        return store.sessions.find(session)
+    return store.sessions.get(session.id)
+
+
+def id_of(store: Store, session: SessionFacts | SessionRecord | str) -> str:
+    """Return the id of a session that need not be there any more."""
+    if not isinstance(session, str):
+        return session.id
+    known = {one.grantee for one in store.grants.list()}
+    return session if session in known else store.sessions.find(session).id
+
+
+def as_actor() -> str:
+    """Return who acts in this code: the session it runs for, or `python`."""
+    here = acting()
+    return "python" if here is None else here.session_id
 
 
 def grant_json(grant: Grant, at: int, to_label: Mapping[int, str] | None = None) -> dict[str, Any]:

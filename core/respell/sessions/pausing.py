@@ -28,6 +28,23 @@ def is_paused(store: Store, session: SessionRecord) -> bool:
     return paused
 
 
+def ask_host(store: Store, session: SessionRecord, what: str, *, by: str) -> None:
+    """Leave a request for the host of a session that runs, and note who asked.
+
+    Args:
+        store: Where it is.
+        session: The session.
+        what: `suspend`, `pause` or `unpause`.
+        by: Who asks, as the audit log shows it.
+    """
+    with store.transaction():
+        store.inbox.post(session.key, what)
+        store.audit.note(
+            f"session.{what}", session=session.id, actor=by, target=session.name,
+            reason="asked the process that runs it",
+        )  # fmt: skip
+
+
 def check_pausing(store: Store, session: SessionRecord, what: str) -> None:
     """Do nothing if a session that runs can be paused, or unpaused, now.
 

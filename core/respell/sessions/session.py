@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from respell.access import Grant
 from respell.config import Config
 from respell.engine import fork as forking
 from respell.engine import run as running
@@ -21,15 +23,16 @@ from respell.engine.run import RunResult, Settlements
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry
-from respell.sessions import changes
+from respell.sessions import changes, granting
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
 from respell.sessions.facts import SessionFacts
 from respell.sessions.lifecycle import ACTIVE, ARCHIVED, COMPLETED, FAILED
-from respell.sessions.pausing import check_pausing, is_paused
+from respell.sessions.pausing import ask_host, check_pausing, is_paused
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.sessions.timeline import events_of
-from respell.store import Store
+from respell.store import AuditEntry, Store
+from respell.times import microseconds
 from respell.tools import ToolRegistry
 
 if TYPE_CHECKING:
@@ -165,6 +168,71 @@ class Session(SessionFacts):
 
         return export_session(self._store, self.record, Path(path), redact=tuple(redact), actor=_BY)
 
+    # Who else may ------------------------------------------------------------------------
+
+    def grant_events(
+        self,
+        pattern: str,
+        to: Session | SessionRecord | str,
+        level: str = "read",
+        *,
+        expires_at: datetime | str | None = None,
+    ) -> None:
+        """Let another session's script hear its events; replaces what that was granted of them.
+
+        Args:
+            pattern: A type of events, `*`, or the beginning of types and `*`.
+            to: The session that may from now on, or what `respell.session` finds it by.
+            level: read or admin.
+            expires_at: When that ends; None for never.
+
+        Raises:
+            PermissionDenied: To this session itself, which owns them.
+            UsageError: Pattern or level is none, or the time has passed already.
+        """
+        call = "grant_events"
+        granting.give(
+            self._store, granting.events_thing(self.record, pattern, call),
+            granting.found(self._store, to), level, by=granting.as_actor(), call=call,
+            expires_at=None if expires_at is None else microseconds(expires_at),
+        )  # fmt: skip
+        self._store.sync()
+
+    def revoke_events(self, pattern: str, grantee: Session | SessionRecord | str) -> bool:
+        """Take back what a session was granted of its events; return whether it was anything.
+
+        Args:
+            pattern: The pattern, as it was granted.
+            grantee: The session, or its id, which need not be there any more.
+
+        Raises:
+            PermissionDenied: It is this session itself, which owns them.
+        """
+        call = "revoke_events"
+        had = granting.take_back(
+            self._store, granting.events_thing(self.record, pattern, call),
+            granting.id_of(self._store, grantee), by=granting.as_actor(), call=call,
+        )  # fmt: skip
+        self._store.sync()
+        return had
+
+    def grants(self) -> list[Grant]:
+        """Return what it granted to others, from the oldest to the newest, ended ones too."""
+        return self._store.grants.list(owner=self.record.key)
+
+    def granted(self) -> list[Grant]:
+        """Return what others granted to it, from the oldest to the newest, ended ones too."""
+        return self._store.grants.list(grantees=[self._id])
+
+    def audit(self, *, refused: bool = False, limit: int = 500) -> list[AuditEntry]:
+        """Return the newest entries of the audit log about it or of what it did, oldest first.
+
+        Args:
+            refused: Only what was refused.
+            limit: At most so many.
+        """
+        return self._store.audit.list(session=self._id, refused=refused, limit=limit)
+
     # Asking its host ---------------------------------------------------------------------
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -227,7 +295,7 @@ class Session(SessionFacts):
             )  # fmt: skip
         if what in ("pause", "unpause"):
             check_pausing(self._store, record, what)
-        self._store.inbox.post(record.key, what)
+        ask_host(self._store, record, what, by=_BY)
 
         def heard() -> bool:
             if self._store.leases.holder(record.key) is None:
@@ -316,7 +384,7 @@ class Session(SessionFacts):
         return replay(
             self._store, self.record, mode=mode, edits=edits, first=first, last=last,
             source=None if script is None else read_script(Path(script)),
-            script=None if script is None else os.fspath(script), timeout_s=timeout,
+            script=None if script is None else os.fspath(script), timeout_s=timeout, by=_BY,
         )  # fmt: skip
 
     def fork(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping
+from datetime import datetime
 from typing import Any
 
 from respell import values
 from respell.errors import UsageError
+from respell.sessions import granting
+from respell.sessions.facts import SessionFacts
+from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.times import microseconds
 
 MAX_KEY_BYTES = 1024
 
@@ -60,6 +65,53 @@ class SessionState(MutableMapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._store.state.list(self._scope))
+
+    # Who else may ------------------------------------------------------------------------
+
+    def grant(
+        self,
+        to: SessionFacts | SessionRecord | str,
+        level: str = "read",
+        *,
+        expires_at: datetime | str | None = None,
+    ) -> None:
+        """Let another session's script have this state; replaces what it was granted of it.
+
+        Args:
+            to: The session that may from now on, or what `respell.session` finds it by.
+            level: read, write or admin.
+            expires_at: When that ends; None for never.
+
+        Raises:
+            PermissionDenied: To this session itself, which owns it.
+            UsageError: There is no such level, or the time has passed already.
+        """
+        granting.give(
+            self._store, self._thing(), granting.found(self._store, to), level,
+            by=granting.as_actor(), call="state.grant",
+            expires_at=None if expires_at is None else microseconds(expires_at),
+        )  # fmt: skip
+        self._store.sync()
+
+    def revoke(self, grantee: SessionFacts | SessionRecord | str) -> bool:
+        """Take back what a session was granted of it; return whether it was anything.
+
+        Raises:
+            PermissionDenied: It is this session itself, which owns it.
+        """
+        had = granting.take_back(
+            self._store, self._thing(), granting.id_of(self._store, grantee),
+            by=granting.as_actor(), call="state.revoke",
+        )  # fmt: skip
+        self._store.sync()
+        return had
+
+    def acl(self) -> list[dict[str, Any]]:
+        """Return who may do what with it, the owner first, then by age; as for artifacts."""
+        return granting.acl(self._store, self._thing())
+
+    def _thing(self) -> granting.Thing:
+        return granting.state_thing(self._store.sessions.get(self._id))
 
     def __repr__(self) -> str:
         return f"<state of session {self._id[:8]}: {', '.join(self) or 'empty'}>"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from respell.errors import InvalidTransition, UsageError
-from respell.sessions.pausing import check_pausing
+from respell.sessions.pausing import ask_host, check_pausing
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.context import Command, short
+from respell_tui.context import BY, Command, short
 
 _LOOK_S = 0.05
 NOT_YET = 1
@@ -56,7 +56,7 @@ def _ask(command: Command, store: Store, session: SessionRecord, kind: str) -> N
         )  # fmt: skip
     if kind != "suspend":
         check_pausing(store, session, kind)
-    store.inbox.post(session.key, kind)
+    ask_host(store, session, kind, by=BY)
 
 
 def _why_nobody(command: Command, session: SessionRecord) -> str:

@@ -51,6 +51,7 @@ def replay(command: Command) -> int:
                 script=args.script,
                 first=None if args.first is None else event_number(args.first, "--from"),
                 last=None if args.last is None else event_number(args.last, "--to"),
+                by=BY,
             )
         if args.json:
             command.out.json(result.to_json())

@@ -92,6 +92,7 @@ def _run_here(
             stdin=None if announce else standard_input(),
             config=command.config,
             ask=asker(command, stopper),
+            by=BY,
         )
         if announce is not None:
             announce(started.session.id)

@@ -79,6 +79,10 @@ def session_replay(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
         )
     asked = _asked(ctx, call, Arguments(call, args.get("options"), _OPTIONS), record, teller)
     started = now_us()
+    ctx.store.audit.note(
+        "session.replay", session=record.id, actor=ctx.session.id, target=record.name,
+        reason=asked.mode,
+    )  # fmt: skip
     with _turn(ctx):
         result = _replayed(ctx, call, teller, asked, asked.mode, asked.edits)
         differences = [result.divergence] if result.divergence is not None else []

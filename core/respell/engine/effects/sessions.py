@@ -46,7 +46,9 @@ def session_create(ctx: EffectContext, args: Any) -> str:
     """Create a session without program and return its id."""
     record = _to_be_created(ctx, args)
     record = replace(record, limits={**ctx.config.session.limits.given(), **record.limits})
-    return id_in_script(ctx, ctx.store.sessions.insert(record).id)
+    made = ctx.store.sessions.insert(record)
+    _note(ctx, "session.create", made)
+    return id_in_script(ctx, made.id)
 
 
 def _to_be_created(ctx: EffectContext, args: Any) -> SessionRecord:
@@ -141,13 +143,27 @@ def session_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     call = "Session.delete"
     record = _other(ctx, args, call)
 
-    def audited(deleted: SessionRecord) -> None:
-        ctx.store.audit.note(
-            "session.delete", session=deleted.id, actor=ctx.session.id, target=deleted.name
-        )
-
-    ctx.store.sessions.delete(record.key, along=audited)
+    ctx.store.sessions.delete(
+        record.key, along=lambda deleted: _note(ctx, "session.delete", deleted)
+    )
     forget(ctx, record)
+
+
+_ACTIONS = {
+    "active": "session.resume",
+    "suspended": "session.suspend",
+    "completed": "session.complete",
+    "failed": "session.fail",
+    "archived": "session.archive",
+}
+
+
+def _note(ctx: EffectContext, action: str, record: SessionRecord, reason: str = "") -> None:
+    """Note what is done to a session; not again what a fork does again on its copies."""
+    if not ctx.again:
+        ctx.store.audit.note(
+            action, session=record.id, actor=ctx.session.id, target=record.name, reason=reason
+        )
 
 
 def _become(
@@ -156,6 +172,8 @@ def _become(
     record = acting_as(ctx, args.get("session"), call)
     _check_becoming(ctx, record, call, status)
     ctx.store.sessions.update(record.key, status=status, **fields)
+    reason = fields["error"]["message"] if status == "failed" else ""
+    _note(ctx, _ACTIONS[status], record, reason)
 
 
 def _check_becoming(ctx: EffectContext, record: SessionRecord, call: str, status: str) -> None:

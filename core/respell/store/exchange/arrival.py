@@ -22,7 +22,12 @@ from respell.store.blob_forms import StoredBlob
 from respell.store.database import Row
 from respell.store.exchange.contents import Contents
 from respell.store.exchange.import_blobs import BlobsIn
-from respell.store.exchange.rows import ARTIFACT_COLUMNS, STATE_SCOPES, SessionRow
+from respell.store.exchange.rows import (
+    ARTIFACT_COLUMNS,
+    GRANT_COLUMNS,
+    STATE_SCOPES,
+    SessionRow,
+)
 from respell.store.heads import Head
 from respell.store.large import put_back
 from respell.store.leases import HEARTBEAT_EVERY
@@ -50,6 +55,12 @@ _INSERT_TAGS = (
 _INSERT_STATE = (
     "INSERT INTO state (scope, key, value, updated_at, sum)"
     " VALUES (?1, ?2, ?3, ?4, row_sum(?1, ?2, ?3))"
+)
+_GRANT_PLACES = {name: f"?{place}" for place, name in enumerate(GRANT_COLUMNS, 2)}
+_GRANT_SUM = sum_sql("grants", {"session": "?1", **_GRANT_PLACES})
+_INSERT_GRANT = (
+    f"INSERT INTO grants (session, {', '.join(_GRANT_PLACES)}, sum)"
+    f" VALUES (?1, {', '.join(_GRANT_PLACES.values())}, {_GRANT_SUM})"
 )
 _INSERT_REF = "INSERT OR IGNORE INTO blob_refs (session, hash) VALUES (?, ?)"
 _ARRIVE = "UPDATE sessions SET deleted = ?, sequence = ? WHERE key = ?"
@@ -195,6 +206,9 @@ class Arrival:
         with self._database:
             self._insert(_INSERT_ARTIFACT, given)
             self._insert(_INSERT_TAGS, given)
+
+    def grants(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._insert(_INSERT_GRANT, [(self._key, *row) for row in rows])
 
     def refs(self, addresses: Sequence[bytes]) -> None:
         self._insert(_INSERT_REF, [(self._key, address) for address in addresses])

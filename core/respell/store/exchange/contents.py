@@ -18,8 +18,10 @@ from respell.store.exchange.export_blobs import BLOB_HEAD
 from respell.store.exchange.file import ExportReader, Frame, Kind, unpacked
 from respell.store.exchange.rows import (
     ARTIFACT_COLUMNS,
+    GRANT_COLUMNS,
     SessionRow,
     artifact_row,
+    grant_row,
     session_row,
     state_row,
 )
@@ -30,7 +32,10 @@ _ODD = (
     struct.error,
 )  # fmt: skip
 _ABOUT = {"respell": str, "exported_at": int, "session_id": str, "redacted": bool}
-_OF_A_SESSION = (Kind.STATE, Kind.ARTIFACTS, Kind.REFS, Kind.RECORDS, Kind.HEAD)
+_OF_A_SESSION = (
+    Kind.STATE, Kind.ARTIFACTS, Kind.GRANTS, Kind.REFS, Kind.RECORDS, Kind.HEAD,
+)  # fmt: skip
+_GRANTEE = GRANT_COLUMNS.index("grantee")
 _MAX_LARGE = 512 * 1024 * 1024  # bytes of one value, as between worker and host
 _CONTENT_HASH = ARTIFACT_COLUMNS.index("content_hash")
 _SIZE = ARTIFACT_COLUMNS.index("size")
@@ -51,6 +56,9 @@ class Taker(Protocol):
 
     def artifacts(self, rows: Sequence[Sequence[Any]]) -> None:
         """Take rows of artifacts, in the order of `ARTIFACT_COLUMNS`."""
+
+    def grants(self, rows: Sequence[Sequence[Any]]) -> None:
+        """Take rows of grants, in the order of `GRANT_COLUMNS`."""
 
     def refs(self, addresses: Sequence[bytes]) -> None:
         """Take addresses that its history refers to."""
@@ -86,6 +94,7 @@ class Contents:
         self._sizes: dict[bytes, int] = {}
         self._lists: set[bytes] = set()
         self._creators: dict[str, str | None] = {}
+        self._grantees: set[str] = set()
         self._current: SessionRow | None = None
         self._last_sequence = 0
 
@@ -134,6 +143,8 @@ class Contents:
                 return partial(taker.state, [state_row(row) for row in _rows(payload)])
             case Kind.ARTIFACTS:
                 return partial(taker.artifacts, [self._artifact(row) for row in _rows(payload)])
+            case Kind.GRANTS:
+                return partial(taker.grants, [self._grant(row) for row in _rows(payload)])
             case Kind.REFS:
                 return partial(taker.refs, self._known(_addresses(payload)))
             case Kind.RECORDS:
@@ -162,6 +173,8 @@ class Contents:
         for session_id, creator in self._creators.items():
             if session_id != self.session_id and creator not in self._creators:
                 raise ValueError(f"session {session_id} does not belong to the others")
+        for session_id in self._grantees - self._creators.keys():
+            raise ValueError(f"something is granted to session {session_id}, which is not in it")
         if counts != self.counts:
             raise ValueError(f"it should hold {counts}, and holds {self.counts}")
 
@@ -228,6 +241,13 @@ class Contents:
         if self._current is None or not self._last_sequence < row[0] <= self._current.sequence:
             raise ValueError(f"there can't be an artifact of number {row[0]}")
         self._last_sequence = row[0]
+        return row
+
+    def _grant(self, columns: Any) -> Sequence[Any]:
+        row = grant_row(columns)
+        if self.redacted:
+            raise ValueError("what is redacted grants nothing")
+        self._grantees.add(row[_GRANTEE])
         return row
 
     def _record(self, row: Any) -> tuple[bytes | None, bytes]:

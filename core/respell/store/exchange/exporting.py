@@ -21,7 +21,12 @@ from respell.store.exchange.file import FRAME_ROWS, ExportWriter, Kind, new_expo
 from respell.store.exchange.redacted_rows import RedactedRows
 from respell.store.exchange.redaction import BytesPattern, Redaction
 from respell.store.exchange.references import References
-from respell.store.exchange.rows import ARTIFACT_COLUMNS, SESSION_COLUMNS, STATE_SCOPES
+from respell.store.exchange.rows import (
+    ARTIFACT_COLUMNS,
+    GRANT_COLUMNS,
+    SESSION_COLUMNS,
+    STATE_SCOPES,
+)
 from respell.store.large import put_back, set_apart
 from respell.store.lineage import lineage
 from respell.store.store import Store
@@ -132,6 +137,7 @@ class _Export:
         self._redaction = redaction
         self._blobs = BlobsOut(store.blobs, writer, redaction, self._progressed)
         self._on_progress = on_progress
+        self._inside: set[str] = set()
         self._total = 0
         self._records = self._artifacts = self._sessions = 0
         self._references = References(store, large=redaction is None)
@@ -152,6 +158,7 @@ class _Export:
         with self._database.snapshot():
             main = self._store.sessions.get(self._key)
             tree = self._tree(main)
+            self._inside = {one.id for one in tree}
             self._write_blobs(tree)
             for one in tree[1:]:
                 self._write_rows(one)
@@ -242,6 +249,9 @@ class _Export:
             self._writer.pack(
                 Kind.ARTIFACTS, batch if rows is None else list(map(rows.artifact, batch))
             )
+        grants = self._grants(session.key) if self._redaction is None else []
+        for at in range(0, len(grants), FRAME_ROWS):
+            self._writer.pack(Kind.GRANTS, grants[at : at + FRAME_ROWS])
         refs = sorted(self._references.of(session))
         if self._redaction is not None:
             refs = sorted(map(self._redaction.moved.address, refs))
@@ -272,6 +282,13 @@ class _Export:
             ):
                 yield [[scope, name, value, updated_at] for name, updated_at, value in rows]
                 key = rows[-1][0]
+
+    def _grants(self, key: int) -> list[list[Any]]:
+        """Return what a session granted to others that are exported with it."""
+        sql = f"SELECT {', '.join(GRANT_COLUMNS)} FROM grants WHERE session = ? ORDER BY id"
+        grantee = GRANT_COLUMNS.index("grantee")
+        rows = self._database.rows(sql, (key,))
+        return [list(row) for row in rows if row[grantee] in self._inside]
 
     def _artifact_rows(self, key: int) -> Iterator[list[list[Any]]]:
         last = 0

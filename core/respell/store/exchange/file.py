@@ -55,6 +55,7 @@ class Kind(IntEnum):
     RECORDS = 8  # some records, in their order
     HEAD = 9  # where its history ends; the session is complete
     END = 10  # a map: how much there was of everything
+    GRANTS = 11  # what it granted to other sessions of this file
 
 
 # The longest payload of each kind. One value can have as many bytes as a worker's frame.
@@ -70,6 +71,7 @@ _MOST = {
     Kind.RECORDS: 4 * _MB,
     Kind.HEAD: _MB,
     Kind.END: _MB,
+    Kind.GRANTS: 8 * _MB,
 }
 
 

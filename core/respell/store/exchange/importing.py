@@ -192,6 +192,9 @@ class _Summary:
     def artifacts(self, rows: Sequence[Sequence[Any]]) -> None:
         self.new_bytes += 500 * len(rows)
 
+    def grants(self, rows: Sequence[Sequence[Any]]) -> None:
+        self.new_bytes += 300 * len(rows)
+
     def refs(self, addresses: Sequence[bytes]) -> None:
         self.new_bytes += 2 * HASH_SIZE * len(addresses)
 

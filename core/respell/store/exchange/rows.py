@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from respell import values
+from respell.access import ADMIN, KINDS, READ
 from respell.artifacts import naming
 from respell.engine.limits import LIMITS
 from respell.errors import UsageError
@@ -24,6 +25,7 @@ from respell.store.blob_forms import HASH_SIZE
 
 _MAX_TEXT = 2**29  # scripts may describe what they store as long as they like
 _MAX_LIST = 1_000_000
+_MAX_TARGET = 1000
 _MAX_NUMBER = 2**62
 _MAX_TIME = 253_402_300_800_000_000  # the end of the year 9999, in µs since 1970 UTC
 _MAX_SIZE = 2**50
@@ -210,6 +212,19 @@ _STATE: dict[str, Check] = {
 }
 
 
+_GRANT: dict[str, Check] = {
+    "kind": lambda raw: KINDS[KINDS.index(raw)],
+    "target": lambda raw: _text(raw, most=_MAX_TARGET),
+    "grantee": _matching(_ID, "the id of a session"),
+    "level": _whole(READ, ADMIN),
+    "expires_at": _or_none(_TIME),
+    "granted_by": lambda raw: _text(raw, most=_MAX_TARGET),
+    "granted_at": _TIME,
+}
+GRANT_COLUMNS = tuple(_GRANT)
+"""Columns of a grant that an export holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class SessionRow:
     """One session of an export.
@@ -252,6 +267,20 @@ def artifact_row(columns: Any) -> Sequence[Any]:
         raise ValueError("a tag is too long")
     if any(not isinstance(key, str) for key in found["custom"]):
         raise ValueError("the name of a custom field is no text")
+    return list(row.values())
+
+
+def grant_row(columns: Any) -> Sequence[Any]:
+    """Return the columns of a grant, in the order of `GRANT_COLUMNS`.
+
+    Raises:
+        ValueError: One is nothing that could stand there; names it.
+    """
+    row = _row(columns, GRANT_COLUMNS)
+    found = _checked(_GRANT, row)
+    is_number = found["target"].isascii() and found["target"].isdecimal()
+    if found["kind"] == "artifact" and not is_number:
+        raise ValueError("a grant of an artifact should have its number")
     return list(row.values())
 
 

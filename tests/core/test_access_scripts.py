@@ -185,3 +185,55 @@ def test_a_loop_fills_the_log_only_so_far(script: Any, store: Store) -> None:
     noted = [it for it in store.audit.list(limit=5000) if it.action == "artifact.verify"]
     assert len(noted) == 1001
     assert noted[-1].reason == "it used grants more than 1000 times; what follows is not noted"
+
+
+# Events ----------------------------------------------------------------------------------
+
+
+def test_events_are_heard_by_whom_they_were_granted(script: Any, store: Store) -> None:
+    teller = respell.create(store=store, name="teller")
+    listener = script("""
+        local all = Event.subscribe("*")
+        Session.suspend()
+        while true do
+          local event = Event.receive(all, 0)
+          if not event then break end
+          if event.data.key then print(event.data.key) end
+        end
+    """).session
+    teller.state["before"] = 1
+    teller.grant_events("state.*", listener)
+    teller.state["granted"] = 2
+    teller.artifacts.store("a.txt", "artifact.stored is not granted")
+    teller.revoke_events("state.*", listener)
+    teller.state["revoked"] = 3
+    teller.grant_events("state.changed", listener, expires_at="2300-01-01T00:00:00Z")
+    teller.state["again"] = 4
+    ended(script.resume(listener))
+    # Not what was told before, of another type, or while nothing was granted.
+    assert script.lines == ["granted", "again"]
+    assert teller.grants()[0].target == "state.changed"
+
+
+def test_a_script_grants_its_events(script: Any, store: Store) -> None:
+    listener = script("""
+        local sub = Event.subscribe("letter.*")
+        Session.suspend()
+        print(Event.receive(sub, 0).data, Event.receive(sub, 0))
+    """).session
+    ended(script("""
+        Event.publish("letter.sent", "too early")
+        Event.grant("letter.*", input)
+        local acl = Event.acl()
+        print(acl[1].pattern, acl[1].level, acl[1].session_id == input)
+        print(pcall(Event.grant, "letter.*", input, "write"))
+        print((pcall(Event.grant, "letter.*", Session.getCurrent())))
+        Event.publish("letter.sent", "hello")
+        Event.publish("parcel.sent", "not granted")
+    """, input=listener.id))  # fmt: skip
+    assert script.lines[0] == "letter.*\tread\ttrue"
+    assert "nobody publishes in another session's name" in script.lines[1]
+    assert script.lines[2] == "false"
+    del script.lines[:]
+    ended(script.resume(listener))
+    assert script.lines == ["hello\tnil"]

@@ -80,5 +80,25 @@ return function(engine)
     return engine.call("event.stats", {})
   end
 
+  -- Lets another session hear events of the current one: (pattern, to, level, expires_at).
+  function Event.grant(pattern, to, level, expires_at)
+    local call = "Event.grant"
+    engine.call("event.grant", engine.encode({
+      session = engine.current_session, pattern = text(pattern, "pattern", call),
+      to = engine.grantee(to, call), level = level, expires_at = expires_at,
+    }, call))
+  end
+
+  function Event.revoke(pattern, to)
+    local call = "Event.revoke"
+    return engine.call("event.revoke", {
+      session = engine.current_session, pattern = text(pattern, "pattern", call), to = engine.grantee(to, call),
+    })
+  end
+
+  function Event.acl()
+    return engine.call("event.acl", { session = engine.current_session })
+  end
+
   engine.provide_with_aliases("Event", Event)
 end

@@ -12,6 +12,7 @@ from respell.errors import PermissionDenied, UsageError
 from respell.sessions.current import acting
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.store.bus_rows import check_pattern
 from respell.times import rfc3339
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 MOST = 10_000
 """Most grants that one session has given at a time."""
-
-MAX_PATTERN_BYTES = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +55,7 @@ def events_thing(owner: SessionRecord, pattern: str, call: str) -> Thing:
     Raises:
         UsageError: The pattern is neither a type, nor `*`, nor one with `*` at its end.
     """
-    if not pattern or len(pattern.encode()) > MAX_PATTERN_BYTES or not pattern.isprintable():
-        raise UsageError(
-            f"{call}: pattern must have 1 to {MAX_PATTERN_BYTES} bytes and no control characters"
-        )
-    if "*" in pattern[:-1]:
-        raise UsageError(
-            f"{call}: the pattern {pattern!r:.80} has a * before its end; it is a type of events, "
-            "*, or the beginning of types and *"
-        )
+    check_pattern(pattern, call)
     return Thing("events", owner, pattern, pattern)
 
 

@@ -194,7 +194,9 @@ class Bus:
                 continue
             if listens is None or (
                 hearer is not None
-                and may_hear(self._database, hearer, session, type, own_only=bool(own_only))
+                and may_hear(
+                    self._database, hearer, session, type, self._clock(), own_only=bool(own_only)
+                )
             ):
                 found.append((key, owner))
         return found
@@ -393,7 +395,7 @@ class Bus:
             own_only: The script acts as no session that it merely loaded.
         """
         of = event.session_id
-        if may_hear(self._database, hearer, of, event.type, own_only=own_only):
+        if may_hear(self._database, hearer, of, event.type, self._clock(), own_only=own_only):
             return True
         return self._database.row("SELECT 1 FROM sessions WHERE id = ?", (of,)) is None
 

@@ -1,18 +1,20 @@
 """The event bus, for scripts: publish and subscribe. What waits is in `engine/receiving.py`.
 
 A subscription belongs to the session of the program that made it, whatever session is
-current. It hears the sessions that the script acts as (`may_hear`).
+current. It hears the sessions that the script acts as, and what was granted to these (`may_hear`).
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects import EffectContext, Kind, effect, granting
 from respell.engine.effects.acting import acting_as, id_in_script
 from respell.engine.effects.arguments import Arguments, lua_type
 from respell.errors import SubscriptionNotFound, UsageError
 from respell.store.bus_rows import BusEvent, SubscriptionRecord, check_pattern, check_type
+
+__all__ = ["granting"]
 
 MAX_SUBSCRIPTIONS = 100
 """Most subscriptions that one session has at a time."""

@@ -147,6 +147,134 @@ class SecuritySettings:
 
 
 @dataclass(frozen=True)
+class LoggingHookSettings:
+    """`[hooks.logging]`."""
+
+    enabled: bool = _setting("boolean", False, "logs each effect and each operation on a session")
+    level: str = _setting(
+        "text", "info", "the level of its lines", choices=("debug", "info", "warn", "error")
+    )
+    include_data: bool = _setting("boolean", False, "has arguments and outcomes in the lines")
+    file: str = _setting(
+        "path", "", "a file that lines are added to, as JSON; empty for Python's logging only",
+        from_project=never,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MetricsHookSettings:
+    """`[hooks.metrics]`."""
+
+    enabled: bool = _setting(
+        "boolean", False, "counts effects and how long they take, as an artifact of the session"
+    )
+
+
+@dataclass(frozen=True)
+class SecurityHookSettings:
+    """`[hooks.security]`."""
+
+    enabled: bool = _setting(
+        "boolean", False, "looks at what tools and models are given", from_project=only(True)
+    )
+    max_param_bytes: int = _setting(
+        "integer", 10 * 1024, "bytes that parameters may have", least=1, from_project=lower
+    )
+    sensitive_names: tuple[str, ...] = _setting(
+        "texts", ("password", "passwd", "secret", "token", "api_key", "apikey", "private_key"),
+        "names that no parameter with a value may have, in any case", from_project=added,
+    )  # fmt: skip
+    block: bool = _setting(
+        "boolean", False, "cancels what is found; else the audit log and a warning tell of it",
+        from_project=only(True),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CachingHookSettings:
+    """`[hooks.caching]`."""
+
+    enabled: bool = _setting("boolean", False, "answers equal requests from a cache in the store")
+    agents: bool = _setting("boolean", True, "caches what models answer")
+    tools: tuple[str, ...] = _setting("texts", (), "tools whose results are cached")
+    ttl_seconds: float = _setting(
+        "number", 300.0, "seconds for which an answer is good", least=_TINY
+    )
+    max_entries: int = _setting(
+        "integer", 1000, "outcomes that are kept for hooks; the oldest make room",
+        least=1, most=1_000_000, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RateLimitHookSettings:
+    """`[hooks.rate_limit]`."""
+
+    enabled: bool = _setting(
+        "boolean", False, "limits how often tools are called and models asked",
+        from_project=only(True),
+    )  # fmt: skip
+    per_second: float = _setting(
+        "number", 10.0, "calls per second", least=_TINY, most=1e6, from_project=lower
+    )
+    burst: int = _setting("integer", 50, "calls that may come at once", least=1, from_project=lower)
+    scope: str = _setting(
+        "text", "global", "global: of all together; component: of each tool and agent",
+        choices=("global", "component"), from_project=only("global"),
+    )  # fmt: skip
+    action: str = _setting(
+        "text", "cancel", "cancel: the call gets an error; wait: it waits its turn",
+        choices=("cancel", "wait"),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RetryHookSettings:
+    """`[hooks.retry]`."""
+
+    enabled: bool = _setting("boolean", False, "performs calls again that have failed")
+    tools: tuple[str, ...] = _setting("texts", (), "the tools that are called again; empty for all")
+    max_attempts: int = _setting(
+        "integer", 3, "attempts in all", least=1, most=100, from_project=lower
+    )
+    delay_s: float = _setting("number", 0.1, "seconds before the second attempt", least=0.0)
+    factor: float = _setting("number", 2.0, "by which each wait is longer", least=1.0, most=100.0)
+    max_delay_s: float = _setting("number", 60.0, "no wait is longer", least=0.0, most=86400.0)
+    jitter: bool = _setting("boolean", True, "makes waits up to half shorter, at random")
+
+
+@dataclass(frozen=True)
+class CostTrackingHookSettings:
+    """`[hooks.cost_tracking]`."""
+
+    enabled: bool = _setting(
+        "boolean", False, "adds up what a session's models cost", from_project=only(True)
+    )
+    warn_usd: float = _setting(
+        "number", 10.0, "US dollars at which it tells", least=1e-6, from_project=lower
+    )
+    alert_usd: float = _setting(
+        "number", 50.0, "US dollars at which it tells again", least=1e-6, from_project=lower
+    )
+    block_usd: float = _setting(
+        "number", 100.0, "US dollars from which on requests are cancelled",
+        least=1e-6, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DebuggingHookSettings:
+    """`[hooks.debugging]`."""
+
+    enabled: bool = _setting(
+        "boolean", False, "keeps the last effects with their data, as an artifact of the session"
+    )
+    max_traces: int = _setting(
+        "integer", 1000, "entries that are kept", least=1, most=100_000, from_project=lower
+    )
+
+
+@dataclass(frozen=True)
 class HookSettings:
     """`[hooks]`: functions around what a script does."""
 
@@ -154,6 +282,18 @@ class HookSettings:
         "number", 5.0, "seconds that a hook written in Lua may compute before it is stopped",
         least=_TINY, most=3600.0, from_project=lower,
     )  # fmt: skip
+    python: bool = _setting(
+        "boolean", True, "has hooks written in Python run around what sessions do",
+        from_project=only(True),
+    )  # fmt: skip
+    logging: LoggingHookSettings = field(default_factory=LoggingHookSettings)
+    metrics: MetricsHookSettings = field(default_factory=MetricsHookSettings)
+    security: SecurityHookSettings = field(default_factory=SecurityHookSettings)
+    caching: CachingHookSettings = field(default_factory=CachingHookSettings)
+    rate_limit: RateLimitHookSettings = field(default_factory=RateLimitHookSettings)
+    retry: RetryHookSettings = field(default_factory=RetryHookSettings)
+    cost_tracking: CostTrackingHookSettings = field(default_factory=CostTrackingHookSettings)
+    debugging: DebuggingHookSettings = field(default_factory=DebuggingHookSettings)
 
 
 @dataclass(frozen=True)

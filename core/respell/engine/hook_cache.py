@@ -12,18 +12,18 @@ from respell.times import SECOND, now_us
 SCOPE = "respell:hook-cache"
 """A scope of the state that no script can name: theirs get a prefix of the known ones."""
 
-MOST_ENTRIES = 1_000
-
 
 class HookCache:
     """Keeps outcomes, with what says until when they are good.
 
     Args:
         store: Where they are kept.
+        most: How many are kept at most.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, most: int) -> None:
         self._store = store
+        self._most = most
 
     def find(self, key: str) -> bytes | None:
         """Return the canonical bytes of an outcome; None where there is no good one."""
@@ -41,4 +41,4 @@ class HookCache:
         for one in keys:
             until = None if one.ttl is None else now + int(one.ttl * SECOND)
             self._store.state.set(SCOPE, one.key, values.encode([until, outcome]))
-        self._store.state.keep_newest(SCOPE, MOST_ENTRIES)
+        self._store.state.keep_newest(SCOPE, self._most)

@@ -146,13 +146,17 @@ class Hooking:
         hosting: The host.
         registry: Which hooks there are.
         session_id: Id of the session that runs.
+        cached: How many outcomes are kept for `Cache` at most.
     """
 
-    def __init__(self, hosting: Hosting, registry: HookRegistry, session_id: str) -> None:
+    def __init__(
+        self, hosting: Hosting, registry: HookRegistry, session_id: str, *, cached: int = 1000
+    ) -> None:
         self._hosting = hosting
         self._registry = registry
         self._session_id = session_id
-        self._cache = HookCache(hosting.store)
+        self._cache = HookCache(hosting.store, cached)
+        self._cached = False  # the batch has outcomes that are to be found by their keys
         self._version = -1
         self._known: dict[str, _Hooks | None] = {}
         self._open: dict[int, _Around] = {}
@@ -244,6 +248,9 @@ class Hooking:
         if not one.hooks.before:
             self._go(one)
             return
+        if self._cached:  # what was just stored is there for the next one
+            self._hosting.ledger.write()
+            self._cached = False
         record = one.record
         args = record.arguments()
         chain = Chain(
@@ -418,6 +425,7 @@ class Hooking:
         if one.keys and outcome.status is Status.OK:
             keys, value = one.keys, outcome.value
             self._hosting.ledger.along(lambda: self._cache.keep(keys, value))
+            self._cached = True
         self._hosting.settle(one.performed, outcome, meta)
 
     # Waiting -------------------------------------------------------------------------------

@@ -162,7 +162,10 @@ class Host:
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
         self._stale = False  # the session's row has changed since it was read, or will have
-        self._hooking = Hooking(self._hosting(), services.hooks, session.id)
+        self._hooking = Hooking(
+            self._hosting(), services.hooks, session.id,
+            cached=services.config.hooks.caching.max_entries,
+        )  # fmt: skip
         self._watch = HookWatch(services.config.hooks.timeout_seconds)
 
     def _hosting(self) -> Hosting:

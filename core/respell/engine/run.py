@@ -38,6 +38,7 @@ from respell.errors import (
     UsageError,
 )
 from respell.history.record import Part, Record, Status
+from respell.hooks.builtin import install
 from respell.hooks.registry import HookRegistry, declared
 from respell.hooks.telling import tell
 from respell.security import Ask, Permissions
@@ -642,5 +643,14 @@ def _services(
     )
     return Services(
         tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin, collection=collection,
-        config=config, ask=ask, hooks=HookRegistry(declared if hooks is None else hooks),
+        config=config, ask=ask, hooks=_hooks(config, hooks),
     )  # fmt: skip
+
+
+def _hooks(config: Config, given: HookRegistry | None) -> HookRegistry:
+    """Return the hooks of one run: the given ones or those of the process, and built-in ones."""
+    made = HookRegistry(declared if given is None else given)
+    if not config.hooks.python:
+        return HookRegistry()
+    install(made, config.hooks)
+    return made

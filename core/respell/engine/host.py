@@ -173,7 +173,7 @@ class Host:
             store=self._store, ledger=self._ledger, performing=self._performing,
             attempts=self._attempts, context=self._context,
             perform=lambda record, resumed: self._perform(record, resumed=resumed),
-            stored=self._reload, suspend=self._suspend_at, settle=self._record_outcome,
+            stored=self._stored, causing=self._causing, suspend=self._suspend_at, settle=self._record_outcome,
             spent=self._spent, limit_reached=self._could_not,
             add_timer=lambda due, ordinal: heapq.heappush(self._timers, (due, ordinal)),
             is_stopping=lambda: self._stopping is not None, wake=self._channel.wake,
@@ -460,8 +460,7 @@ class Host:
                 with self._ledger.together(record.number) as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
                     records.append(_ended(record, outcome))
-                self._reload()
-                self._receiving.soon()
+                self._stored()
             else:
                 if kind is Kind.EXTERNAL:
                     self._ledger.commit()  # what led to it has to be known before it is seen
@@ -492,6 +491,10 @@ class Host:
         else:
             self._channel.answer(answer(ordinal, outcome.status, outcome.value))
             self._watch.goes_on(time.monotonic())
+
+    def _stored(self) -> None:
+        self._reload()
+        self._receiving.soon()
 
     def _reload(self) -> None:
         self._stale = self._ledger.changes_more

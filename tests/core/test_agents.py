@@ -239,8 +239,6 @@ def test_a_wrong_option_is_one_clear_error(script: Any, options: str, error: str
         ("a:stream('x')", "the callback must be a function, not nil"),
         ("a:setState{}", "must be {conversation = {…}}"),
         ("a:setState{conversation = {{role = 'king'}}}", "message 1 must be"),
-        ("a:getHealth()", "is not provided; there are deleteState, destroy"),
-        ("Agent.createComposite('x', {}, {})", "is not provided; there are create, get"),
         ("Agent.getInfo('nobody')", 'there is no agent named "nobody"'),
         ("Agent.register('x', 5)", "an agent is expected, not a number"),
         ("Agent.register('ann', Agent.create{model = 'mock/echo'})", "named \"ann\" already"),
@@ -400,8 +398,9 @@ def test_of_several_wrong_keys_each_process_names_the_same(script: Any, store: S
     assert [line.split(": ", 1)[1] for line in script.lines[:2]] == [
         "Agent.execute: there is no option bar; there are prompt (or text), temperature, "
         "max_tokens, stop, seed",
-        "Workflow.parallel: unknown option bar; there are name, description, branches, steps, "
-        "max_concurrency",
+        "Workflow.parallel: unknown option bar; there are branches, steps, max_concurrency, "
+        "fail_fast, on_branch_complete, name, description, error_strategy, timeout_ms, "
+        "aggregation_strategy, on_start, on_complete, on_error",
     ]
     assert "unknown option table: 0x000000000000" in script.lines[3]  # a number, no address
     for _ in range(4):  # each in a process of its own

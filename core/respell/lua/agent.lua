@@ -54,15 +54,15 @@ return function(engine, env)
   end
 
   -- One request to the model. What comes before and after every request belongs here.
-  local function request(state, messages, input, deliver)
+  local function request(state, messages, input, deliver, context)
     local config = state.config
     state.turns = state.turns + 1
     local stop = input.stop
     if type(stop) == "string" then stop = { stop } end
     local asked = messages
-    if config.system_prompt then
-      asked = move(messages, 1, #messages, 2, { { role = "system", text = config.system_prompt } })
-    end
+    local told = config.system_prompt
+    if context then told = told and told .. "\n\n" .. context or context end
+    if told then asked = move(messages, 1, #messages, 2, { { role = "system", text = told } }) end
     local ok, answer = engine.pcall(engine.ask_model, {
       agent = config.name, provider = config.provider, model = config.model, messages = asked,
       tools = #state.definitions > 0 and state.definitions or nil,
@@ -71,7 +71,7 @@ return function(engine, env)
       seed = input.seed or config.seed, options = config.options, turn = state.turns,
     }, deliver)
     if not ok then
-      state.errors = state.errors + 1
+      state.errors, state.last_error = state.errors + 1, engine.error_text(answer)
       error(answer, 0)
     end
     return answer
@@ -171,7 +171,8 @@ return function(engine, env)
     end
   end
 
-  local function conversed(state, text, options, call, deliver)
+  local function conversed(state, text, options, call, deliver, context)
+    if state.route then return state.route(text, options, deliver) end
     local messages = move(state.conversation, 1, #state.conversation, 1, {})
     local first = #messages + 1
     messages[first] = { role = "user", text = text }
@@ -179,7 +180,7 @@ return function(engine, env)
     local total = { requests = 0, input_tokens = 0, output_tokens = 0 }
     local most = state.config.max_tool_rounds
     for round = 0, most do
-      local answer = request(state, messages, options, deliver)
+      local answer = request(state, messages, options, deliver, context)
       add_up(total, answer)
       add_up(state.total, answer)
       local calls = answer.tool_calls
@@ -198,12 +199,25 @@ return function(engine, env)
 
   local hooks = engine.hooks
 
-  -- The same with the hooks around it: they get {prompt, …}, and the result.
-  local function converse(agent, input, call, deliver)
+  -- Whether an agent may be asked (agent_lifecycle.lua), and what is told of each time it was
+  -- (agent_health.lua).
+  local checks, watchers = {}, {}
+
+  local function watched(state, perform)
+    if #watchers == 0 then return perform() end
+    local ok, result = engine.pcall(perform)
+    for _, watch in ipairs(watchers) do watch(state, ok, result) end
+    if not ok then error(result, 0) end
+    return result
+  end
+
+  -- The same with the hooks around it: they get {prompt, …}, and the result. `context` is a
+  -- text that the model is told besides the system prompt, this once.
+  local function hooked(agent, input, call, deliver, context)
     local state = state_of(agent, call)
     local text, options = prompt_of(input, call)
     if not hooks.wanted("BeforeAgentExecution", "AfterAgentExecution", "AgentError") then
-      return conversed(state, text, options, call, deliver)
+      return conversed(state, text, options, call, deliver, context)
     end
     local data = { prompt = text }
     for key, value in next, options do
@@ -212,7 +226,7 @@ return function(engine, env)
     local function performer(one)
       return function(given)
         local prompt, more = prompt_of(given, call)
-        return conversed(one, prompt, more, call, deliver)
+        return conversed(one, prompt, more, call, deliver, context)
       end
     end
     return hooks.around {
@@ -225,6 +239,12 @@ return function(engine, env)
         return performer(state_of(other, call))
       end,
     }
+  end
+
+  local function converse(agent, input, call, deliver, context)
+    local state = state_of(agent, call)
+    for _, check in ipairs(checks) do check(state, call) end
+    return watched(state, function() return hooked(agent, input, call, deliver, context) end)
   end
 
   -- Agents -------------------------------------------------------------------------------
@@ -346,148 +366,12 @@ return function(engine, env)
     }
   end
 
-  local Agent = {}
-
-  local function put(name, agent)
-    if by_name[name] then forget(name) end
-    by_name[name], in_order[#in_order + 1] = agent, name
-  end
-
-  local function make(options, call)
-    if type(options) ~= "table" then fail(call, "a table with options is expected, not %s", type_of(options)) end
-    local given = {}
-    for key, value in next, options do given[key] = value end
-    if given.name == nil then
-      last_number = last_number + 1
-      given.name = format("agent_%d", last_number)
-    end
-    local definitions, tools, names = {}, {}, {}
-    if given.tools ~= nil and type(given.tools) ~= "table" then
-      fail(call, "tools must be a list of names, not %s", type_of(given.tools))
-    end
-    for i, tool in ipairs(given.tools or {}) do
-      definitions[i] = definition_of(tool, call)
-      names[i], tools[definitions[i].name] = definitions[i].name, true
-    end
-    given.tools = names
-    local config
-    if hooks.wanted("BeforeAgentInit", "AfterAgentInit") then
-      given = copy(given)
-      config = hooks.around {
-        before = "BeforeAgentInit", after = "AfterAgentInit", kind = "agent", name = given.name, data = given,
-        args = given, event = "agent.create", perform = function(data) return engine.call("agent.create", data) end,
-      }
-    else
-      config = engine.call("agent.create", given)
-    end
-    local agent = {
-      name = config.name, description = config.description, provider = config.provider, model = config.model,
-    }
-    engine.identify(agent)
-    states[agent] = {
-      config = config, definitions = definitions, tools = tools, conversation = {}, turns = 0, errors = 0,
-      tool_calls = 0, total = { requests = 0, input_tokens = 0, output_tokens = 0 },
-    }
-    return setmetatable(agent, Meta)
-  end
-
-  -- The newest of a name is the one that Agent.get finds.
-  function Agent.create(options)
-    local agent = make(options, "Agent.create")
-    put(agent.name, agent)
-    return agent
-  end
-
-  -- register(name, agent), or register{options}: unlike create it takes no name twice, and
-  -- returns the name.
-  function Agent.register(name, agent)
-    if type(name) == "table" and agent == nil then
-      if not states[name] then name = make(name, "Agent.register") end
-      name, agent = name.name, name
-    end
-    if type(name) ~= "string" or name == "" then
-      fail("Agent.register", "the name must be a string, not %s", name == "" and "empty" or type_of(name))
-    end
-    if destroyed[agent] then state_of(agent, "Agent.register") end
-    if not states[agent] then fail("Agent.register", "an agent is expected, not %s", type_of(agent)) end
-    if by_name[name] and by_name[name] ~= agent then
-      fail("Agent.register", "there is an agent named %q already", name)
-    end
-    put(name, agent)
-    return name
-  end
-
-  function Agent.get(name)
-    if type(name) ~= "string" then fail("Agent.get", "the name must be a string, not %s", type_of(name)) end
-    return by_name[name]
-  end
-
-  local function entry(name)
-    local config = states[by_name[name]].config
-    return {
-      name = name, description = config.description, provider = config.provider, model = config.model,
-      tools = copy(config.tools or {}),
-    }
-  end
-
-  function Agent.list()
-    local found = {}
-    for i, name in ipairs(in_order) do found[i] = entry(name) end
-    return found
-  end
-
-  function Agent.getInfo(name)
-    if not Agent.get(name) then fail("Agent.getInfo", "there is no agent named %q", name) end
-    return entry(name)
-  end
-
-  -- An agent as a tool that other agents may have: {prompt} -> its text. Returns the name.
-  function Agent.wrapAsTool(name, options)
-    options = options or {}
-    if type(options) ~= "table" then fail("Agent.wrapAsTool", "options must be a table, not %s", type_of(options)) end
-    if type(name) == "table" then state_of(name, "Agent.wrapAsTool") end
-    local agent = states[name] and name or Agent.get(name)
-    if not agent then fail("Agent.wrapAsTool", "there is no agent named %q", name) end
-    local tool = options.tool_name or options.name or agent.name
-    Tool.register(tool, {
-      description = options.description or agent.description or format("Asks the agent %s", agent.name),
-      parameters = {
-        type = "object", properties = { prompt = { type = "string" } }, required = { "prompt" },
-      },
-    }, function(params) return agent:execute(params.prompt).text end)
-    return tool
-  end
-
-  -- What v0.6.0 has besides ---------------------------------------------------------------
-
-  local function names_of(library)
-    local names = {}
-    for name in next, library do names[#names + 1] = name end
-    sort(names)
-    return concat(names, ", ")
-  end
-
-  local function refuse(library, prefix, missing)
-    local there_are = names_of(library)
-    for name in raw.string.gmatch(missing, "%a+") do
-      library[name] = function()
-        fail(prefix .. name, "rs-llmspell's call of this name is not provided; there are %s", there_are)
-      end
-    end
-  end
-
-  refuse(Instance, "agent:", [[
-    getHealth getPerformance logEvent configureAlerts getAlerts getBridgeMetrics getAgentState initialize start
-    pause resume stop terminate setError recover getStateHistory getLastError getRecoveryAttempts isHealthy
-    getStateMetrics executeWithContext ]])
-  refuse(Agent, "Agent.", [[
-    discover listCapabilities createComposite discoverByCapability listTemplates createFromTemplate listInstances
-    createContext createChildContext updateContext getContextData removeContext setSharedMemory getSharedMemory
-    getHierarchy getDetails ]])
-
-  engine.provide_with_aliases("Agent", Agent)
-  for name, method in next, Instance do engine.names[method] = "agent:" .. name end
-  Meta.__index = engine.with_aliases(Instance)
+  -- What the other files about agents share.
+  engine.agents = {
+    Instance = Instance, Meta = Meta, states = states, destroyed = destroyed, by_name = by_name,
+    in_order = in_order, checks = checks, watchers = watchers, fail = fail, type_of = type_of, state_of = state_of,
+    copy = copy, definition_of = definition_of, forget = forget, add_up = add_up, converse = converse,
+  }
 
   function Meta.__tostring(agent)
     local state = states[agent]

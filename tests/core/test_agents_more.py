@@ -271,10 +271,11 @@ def test_a_composite_is_an_agent_like_others(shows: Any) -> None:
         local by_tool = Agent.createComposite('by tool', {{plain, able}},
           {{routing_strategy = 'capability_based'}})
         print(by_tool:execute('please weigh it').results[1].name)
-        local both = {{broken, 'plain'}}
-        local all = Agent.createComposite('every', both, {{strategy = 'vote'}})
+        local names = {{broken, 'plain'}}
+        local all = Agent.createComposite('every', names, {{strategy = 'vote'}})
         print(all:execute('hm').text, #all:execute('hm').results)
-        print(Agent.getInfo('c').type, Agent.getDetails('c').members[1], Agent.getDetails('c').model)
+        local details = Agent.getDetails('c')
+        print(Agent.getInfo('c').type, details.members[1], details.model)
         print(table.concat(Agent.discoverByCapability('composite'), ' '),
           table.concat(Agent.discoverByCapability('weigh'), ' '))
         print(#Agent.discover{{type = 'llm', capability = 'tools'}}, #Agent.discover())
@@ -282,7 +283,7 @@ def test_a_composite_is_an_agent_like_others(shows: Any) -> None:
     """) == [
         "ask_c\thi\t1", "able", "hm\t1", "composite\tbroken\tfallback",
         "c by tool every\table", "1\t6",
-        "false\tmain.lua:20: Agent.stream: a composite has no stream of its own; ask its members",
+        "false\tmain.lua:21: Agent.stream: a composite has no stream of its own; ask its members",
     ]  # fmt: skip
 
 

@@ -425,6 +425,21 @@ def test_a_workflow_has_state_of_its_own(shows: Any) -> None:
     """) == ["true\t3\t3", '{"a":1,"b":[2],"n":3}', "a b n"]
 
 
+def test_a_workflow_publishes_events(shows: Any) -> None:
+    """v0.6.0 looked for an Event.emit that there was not, and said it had."""
+    assert shows("""
+        local heard = Event.subscribe('workflow.*')
+        local w = Workflow.sequential{name = 'w', steps = {print}}
+        print(w:emit('workflow.ready', {n = 1}).success)
+        local event = Event.receive(heard, 2000)
+        print(event.event_type, event.data.workflow_name, event.data.data.n)
+        print(pcall(w.emit, w))
+    """) == [
+        "true", "workflow.ready\tw\t1",
+        "false\tmain.lua:7: workflow:emit: the event's type must be a string, not nil",
+    ]  # fmt: skip
+
+
 def test_workflows_are_listed_found_and_removed(shows: Any) -> None:
     assert shows("""
         print(table.concat(Workflow.types(), ' '))

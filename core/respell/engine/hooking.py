@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -79,7 +78,6 @@ class Hosting:
         perform: Begins to perform what is no change of the store; that ends in
             `Hooking.performed`.
         stored: Takes note that the store was changed.
-        causing: Has what is published in a block be caused by the event of this number.
         suspend: Ends the run at an effect that suspends it.
         settle: Records the outcome of what was performed, with more metadata, and answers it.
         spent: Counts what an attempt cost, or notes that it was refused.
@@ -96,7 +94,6 @@ class Hosting:
     context: Callable[[int], EffectContext]
     perform: Callable[[Record, bool], None]
     stored: Callable[[], None]
-    causing: Callable[[int], AbstractContextManager[None]]
     suspend: Callable[[Record], None]
     settle: Callable[[Record, Outcome, dict[str, Any]], None]
     spent: Callable[[Record, Outcome], None]

@@ -173,7 +173,7 @@ class Host:
             store=self._store, ledger=self._ledger, performing=self._performing,
             attempts=self._attempts, context=self._context,
             perform=lambda record, resumed: self._perform(record, resumed=resumed),
-            stored=self._stored, causing=self._causing, suspend=self._suspend_at, settle=self._record_outcome,
+            stored=self._stored, suspend=self._suspend_at, settle=self._record_outcome,
             spent=self._spent, limit_reached=self._could_not,
             add_timer=lambda due, ordinal: heapq.heappush(self._timers, (due, ordinal)),
             is_stopping=lambda: self._stopping is not None, wake=self._channel.wake,

@@ -182,6 +182,37 @@ def test_a_script_does_not_hear_a_stranger(script: Any, store: Store) -> None:
     assert script.lines == ["shared\tnil"]
 
 
+def test_a_stranger_is_heard_where_that_was_granted(script: Any, store: Store) -> None:
+    listener = """
+        local sub = Event.subscribe("*")
+        Session.suspend()
+        Session.suspend()
+        while true do
+          local event = Event.receive(sub, 0)
+          if not event then break end
+          print(event.type)
+        end
+    """
+    done = script(listener)
+    speaker = f"""
+        Event.grant("news.*", "{done.session.id}")
+        Event.publish("news.heard")
+        Event.publish("other")
+        State.set("a", 1)
+        Event.revoke("news.*", "{done.session.id}")
+        Event.publish("news.late")
+        Event.grant("state.changed", "{done.session.id}")
+        State.set("b", 1)
+    """
+    spoken = script(speaker)
+    assert spoken.exit_code == 0, spoken.session.error
+    script.resume(done.session)
+    script.resume(done.session)
+    # What waits is asked about again when it is received: this was revoked meanwhile.
+    assert script.lines == ["session.suspended", "state.changed", "session.resumed",
+                            "session.suspended", "session.resumed"]  # fmt: skip
+
+
 def test_other_branches_go_on_while_one_waits(script: Any, store: Store) -> None:
     done = script("""
         local sub = Event.subscribe("ready")

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from respell.analytics import SessionStats, StoreStats
     from respell.api import (
         builder,
+        causes,
         check,
         create,
         diff,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         run,
         session,
         stats,
+        timeline,
     )
     from respell.artifacts.record import ArtifactRecord
     from respell.engine.replay import ReplayResult
@@ -48,14 +50,19 @@ if TYPE_CHECKING:
     from respell.hooks import HookContext, HookRegistry, hook
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.building import SessionBuilder
+    from respell.sessions.causality import Cause
     from respell.sessions.record import SessionQuery, SessionRecord
     from respell.sessions.session import Session, current
     from respell.sessions.state import SessionState
     from respell.store import Store
+    from respell.store.bus_rows import BusEvent
+    from respell.store.listening import Subscription
     from respell.tools import ToolContext, ToolRegistry, tool
 
 _HOME = {
     "ArtifactRecord": "respell.artifacts.record",
+    "BusEvent": "respell.store.bus_rows",
+    "Cause": "respell.sessions.causality",
     "Difference": "respell.history.diff",
     "Event": "respell.history.events",
     "HookContext": "respell.hooks",
@@ -73,9 +80,11 @@ _HOME = {
     "Settlements": "respell.engine.run",
     "Store": "respell.store",
     "StoreStats": "respell.analytics",
+    "Subscription": "respell.store.listening",
     "ToolContext": "respell.tools",
     "ToolRegistry": "respell.tools",
     "builder": "respell.api",
+    "causes": "respell.api",
     "check": "respell.api",
     "create": "respell.api",
     "current": "respell.sessions.session",
@@ -92,11 +101,14 @@ _HOME = {
     "run": "respell.api",
     "session": "respell.api",
     "stats": "respell.api",
+    "timeline": "respell.api",
     "tool": "respell.tools",
 }
 
 __all__ = [
     "ArtifactRecord",
+    "BusEvent",
+    "Cause",
     "Difference",
     "Event",
     "HookContext",
@@ -114,10 +126,12 @@ __all__ = [
     "Settlements",
     "Store",
     "StoreStats",
+    "Subscription",
     "ToolContext",
     "ToolRegistry",
     "__version__",
     "builder",
+    "causes",
     "check",
     "create",
     "current",
@@ -135,6 +149,7 @@ __all__ = [
     "run",
     "session",
     "stats",
+    "timeline",
     "tool",
 ]
 

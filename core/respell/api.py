@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,9 @@ from respell.history import diff as comparing
 from respell.history.diff import Difference
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry
-from respell.sessions import building
+from respell.sessions import building, causality
 from respell.sessions.building import SessionBuilder
+from respell.sessions.causality import Cause
 from respell.sessions.creating import checked_words
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.sessions.session import Session, handles
@@ -338,6 +340,54 @@ def events(
         UsageError: There is no such kind.
     """
     return events_of(store, _found(store, session), first, last, kind)
+
+
+def timeline(
+    session: AnySession,
+    *,
+    store: Store,
+    first: int = 1,
+    last: int | None = None,
+    kind: str | None = None,
+    correlation_id: str | None = None,
+    limit: int | None = None,
+) -> list[Event]:
+    """Return what happened in a session, oldest first; what `Session.getTimeline` is in scripts.
+
+    Args:
+        session: The session, or what finds it.
+        store: Where it lives.
+        first: Number of the first event.
+        last: Number of the last; None for all there are.
+        kind: effect, output, lifecycle, hook, limit, edit or note; None for all.
+        correlation_id: Only what belongs to this; all events of a session belong to its id, but
+            for those that publish something for another.
+        limit: At most so many; None for all.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        UsageError: There is no such kind.
+    """
+    found = events_of(store, _found(store, session), first, last, kind, correlation_id)
+    return list(found if limit is None else islice(found, limit))
+
+
+def causes(session: AnySession, number: int, *, store: Store) -> list[Cause]:
+    """Return why an event happened: itself, what caused it, what caused that, and so on.
+
+    The last one is the first cause: an event that a line of the script caused by itself, or
+    that came from outside. What was received from another session goes on in its history.
+
+    Args:
+        session: The session, or what finds it.
+        number: The event's number.
+        store: Where it lives.
+
+    Raises:
+        SessionNotFound: There is no such session.
+        EventNotFound: Its history has no such event.
+    """
+    return causality.causes(store, _found(store, session), number)
 
 
 def create(

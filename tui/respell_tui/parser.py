@@ -257,6 +257,9 @@ def _looking(commands: _Commands) -> None:
         "--grep", metavar="Q", help="only those with this text in name, arguments or outcome"
     )
     events.add_argument("--failed", action="store_true", help="only those that failed")
+    events.add_argument(
+        "--causes", metavar="N", help="event N, what caused it, what caused that, and so on"
+    )
     events.add_argument("--follow", action="store_true", help="goes on as long as the session runs")
     events.add_argument("--full", action="store_true", help="large values in full")
 

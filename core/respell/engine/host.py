@@ -40,6 +40,7 @@ from respell.engine.program import Program
 from respell.engine.receiving import Receiving
 from respell.engine.refusals import Refusals
 from respell.engine.suspension import suspension_of
+from respell.engine.tool_calls import ASKED_BY, ToolCalls
 from respell.engine.wire import (
     Caused,
     answer,
@@ -147,6 +148,7 @@ class Host:
         self._streams = Streams()
         self._receiving = Receiving(store.bus)
         self._hook_calls = HookCalls()
+        self._tool_calls = ToolCalls()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._deadlines = Deadlines()
         self._left: dict[int, str] = {}  # calls in flight that nobody waits for: ordinal -> name
@@ -246,7 +248,7 @@ class Host:
             self._program.init(
                 session_id=known_id(store, self._session), edits=self._services.edits or None
             ),
-            self._events.watch(history),
+            self._tool_calls.watch(self._events.watch(history)),
             live=True,
         )
         notes = notes_about_attempts(store, self._session.key, open_effects)
@@ -392,6 +394,8 @@ class Host:
             caused.part, number, caused.ordinal, parent, status, caused.name,
             caused.source, caused.line, caused.coroutine, now_us(), caused.args, outcome,
         )  # fmt: skip
+        if request := self._tool_calls.cause_of(record):
+            record = replace(record, meta=values.encode({ASKED_BY: request}))
         if caused.part is Part.INTENT:
             self._events.begun(record)
         return record
@@ -615,12 +619,12 @@ class Host:
         if outcome.status is Status.OK:
             self._collect(self._collecting.of_outcome(performed, outcome.value))
         self._attempts.pop(ordinal, None)
-        self._ledger.add(
-            replace(
-                intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
-                outcome=outcome.value, meta=outcome.meta(**more),
-            )
+        ended = replace(
+            intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
+            outcome=outcome.value, meta=outcome.meta(**more),
         )  # fmt: skip
+        self._tool_calls.answered(ended)
+        self._ledger.add(ended)
         # The worker may go on before the commit: it can touch nothing but through us. So the
         # outcome may share its commit with the next intent, if that comes at once.
         self._ledger.hurry()

@@ -44,6 +44,7 @@ class Event:
         duration_s: How long it took, in seconds; None while it is open.
         attempts: How often it was performed.
         ordinal: The how-manieth event that the script caused; 0 for the host's own.
+        asked_by: Number of the request to a model that asked for this call; 0 for none.
     """
 
     number: int
@@ -61,17 +62,45 @@ class Event:
     duration_s: float | None
     attempts: int
     ordinal: int
+    asked_by: int = 0
 
     @property
     def kind(self) -> str:
         """One of `KINDS`."""
         return kind_of(self.name)
 
+    @property
+    def caused_by(self) -> int | str | None:
+        """The event that made it happen; None for what the script, or nobody here, caused.
+
+        A number of this history, or `SESSION/NUMBER`. It is what was published for a receive,
+        the request to the model for a call of a tool that a model asked for, and otherwise the
+        event that it happened inside of.
+        """
+        if self.name == "event.receive" and isinstance(self.outcome, dict):
+            cause = self.outcome.get("caused_by")
+            if isinstance(cause, (int, str)) and not isinstance(cause, bool):
+                return cause
+        return self.asked_by or self.parent or None
+
+    def correlation_id(self, session_id: str) -> str:
+        """Return what it belongs to: its session, unless it published for something else.
+
+        Args:
+            session_id: Id of the session it is of.
+        """
+        if self.name == "event.publish":
+            options = self.args.get("options")
+            named = options.get("correlation_id") if isinstance(options, dict) else None
+            if isinstance(named, str) and named:
+                return named
+        return session_id
+
     def to_json(self, session_id: str, *, full: bool = False) -> dict[str, Any]:
         """Return the event as `respell events --json` shows it.
 
         Args:
-            session_id: Id of the session it is of; all its events correlate by it.
+            session_id: Id of the session it is of.
             full: Show values above 4 KiB in full.
         """
         show = values.to_json if full else _short
@@ -92,8 +121,8 @@ class Event:
             "at": rfc3339(self.at),
             "duration_s": self.duration_s,
             "attempts": self.attempts,
-            "correlation_id": session_id,
-            "caused_by": self.parent or None,
+            "correlation_id": self.correlation_id(session_id),
+            "caused_by": self.caused_by,
         }
 
 
@@ -167,7 +196,14 @@ def event_of(records: Iterable[Record]) -> Event:
         duration_s=None if end is None else _took(first, end, outcome) / SECOND,
         attempts=meta.get("attempts", 1),
         ordinal=first.ordinal,
+        asked_by=_asked_by(first),
     )
+
+
+def _asked_by(first: Record) -> int:
+    asked = first.metadata().get("asked_by", 0) if first.meta else 0
+    # A file that was imported may say anything.
+    return asked if isinstance(asked, int) and 0 < asked < first.number else 0
 
 
 _ENDS = (Part.EFFECT, Part.NOTE, Part.OUTCOME)

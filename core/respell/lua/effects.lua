@@ -39,7 +39,7 @@ return function(engine, env)
     ["input.read"] = true, ["timer.sleep"] = true, ["timer.deadline"] = true, ["session.suspend"] = true,
     ["event.receive"] = true,
     ["session.replay"] = true, ["session.replay_metadata"] = true, ["session.diff"] = true,
-    ["session.stats"] = true, ["session.timeline"] = true, ["session.check_fork"] = true,
+    ["session.stats"] = true, ["session.timeline"] = true, ["session.causes"] = true, ["session.check_fork"] = true,
     ["session.export"] = true, ["session.import"] = true,
   }
   engine.posted = posted

@@ -338,6 +338,15 @@ return function(engine, env)
     return of_history("session.timeline", "Session.getTimeline", id, given)
   end
 
+  -- An event, what caused it, what caused that, …: the line of the script is the last one's.
+  function Session.getCauses(id, number)
+    local call = "Session.getCauses"
+    id = session_id(id, call)
+    if type(number) ~= "number" then fail(call, "number must be that of an event, not %s", type_of(number)) end
+    engine.call("session.save", {})
+    return engine.call("session.causes", { session = id, number = number })
+  end
+
   function Session.stats(id)
     return of_history("session.stats", "Session.stats", id)
   end

@@ -23,7 +23,8 @@ from respell.engine.run import RunResult, Settlements
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry
-from respell.sessions import changes, granting
+from respell.sessions import causality, changes, granting
+from respell.sessions.causality import Cause
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
 from respell.sessions.facts import SessionFacts
@@ -110,6 +111,17 @@ class Session(SessionFacts):
             UsageError: There is no such kind.
         """
         return events_of(self._store, self.record, first, last, kind)
+
+    def causes(self, number: int) -> list[Cause]:
+        """Return why an event happened: itself, what caused it, what caused that, and so on.
+
+        Args:
+            number: The event's number.
+
+        Raises:
+            EventNotFound: The history has no such event.
+        """
+        return causality.causes(self._store, self.record, number)
 
     def output(self) -> str:
         """Return all that its script printed."""

@@ -12,17 +12,26 @@ from respell.store import Store
 
 
 def events_of(
-    store: Store, session: SessionRecord, first: int, last: int | None, kind: str | None
+    store: Store,
+    session: SessionRecord,
+    first: int,
+    last: int | None,
+    kind: str | None,
+    correlation_id: str | None = None,
 ) -> Iterator[Event]:
-    """Return an iterator of the events of `timeline` that are of one kind; None for all.
+    """Return an iterator of the events of `timeline` of one kind and correlation; None for all.
 
     Raises:
         UsageError: There is no such kind.
     """
     if kind is not None and kind not in KINDS:
         raise UsageError(f"{kind!r} is no kind of event; choose one of {', '.join(KINDS)}")
-    found = timeline(store, session, first, last)
-    return found if kind is None else (event for event in found if event.kind == kind)
+    return (
+        event
+        for event in timeline(store, session, first, last)
+        if (kind is None or event.kind == kind)
+        and (correlation_id is None or event.correlation_id(session.id) == correlation_id)
+    )
 
 
 def timeline(

@@ -9,6 +9,7 @@ from respell import values
 from respell.errors import UsageError
 from respell.history.events import Event
 from respell.history.events import events as read_events
+from respell.sessions.causality import causes
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import SECOND
@@ -31,6 +32,8 @@ def events(command: Command) -> int:
     last = None if args.last is None else event_number(args.last, "--to")
     if last is not None and last < first:
         raise UsageError(f"--to {last} comes before --from {first}")
+    if args.causes is not None:
+        return _causes(command)
     with command.with_session(args.id) as (store, session):
         source = read_events(store, session.key, first, last)
         if args.follow:
@@ -39,6 +42,28 @@ def events(command: Command) -> int:
         for event in source:
             if _wanted(command, event):
                 show(event)
+            if command.out.closed:
+                break
+    return 0
+
+
+def _causes(command: Command) -> int:
+    """Show an event and what led to it; of another session's history it says so."""
+    args = command.args
+    number = event_number(args.causes, "--causes")
+    for name in ("first", "last", "kind", "grep", "failed", "follow"):
+        if getattr(args, name):
+            shown = {"first": "from", "last": "to"}.get(name, name)
+            raise UsageError(f"--causes shows one chain of events; --{shown} does not go with it")
+    with command.with_session(args.id) as (store, session):
+        for cause in causes(store, session, number):
+            of = store.sessions.get(cause.session_id)
+            if args.json:
+                _Json(command, of)(cause.event)
+            else:
+                if of.id != session.id:
+                    command.err.line(f"in session {short(of)}:")
+                _Line(command, of)(cause.event)
             if command.out.closed:
                 break
     return 0

@@ -8,10 +8,11 @@ from typing import Any, cast
 from respell import values
 from respell.analytics import session_stats as stats_of
 from respell.engine.effects import EffectContext, Kind, effect
-from respell.engine.effects.acting import acting_as, ctx_session, id_in_script
+from respell.engine.effects.acting import acting_as, acts_as, ctx_session, id_in_script
 from respell.engine.effects.arguments import Arguments
-from respell.errors import EffectFailed, UsageError
-from respell.history.events import KINDS, spell_out_hashes
+from respell.errors import EffectFailed, EventNotFound, UsageError
+from respell.history.events import KINDS, Event, spell_out_hashes
+from respell.sessions.causality import causes
 from respell.sessions.lifecycle import STATUSES
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.sessions.timeline import teller_of, timeline
@@ -130,8 +131,8 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
     correlation = given.text("correlation_id")
     limit = given.integer("limit", least=1, most=_TIMELINE_MOST) or _TIMELINE_LENGTH
     first, last = given.integer("from", least=1) or 1, given.integer("to", least=1)
-    if correlation is not None and ctx.aliases.get(correlation, correlation) != record.id:
-        return []  # all events of a session correlate by its id
+    if correlation is not None:
+        correlation = ctx.aliases.get(correlation, correlation)
     if teller_of(ctx.store, record).key == ctx.session.key:
         # What was before this call, of which a part may be committed already.
         last = ctx.number - 1 if last is None else min(last, ctx.number - 1)
@@ -141,12 +142,36 @@ def session_timeline(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any,
             raise EffectFailed(f"{call} was cancelled")
         if kind is not None and event.kind != kind:
             continue
-        # As the command line shows it, but with Lua's own strings, numbers and tables.
-        shown = values.from_json(event.to_json(id_in_script(ctx, record.id)))
-        spell_out_hashes(shown)
-        found.append(shown)
+        if correlation is not None and event.correlation_id(record.id) != correlation:
+            continue
+        found.append(_event_in_script(event, id_in_script(ctx, record.id)))
         if len(found) == limit:
             break
+    return found
+
+
+def _event_in_script(event: Event, session_id: str) -> dict[Any, Any]:
+    """Return an event as the command line shows it, but with Lua's own strings and tables."""
+    shown: dict[Any, Any] = values.from_json(event.to_json(session_id))
+    spell_out_hashes(shown)
+    return shown
+
+
+@effect("session.causes", kind=Kind.READ)
+def session_causes(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any, Any]]:
+    """Return an event and what led to it, the first cause last."""
+    call = "Session.getCauses"
+    record = acting_as(ctx, args.get("session"), call)
+    number = Arguments(call, args).integer("number", least=1)
+    if number is None:
+        raise UsageError(f"{call}: number is missing: the number of the event")
+    if teller_of(ctx.store, record).key == ctx.session.key and number >= ctx.number:
+        raise EventNotFound(f"{call}: event {number} is not over yet; this call is {ctx.number}")
+    chain = causes(ctx.store, record, number, may_read=lambda other: acts_as(ctx, other))
+    found = []
+    for one in chain:
+        session_id = id_in_script(ctx, one.session_id)
+        found.append({**_event_in_script(one.event, session_id), "session_id": session_id})
     return found
 
 

@@ -28,7 +28,13 @@ REACH = 2 * 1024 * 1024
 
 _CONTEXT = 64 * 1024  # what a pattern may look back at
 _ADDRESS_SIZE = 32
-_META = ("attempts", "due", "edited", "error")  # what the host itself notes about an event
+_META = (
+    "asked_by",
+    "attempts",
+    "due",
+    "edited",
+    "error",
+)  # what the host itself notes about an event
 _MAX_SHORT = 255  # bytes of a record's name and source
 _HEX = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
 _ARTIFACT_ID = re.compile(r"(?<=/)([0-9]{1,18})/([0-9a-f]{8})(?![0-9a-f])")

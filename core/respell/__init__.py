@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from respell.history.diff import Difference
     from respell.history.events import Event
     from respell.hooks import HookContext, HookRegistry, hook
+    from respell.policies import Policies, PolicyContext, Verdict, policy
+    from respell.policies.notices import Notice
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.building import SessionBuilder
     from respell.sessions.causality import Cause
@@ -67,6 +69,9 @@ _HOME = {
     "Event": "respell.history.events",
     "HookContext": "respell.hooks",
     "HookRegistry": "respell.hooks",
+    "Notice": "respell.policies.notices",
+    "Policies": "respell.policies",
+    "PolicyContext": "respell.policies",
     "ReplayResult": "respell.engine.replay",
     "RespellError": "respell.errors",
     "RunResult": "respell.engine.run",
@@ -83,6 +88,7 @@ _HOME = {
     "Subscription": "respell.store.listening",
     "ToolContext": "respell.tools",
     "ToolRegistry": "respell.tools",
+    "Verdict": "respell.policies",
     "builder": "respell.api",
     "causes": "respell.api",
     "check": "respell.api",
@@ -96,6 +102,7 @@ _HOME = {
     "import_": "respell.api",
     "list_sessions": "respell.api",
     "open": "respell.api",
+    "policy": "respell.policies",
     "replay": "respell.api",
     "resume": "respell.api",
     "run": "respell.api",
@@ -113,6 +120,9 @@ __all__ = [
     "Event",
     "HookContext",
     "HookRegistry",
+    "Notice",
+    "Policies",
+    "PolicyContext",
     "ReplayResult",
     "RespellError",
     "RunResult",
@@ -129,6 +139,7 @@ __all__ = [
     "Subscription",
     "ToolContext",
     "ToolRegistry",
+    "Verdict",
     "__version__",
     "builder",
     "causes",
@@ -144,6 +155,7 @@ __all__ = [
     "import_",
     "list_sessions",
     "open",
+    "policy",
     "replay",
     "resume",
     "run",

@@ -14,6 +14,7 @@ from respell.engine import fork as forking
 from respell.engine import replay as replaying
 from respell.engine import run as running
 from respell.engine.ledger import OnOutput
+from respell.engine.policing import OnAlert
 from respell.engine.program import Program, read_script
 from respell.engine.replay import Mode, ReplayResult
 from respell.engine.run import RunResult, Settlements
@@ -21,6 +22,7 @@ from respell.history import diff as comparing
 from respell.history.diff import Difference
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry
+from respell.policies.deciding import Policies
 from respell.sessions import building, causality
 from respell.sessions.building import SessionBuilder
 from respell.sessions.causality import Cause
@@ -85,6 +87,8 @@ def run(
     tools: ToolRegistry | None = None,
     hooks: HookRegistry | None = None,
     config: Config | None = None,
+    policies: Policies | None = None,
+    on_alert: OnAlert | None = None,
 ) -> RunResult:
     """Run a script as a new session, to its end or to where it is suspended.
 
@@ -95,7 +99,7 @@ def run(
         tags: Its tags.
         args: `args` and `...` in the script.
         input: The global `input` in the script.
-        limits: See `respell.engine.limits.LIMITS`; sizes in bytes, times in seconds.
+        limits: See `respell.policies.limits.LIMITS`; sizes in bytes, times in seconds.
         allow: Permissions to add, `KIND` or `KIND=PATTERN`.
         deny: Permissions to take away, by kind.
         on_output: Called with the name of each output event and its bytes, once committed.
@@ -103,6 +107,10 @@ def run(
         hooks: The hooks around what it does; None for those of this process.
         config: What holds unless it is given here: limits, permissions and so on, as
             `respell.config.load()` returns it; None for the defaults.
+        policies: Policies besides those that `respell.policy` has registered, and how all are
+            put together; None for the registered ones, as configured.
+        on_alert: Called with each `respell.Notice` before a limit is reached, once it is
+            committed.
 
     Returns:
         How it ended. A script that fails is a result, not an exception.
@@ -124,6 +132,7 @@ def run(
     return running.start(
         store, program, script=os.fspath(script), name=name, tags=tags, limits=limits,
         created_by="python", on_output=on_output, tools=tools, hooks=hooks, config=config,
+        policies=policies, on_alert=on_alert,
     ).go()  # fmt: skip
 
 
@@ -138,6 +147,8 @@ def resume(
     tools: ToolRegistry | None = None,
     hooks: HookRegistry | None = None,
     config: Config | None = None,
+    policies: Policies | None = None,
+    on_alert: OnAlert | None = None,
 ) -> RunResult:
     """Go on with a suspended or interrupted session where it stood.
 
@@ -146,12 +157,14 @@ def resume(
         store: Where it lives.
         value: What `Session.suspend()` returns in the script.
         settlements: What to do with effects in doubt.
-        limits: Limits to set anew; the others stay.
+        limits: Limits to set anew, None to lift one; the others stay.
         on_output: Called with each new output.
         tools: The tools the script can call.
         hooks: The hooks around what it does; None for those of this process.
         config: The configuration; None for the defaults. Limits and permissions stay those
             that the session was begun with.
+        policies: As for `run`.
+        on_alert: Likewise.
 
     Raises:
         SessionNotFound: There is no such session.
@@ -164,6 +177,7 @@ def resume(
     return running.resume(
         store, _found(store, session), value=value, settlements=settlements, limits=limits,
         on_output=on_output, tools=tools, hooks=hooks, config=config,
+        policies=policies, on_alert=on_alert,
     ).go()  # fmt: skip
 
 
@@ -401,6 +415,7 @@ def create(
     max_duration: float | None = None,
     max_idle_time: float | None = None,
     limits: Mapping[str, Any] | None = None,
+    rate: float | str | Mapping[str, Any] | None = None,
     created_by: str = "python",
 ) -> Session:
     """Make a session without program: a durable place for artifacts and state.
@@ -417,6 +432,8 @@ def create(
         max_duration: For how many seconds it may be active.
         max_idle_time: For how many seconds it may do nothing.
         limits: operations, tokens, cost_usd, artifacts, artifact_bytes, …, by name.
+        rate: How often it may be changed: a number a minute, a text such as `5/s`, or such by
+            the names of effects.
         created_by: Who creates it, as shown to people.
 
     Raises:
@@ -428,7 +445,7 @@ def create(
         {
             "name": name, "description": description, "tags": tags, "metadata": metadata,
             "parent": parent, "max_duration": max_duration, "max_idle_time": max_idle_time,
-            "limits": limits, "created_by": created_by,
+            "limits": limits, "rate": rate, "created_by": created_by,
         },
     )  # fmt: skip
 
@@ -456,7 +473,8 @@ def import_(
         store: Where the session shall live.
         allow: Permissions to add, `KIND` or `KIND=PATTERN`.
         deny: Permissions to take away, by kind.
-        config: The permissions that hold unless others are given; None for the defaults.
+        config: The permissions that hold unless others are given, and limits that hold besides
+            its own; None for the defaults.
 
     Raises:
         UsageError: The file is no export, or the session is in the store already.
@@ -472,10 +490,12 @@ def import_(
         checked_words("import", "allow", allow), checked_words("import", "deny", deny),
         script_dir=here, cwd=here,
     )  # fmt: skip
-    permissions = (config or default()).permissions(given)
-    return Session(
-        store, import_session(store, Path(path), permissions=permissions, actor="python")
-    )
+    config = config or default()
+    record = import_session(
+        store, Path(path), permissions=config.permissions(given), actor="python",
+        limits=config.session.limits.given(),
+    )  # fmt: skip
+    return Session(store, record)
 
 
 # The store -------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from respell import settings
 from respell.config_file import NAME, VARS, ConfigFile, Given, read, set_value
 from respell.errors import ConfigError, UsageError
-from respell.setting import Setting, added, lower
+from respell.setting import Setting, added, lower, rates_by_name, rates_listed, slower
 from respell.settings import Settings, describe
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ class _Loading:
             why = "it is a folder outside of the project"
         elif setting.of_store:
             why = f"the store is not one that the file chose ({_STORAGE})"
-        elif setting.from_project is lower:
+        elif setting.from_project in (lower, slower):
             why = "a limit holds that is lower"
         else:
             why = "scripts could do more"
@@ -401,7 +401,7 @@ def _resolve(setting: Setting, value: Any, folder: Path) -> Any:
     """Return a value with its relative paths made absolute.
 
     Raises:
-        UsageError: A rule makes no sense.
+        UsageError: A rule or a rate makes no sense.
     """
     if setting.kind == "path" and value:
         return str(folder / Path(value).expanduser())
@@ -411,6 +411,11 @@ def _resolve(setting: Setting, value: Any, folder: Path) -> Any:
         from respell.rules import parse_flag
 
         return tuple(str(parse_flag(setting.key, one, str(folder))) for one in value)
+    if setting.kind == "rates" and value:
+        from respell.policies.limits import check_limits
+
+        table = check_limits({"rate": rates_by_name(value)})["rate"]
+        return rates_listed(table)
     return value
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from respell.errors import ConfigError
 
-Kind = Literal["boolean", "integer", "number", "text", "path", "texts", "rules", "folders"]
+Kind = Literal[
+    "boolean", "integer", "number", "numbers", "text", "path", "texts", "rules", "rates", "folders"
+]
 
 FromProject = Callable[[Any, Any], Any]
 """Takes what holds already and what a project's file says; returns what holds then."""
@@ -23,10 +25,12 @@ _TYPES: dict[Kind, str] = {
     "boolean": "true or false",
     "integer": "an integer",
     "number": "a number",
+    "numbers": "a list of numbers",
     "text": "a text",
     "path": "a path, as text",
     "texts": "a list of texts",
     "rules": "a list of rules, KIND or KIND=PATTERN",
+    "rates": 'a list of rates, "N/min" (or N/s, N/h) for all effects or "NAME=N/min" for one',
     "folders": "a list of folders, as texts",
 }
 
@@ -108,7 +112,13 @@ class Setting:
                 return int(word) if self.kind == "integer" else float(word)
             except ValueError:
                 return text
-        if self.kind in ("texts", "rules", "folders"):
+        if self.kind == "numbers":
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+            try:
+                return [float(part) for part in parts]
+            except ValueError:
+                return parts
+        if self.kind in ("texts", "rules", "rates", "folders"):
             return [part.strip() for part in text.split(",") if part.strip()]
         return text
 
@@ -126,14 +136,21 @@ class Setting:
             return value if isinstance(value, str) and "\0" not in value else None
         if not isinstance(value, list | tuple):
             return None
+        if self.kind == "numbers":
+            numbers = all(
+                isinstance(it, int | float) and not isinstance(it, bool) and math.isfinite(it)
+                for it in value
+            )
+            return tuple(float(it) for it in value) if numbers else None
         return tuple(value) if all(isinstance(it, str) and it for it in value) else None
 
     def _in_range(self, value: Any) -> bool:
         if self.choices:
             return value in self.choices
-        if self.least is not None and value < self.least:
+        several = value if self.kind == "numbers" else (value,)
+        if self.least is not None and any(one < self.least for one in several):
             return False
-        return self.most is None or value <= self.most
+        return self.most is None or all(one <= self.most for one in several)
 
 
 def _short(number: float) -> str:
@@ -168,6 +185,29 @@ def lower(present: Any, wanted: Any) -> Any:
     if wanted is None:
         return present
     return wanted if present is None or wanted < present else present
+
+
+def higher(present: Any, wanted: Any) -> Any:
+    """Take what is higher."""
+    return max(present, wanted)
+
+
+def slower(present: Any, wanted: Any) -> Any:
+    """Take the lower rate of each name."""
+    from respell.policies.limits import lower_rates
+
+    return rates_listed(lower_rates(rates_by_name(present), rates_by_name(wanted)))
+
+
+def rates_by_name(listed: Any) -> dict[str, str]:
+    """Return a list of rates as a table: `5/min` is that of `all`, `NAME=5/min` that of NAME."""
+    pairs = (one.rpartition("=") for one in listed)
+    return {name or "all": rate for name, _, rate in pairs}
+
+
+def rates_listed(table: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a table of rates as the list that it is set by."""
+    return tuple(rate if name == "all" else f"{name}={rate}" for name, rate in table.items())
 
 
 def added(present: Any, wanted: Any) -> Any:

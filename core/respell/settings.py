@@ -13,7 +13,18 @@ from functools import cache
 from typing import Any
 
 from respell.errors import ConfigError
-from respell.setting import Kind, Setting, added, free, lower, never, only
+from respell.setting import (
+    Kind,
+    Setting,
+    added,
+    free,
+    higher,
+    lower,
+    never,
+    only,
+    rates_by_name,
+    slower,
+)
 
 
 def _setting(kind: Kind, default: Any, doc: str, **more: Any) -> Any:
@@ -37,15 +48,25 @@ class LimitSettings:
     )
     max_duration: float | None = _limit("number", "seconds it may be active", _TINY)
     max_idle_time: float | None = _limit("number", "seconds it may do nothing", _TINY)
+    idle_grace: float | None = _limit(
+        "number", "seconds it may go on doing nothing after it was warned", _TINY
+    )
     tokens: int | None = _limit("integer", "tokens its agents may use")
+    tokens_per_request: int | None = _limit("integer", "tokens one request to a model may use")
     cost_usd: float | None = _limit("number", "what its agents may cost, in US dollars", 1e-6)
     artifacts: int | None = _limit("integer", "artifacts it may have")
     artifact_bytes: int | None = _limit("integer", "bytes its artifacts may have together")
+    history_bytes: int | None = _limit("integer", "bytes its history may have")
+    rate: tuple[str, ...] = _setting(
+        "rates", (), "how often effects may be performed, all of them or one kind by its name",
+        from_project=slower,
+    )  # fmt: skip
 
     def given(self) -> dict[str, Any]:
-        """Return those that are set, by name."""
-        values = {it.name: getattr(self, it.name) for it in fields(self)}
-        return {name: value for name, value in values.items() if value is not None}
+        """Return those that are set, by name; rates as a table."""
+        values = {it.name: getattr(self, it.name) for it in fields(self) if it.name != "rate"}
+        found = {name: value for name, value in values.items() if value is not None}
+        return {**found, "rate": rates_by_name(self.rate)} if self.rate else found
 
 
 @dataclass(frozen=True)
@@ -86,6 +107,43 @@ class SessionSettings:
     )  # fmt: skip
     limits: LimitSettings = field(default_factory=LimitSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+
+@dataclass(frozen=True)
+class PolicySettings:
+    """`[policies]`: what limits come to, and how policies are put together."""
+
+    composition: str = _setting(
+        "text", "sequential",
+        "sequential: the first policy that denies decides; parallel: all are asked at the same "
+        "time; voting: the share that allows decides",
+        choices=("sequential", "parallel", "voting"), from_project=only("sequential"),
+    )  # fmt: skip
+    threshold: float = _setting(
+        "number", 0.5, "the share of policies that has to allow an effect in a vote",
+        least=_TINY, most=1.0, from_project=higher,
+    )  # fmt: skip
+    on_limit: str = _setting(
+        "text", "suspend", "what becomes of a session that a limit or a policy stops",
+        choices=("suspend", "fail"),
+    )  # fmt: skip
+    on_rate: str = _setting(
+        "text", "wait",
+        "wait: an effect that a rate does not let through is performed later; stop: the session "
+        "is stopped there",
+        choices=("wait", "stop"), from_project=only("stop"),
+    )  # fmt: skip
+    rate: tuple[str, ...] = _setting(
+        "rates", (), "rates of all sessions of a store together", from_project=slower
+    )
+    alerts: tuple[float, ...] = _setting(
+        "numbers", (0.5, 0.75, 0.9), "shares of a limit at which it is told how much is used",
+        least=_TINY, most=0.999, from_project=added,
+    )  # fmt: skip
+    warn_before: tuple[float, ...] = _setting(
+        "numbers", (300.0, 60.0), "seconds before the end of max_duration at which that is told",
+        least=_TINY, from_project=added,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -338,6 +396,7 @@ class Settings:
     """All of them, one attribute per table of `respell.toml`."""
 
     session: SessionSettings = field(default_factory=SessionSettings)
+    policies: PolicySettings = field(default_factory=PolicySettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)

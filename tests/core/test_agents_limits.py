@@ -13,8 +13,9 @@ import respell
 from models import Model, model_in_hand
 from respell.agents.protocol import Response, Usage
 from respell.engine import run as running
-from respell.engine.limits import Meter
 from respell.engine.program import Program
+from respell.policies.limits import Reached
+from respell.policies.meter import Meter
 from respell.store import Store
 from stories import respell as command
 from stories import session_json, write_script
@@ -194,7 +195,9 @@ def test_the_command_line_shows_and_raises_the_limits(tmp_path: Path) -> None:
 def test_the_meter_counts_on_from_what_was_used() -> None:
     meter = Meter({"operations": 3, "tokens": 5, "cost_usd": 0.5}, 0.0)
     assert meter.over("agent.request", {"tokens": 6, "cost_usd": 1}) is None
-    assert meter.over("agent.request", {"tokens": 5}) == ("tokens", "its agents took 5 tokens")
+    assert meter.over("agent.request", {"tokens": 5}) == Reached(
+        "tokens", "its agents took 5 tokens"
+    )
     assert meter.over("tool.invoke", {"tokens": 5}) is None
     assert meter.over("tool.invoke", {"operations": 3}) is not None
     assert meter.usage()["cost_usd"] == 0.5

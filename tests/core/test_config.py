@@ -14,9 +14,9 @@ import respell
 from respell import config as configuration
 from respell.config import Config, default, describe, load, set_value
 from respell.engine import run as running
-from respell.engine.limits import LEAST_MEMORY_BYTES, LIMITS
 from respell.engine.program import Program
 from respell.errors import ConfigError, LimitReached, PermissionDenied
+from respell.policies.limits import LEAST_MEMORY_BYTES, LIMITS, RATE
 from respell.store import Store
 from stories import counting_server
 
@@ -734,7 +734,7 @@ def test_a_session_of_a_store_that_came_with_a_project_does_not_reach_out_of_it(
 
 def test_limits_are_those_that_sessions_have() -> None:
     names = [it.key.removeprefix("session.limits.") for it in describe() if ".limits." in it.key]
-    assert names == list(LIMITS)
+    assert names == [*LIMITS, RATE]
     by_key = {it.key: it for it in describe()}
     assert by_key["session.limits.memory_bytes"].least == LEAST_MEMORY_BYTES
 
@@ -778,6 +778,13 @@ READERS: dict[str, str] = {
     "session.artifact_compression": "config.py",
     "session.durability": "config.py",
     "session.limits": "engine/run.py",
+    "policies.composition": "policies/deciding.py",
+    "policies.threshold": "policies/deciding.py",
+    "policies.on_limit": "policies/deciding.py",
+    "policies.on_rate": "policies/deciding.py",
+    "policies.rate": "policies/deciding.py",
+    "policies.alerts": "policies/deciding.py",
+    "policies.warn_before": "policies/deciding.py",
     "session.retention.archive_after_days": "sessions/retention.py",
     "session.retention.delete_after_days": "sessions/retention.py",
     "artifacts.collect_tool_results": "engine/run.py",

@@ -421,7 +421,7 @@ def test_limits_keep_their_names(tmp_path: Path, store: Store, other: Store) -> 
     session = store.sessions.insert(SessionRecord(limits=limits))
     export_session(store, session, tmp_path / "it", redact=["tokens"])
     there = import_session(other, tmp_path / "it")
-    assert there.limits == {"tokens": 5, "rate": {REPLACEMENT: 2, "mock": 1.5}}
+    assert there.limits == {"tokens": 5, "rate": {REPLACEMENT: "2/min", "mock": "1.5/min"}}
 
 
 def test_windows_are_larger_than_what_tests_find_in_them() -> None:

@@ -67,7 +67,7 @@ def test_with_json_the_sessions_object_is_all_there_is_on_standard_output(
     assert session["script"] == script
     assert session["running"] is False
     assert set(session["usage"]) == {
-        "operations", "tokens", "cost_usd", "artifact_bytes", "active_s",
+        "operations", "tokens", "cost_usd", "artifact_bytes", "active_s", "history_bytes",
     }  # fmt: skip
     assert "shown" in ran.err.splitlines()
 

@@ -116,9 +116,10 @@ class _Nothing(BaseCompleter):
 
 
 def _limits(prefix: str, **_: object) -> list[str]:
-    from respell.engine.limits import LIMITS
+    from respell.policies.limits import LIMITS
 
-    return [f"{name}=" for name in LIMITS]
+    rates = ["rate=", "rate.agent.request=", "rate.tool.invoke=", "rate.state.set="]
+    return [f"{name}=" for name in LIMITS] + rates
 
 
 def _permissions(prefix: str, **_: object) -> list[str]:

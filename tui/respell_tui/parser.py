@@ -183,7 +183,7 @@ def _running(commands: _Commands) -> None:
     run.add_argument(
         "--max-duration", metavar="S", help="seconds it may be active (--limit max_duration=S)"
     )
-    _many(run, "--limit", "KEY=N", "stops it there: operations, memory_bytes, max_idle_time …")
+    _many(run, "--limit", "KEY=N", "stops it there: operations, tokens, rate.agent.request …")
     _many(run, "--allow", "KIND[=PATTERN]", "opens read, write, network, process or env")
     _many(run, "--deny", "KIND[=PATTERN]", "closes it")
     run.add_argument(
@@ -203,7 +203,7 @@ def _running(commands: _Commands) -> None:
     resume.add_argument(
         "--script", metavar="FILE", help="goes on with another script, in a fork of the session"
     )
-    _many(resume, "--limit", "KEY=N", "sets a limit anew")
+    _many(resume, "--limit", "KEY=N", "sets a limit anew; none takes it back")
     resume.add_argument(
         "--retry", metavar="N", nargs="?", action="append", default=[], const="",
         help="performs effect N, which is in doubt, again",
@@ -223,6 +223,14 @@ def _asking(commands: _Commands) -> None:
     )
     _session(_add(commands, "pause", "asking:pause", "withholds answers from a running session"))
     _session(_add(commands, "unpause", "asking:unpause", "lets a paused session go on"))
+    limits = _add(
+        commands, "limits", "limits:limits", "shows the limits of a session, or sets them anew",
+        json=True, more="examples:\n  respell limits @last\n"
+        "  respell limits @last --limit tokens=50000 --limit max_duration=none\n"
+        "  respell limits 1b9d --limit rate.agent.request=60/min\n",
+    )  # fmt: skip
+    _session(limits)
+    _many(limits, "--limit", "KEY=N", "sets it, also while the session runs; none takes it back")
 
 
 def _looking(commands: _Commands) -> None:

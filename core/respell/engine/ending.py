@@ -101,7 +101,8 @@ def close_session(
 def ended_by_itself(store: Store, session: SessionRecord) -> bool:
     """Whether a session ended where its script did, and not by a word from outside.
 
-    Its last note says so: one from outside tells by whom it was ended.
+    Its last note says so: one from outside tells by whom it was ended, and one of a limit that
+    it was that.
     """
     if session.status not in ENDED:
         return False
@@ -111,7 +112,8 @@ def ended_by_itself(store: Store, session: SessionRecord) -> bool:
         if record.part is not Part.NOTE:
             return False
         if record.name in ("lifecycle.complete", "lifecycle.fail"):
-            return "by" not in record.arguments()
+            args = record.arguments()
+            return "by" not in args and args.get("reason") != "limit"
     return False
 
 

@@ -21,7 +21,7 @@ from respell.config import Config, default
 from respell.engine import effects
 from respell.engine.accesses import Accesses
 from respell.engine.asking import Asking
-from respell.engine.attempts import NOT_PERFORMED, Attempts, notes_about_attempts
+from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, Attempts, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.collecting import Collecting
 from respell.engine.deadlines import DEADLINE, LEFT, Deadlines, duration_us, remaining_us
@@ -32,10 +32,10 @@ from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_watch import TIMED_OUT, HookWatch
 from respell.engine.hooking import Hooking, Hosting
 from respell.engine.ledger import Ledger, OnOutput
-from respell.engine.limits import REQUEST, Meter, memory_of
 from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.engine.policing import OnAlert, Policing, remedy
 from respell.engine.program import Program
 from respell.engine.receiving import Receiving
 from respell.engine.refusals import Refusals
@@ -60,6 +60,8 @@ from respell.errors import (
 )
 from respell.history.record import Part, Record, Status
 from respell.hooks.registry import HookRegistry, load_installed
+from respell.policies.deciding import Policies, Settled
+from respell.policies.limits import REQUEST, Reached, memory_of, value_of
 from respell.security import Ask
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -79,6 +81,7 @@ _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, Arithmetic
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
 _TIMERS = ("timer.sleep", DEADLINE, "event.receive")
 _LEFT_TEXT = values.encode("the script went on without it; whether it was done is not known")
+_EVENTS = (Frame.RECORD, Frame.CALL)
 
 
 @dataclass(slots=True)
@@ -96,6 +99,8 @@ class Services:
         ask: Asks a person before something is refused that could be allowed.
         config: The configuration of this process.
         hooks: The hooks written in Python.
+        policies: What decides whether effects are performed; None for what is registered.
+        on_alert: Is told what is to be known before a limit is reached.
     """
 
     tools: ToolRegistry
@@ -108,6 +113,8 @@ class Services:
     ask: Ask | None = None
     config: Config = field(default_factory=default)
     hooks: HookRegistry = field(default_factory=HookRegistry)
+    policies: Settled | None = None
+    on_alert: OnAlert | None = None
 
 
 class Host:
@@ -159,7 +166,14 @@ class Host:
         self._deaf = False  # the worker was killed; whatever it still said is void
         self._ended: Ended | None = None
         self._asked: list[Ended] = []  # from other threads and signal handlers
-        self._meter = Meter(session.usage, time.monotonic())
+        self._policing = Policing(
+            store, self._ledger, session,
+            services.policies or Policies().settled(services.config), services.on_alert,
+        )  # fmt: skip
+        self._meter = self._policing.meter
+        # (due in µs, ordinal, call or record of its intent): a rate lets them through only then
+        self._delayed: list[tuple[int, int, Caused | Record]] = []
+        self._history_room = self._policing.history_room(session)
         self._error: dict[str, Any] | None = None
         self._waiting_for: dict[str, Any] | None = None
         self._inbox_due = self._heartbeat_due = 0.0
@@ -227,6 +241,7 @@ class Host:
             self._performing.drop_waiting()
             self._performing.cancel()
             self._performing.close()
+            self._policing.close()
             self._channel.close()
         return self._ended
 
@@ -243,12 +258,13 @@ class Host:
         history = counted(history, ledger.seq, self._services.on_progress)
         load_installed()  # while the worker starts
         self._channel.wait_ready()
+        self._policing.watch_memory(self._channel.pid)
         self._hooking.tell("SystemStartup", {"status": self._session.status})
         self._channel.begin(
             self._program.init(
                 session_id=known_id(store, self._session), edits=self._services.edits or None
             ),
-            self._tool_calls.watch(self._events.watch(history)),
+            self._policing.learning(self._tool_calls.watch(self._events.watch(history))),
             live=True,
         )
         notes = notes_about_attempts(store, self._session.key, open_effects)
@@ -267,6 +283,13 @@ class Host:
             return
         if record.name == "event.receive":
             self._receive(record)
+            return
+        if self._stopping is not None:
+            self._not_performed(record.ordinal)
+            return
+        if NOT_PERFORMED in notes and (reached := self._over_again(record.name)):
+            self._not_performed(record.ordinal)
+            self._limit_reached(reached)
             return
         if self._hooking.takes_up(record, notes.stage):
             self._hooking.take_up(record, notes.stage, notes.number)
@@ -331,6 +354,8 @@ class Host:
         dues = [self._timers[0][0]] if self._timers else []
         if (due := self._deadlines.next_due) is not None:
             dues.append(due)
+        if self._delayed and not self._paused:
+            dues.append(self._delayed[0][0])
         if dues:
             until = min(until, now + (min(dues) - now_us()) / SECOND)
         until = min(until, self._hooking.due(now))
@@ -348,7 +373,12 @@ class Host:
         if self._deaf:
             return
         self._meter.heard(time.monotonic())
-        if kind == Frame.RECORD:
+        if kind in _EVENTS and self._ledger.taken_bytes + len(payload) > self._history_room:
+            if self._stopping is None:  # neither recorded nor answered: it is said again
+                self._limit_reached(self._policing.history_full(len(payload)))
+            else:
+                self._stop_worker()
+        elif kind == Frame.RECORD:
             if payload[:1] == _EFFECT:
                 self._record_effect(payload)
             else:
@@ -405,12 +435,20 @@ class Host:
             # Not recorded: the script asks again when it is re-executed.
             self._stop_worker()
             return
-        if reached := self._meter.over(caused.name, self._session.limits):
-            self._limit_reached(*reached)
+        decided = self._policing.decide(caused.name, caused.args, self._session)
+        if isinstance(decided, Reached):
+            self._limit_reached(decided)
             return
         self._meter.count()
         if caused.name != DEADLINE:  # the only call that the worker does not wait for
             self._watch.waits(time.monotonic())
+        if decided > 0:
+            self._delay(caused, decided)
+        else:
+            self._go_on_with(caused)
+
+    def _go_on_with(self, caused: Caused) -> None:
+        """Begin an effect that was counted, and that nothing keeps from being performed."""
         if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
             record = self._numbered(replace(caused, part=Part.INTENT), b"", Status.NONE)
             self._ledger.add(record)
@@ -430,6 +468,41 @@ class Host:
                 self._receive(record)
             else:
                 self._perform(record)
+
+    def _delay(self, caused: Caused, seconds: float) -> None:
+        """Let an effect wait until a rate lets it through; re-execution does not wait again.
+
+        One that others may go on beside of is begun in its place in the history, and noted as
+        not performed, so it is not in doubt before it is.
+        """
+        what: Caused | Record = caused
+        if caused.part is not Part.EFFECT:
+            what = self._numbered(caused, b"", Status.NONE)
+            self._ledger.add(what)
+            self._ledger.note(NOT_PERFORMED, {"number": what.number})
+        heapq.heappush(self._delayed, (now_us() + int(seconds * SECOND), caused.ordinal, what))
+
+    def _perform_delayed(self) -> None:
+        while self._delayed and self._delayed[0][0] <= now_us() and self._stopping is None:
+            _, _, what = heapq.heappop(self._delayed)
+            if reached := self._over_again(what.name):
+                if isinstance(what, Caused):
+                    self._meter.uncount()  # it asks again
+                self._limit_reached(reached)
+            elif isinstance(what, Caused):
+                self._go_on_with(what)
+            elif self._hooking.wanted(what.name):
+                self._hooking.begin(what)
+            else:
+                self._ledger.note(ATTEMPT, {"number": what.number})
+                self._perform(what)
+
+    def _over_again(self, effect: str) -> Reached | None:
+        """Return the limit because of which an effect that was counted may not be performed."""
+        self._meter.uncount()
+        reached = self._meter.over(effect, self._session.limits)
+        self._meter.count()
+        return reached
 
     def _context(self, number: int) -> EffectContext:
         if self._stale and not self._ledger.changes_more:
@@ -480,7 +553,7 @@ class Host:
             # It was not performed, so it is no event: the script asks again when it goes on.
             self._ledger.take_back(before)
             self._meter.uncount()
-            self._limit_reached(limit.limit, str(limit))
+            self._limit_reached(Reached(limit.limit, str(limit)))
             return
         except (RespellError, *_ODD_ARGUMENTS) as error:
             # What it did in the store was rolled back with its record; the error is recorded.
@@ -503,6 +576,7 @@ class Host:
     def _reload(self) -> None:
         self._stale = self._ledger.changes_more
         self._session = self._store.sessions.get(self._session.key)
+        self._history_room = self._policing.history_room(self._session)
 
     # Effects that nobody waits for any more -----------------------------------------------
 
@@ -512,6 +586,8 @@ class Host:
             self._deadlines.drop(intent.ordinal)
             self._timers = [timer for timer in self._timers if timer[1] != intent.ordinal]
             heapq.heapify(self._timers)
+            self._delayed = [one for one in self._delayed if one[1] != intent.ordinal]
+            heapq.heapify(self._delayed)
             self._receiving.drop(intent.ordinal)
             if (call := self._performing.in_flight.get(intent.ordinal)) is not None:
                 call.cancel.set()
@@ -591,7 +667,7 @@ class Host:
         self._hooking.forget(ordinal)
         self._not_performed(ordinal)
         if self._stopping is None and self._ended is None:
-            self._limit_reached(limit.limit, str(limit))
+            self._limit_reached(Reached(limit.limit, str(limit)))
 
     def _not_performed(self, ordinal: int) -> None:
         """Note that an effect was begun but not performed, so it won't be in doubt."""
@@ -679,6 +755,8 @@ class Host:
         for _, ordinal in sorted(reached):
             if not self._hooking.rang(ordinal):
                 self._settle(ordinal, Outcome.of(None))
+        if self._delayed and not self._paused:
+            self._perform_delayed()
 
     # Events of the bus -------------------------------------------------------------------
 
@@ -753,7 +831,8 @@ class Host:
 
     def _stopped(self, report: dict[str, Any]) -> None:
         if report.get("kind") == "limit":
-            self._limit_reached("memory_bytes", shown_error(report.get("message", "")))
+            what = shown_error(report.get("message", ""))
+            self._limit_reached(Reached("memory_bytes", what))
             return
         from respell.engine.divergence import divergence
 
@@ -796,7 +875,7 @@ class Host:
             self._stopping = Stopping(why, now + NEXT_EFFECT_WITHIN_S, now + CALL_ENDS_WITHIN_S)
             if self._calls_worth_waiting_for():
                 return
-            busy = self._timers or self._receiving or self._performing.in_flight
+            busy = self._timers or self._delayed or self._receiving or self._performing.in_flight
             if busy or self._hooking.busy:
                 self._stop_worker()
 
@@ -839,48 +918,64 @@ class Host:
                 self._ended = stopping.why
             return
         calls = self._performing.in_flight or self._hooking.busy
-        busy = bool(calls or self._timers or self._receiving)
+        busy = bool(calls or self._timers or self._delayed or self._receiving)
         waits = self._paused or self._asking.is_open
         reached = self._meter.over_time(self._session.limits, now, busy=busy, paused=waits)
+        self._policing.look(self._session, now)
         if reached:
-            self._limit_reached(*reached)
+            self._limit_reached(reached)
 
-    def _limit_reached(self, limit: str, what: str) -> None:
-        after = self._ledger.number
+    def _limit_reached(self, reached: Reached) -> None:
+        """End the run here, because of a limit or a policy."""
+        self._policing.look(self._session, time.monotonic())
+        limit, after = reached.limit, self._ledger.number
+        failed = reached.fail or self._policing.fails
+        said = "policy " if limit.startswith("policy.") or limit == "vote" else "limit "
         message = (
-            f"stopped by the limit {limit} after event {after}: {what}. "
-            f"`respell resume {self._session.id[:8]} --limit {limit}=N` goes on with a higher one."
+            f"stopped by the {said}{limit.removeprefix('policy.')} after event {after}: "
+            f"{reached.what}. {remedy(reached, self._session, after, failed=failed)}."
         )
+        self._error = {"message": message, "traceback": "", "event": after}
         self._ledger.note(
             f"limit.{limit}",
-            {"limit": limit, "value": self._session.limits.get(limit), "after": after},
-        )
-        told = {"limit": limit, "after": after, "what": what}
+            {
+                "limit": limit, "value": value_of(self._session.limits, limit), "after": after,
+                "what": reached.what,
+            },
+        )  # fmt: skip
+        told = {"limit": limit, "after": after, "what": reached.what}
         self._hooking.tell("ResourceLimitExceeded", told, component=limit)
-        self._end_after_calls(Ended("suspended", "limit", limit, message))
+        self._end_after_calls(Ended("failed" if failed else "suspended", "limit", limit, message))
 
     # Requests left by others -------------------------------------------------------------
 
     def _read_inbox(self) -> None:
-        for kind in [item.kind for item in self._store.inbox.drain(self._session.key)]:
-            if kind == "suspend":
+        for item in self._store.inbox.drain(self._session.key):
+            if item.kind == "suspend":
                 self._stop(Ended("suspended", "asked"))
-            elif kind in ("pause", "unpause") and self._paused != (kind == "pause"):
-                self._paused = kind == "pause"
-                if self._paused:
-                    self._watch.waits(time.monotonic())
-                else:
-                    self._watch.goes_on(time.monotonic())
-                self._channel.listen(not self._paused)
-                if self._paused:
-                    self._deadlines.pause()
-                else:
-                    self._deadlines.go_on()
-                self._ledger.note(f"lifecycle.{kind}", {})
-                if not self._paused:
-                    withheld, self._withheld = self._withheld, []
-                    for one in withheld:
-                        self._answer(*one)
+            elif item.kind in ("pause", "unpause") and self._paused != (item.kind == "pause"):
+                self._pause(item.kind)
+            elif item.kind == "limits":
+                limits = self._policing.change(self._session, item.payload)
+                self._store.sessions.update(self._session.key, limits=limits)
+                self._reload()
+
+    def _pause(self, kind: str) -> None:
+        self._paused = kind == "pause"
+        if self._paused:
+            self._watch.waits(time.monotonic())
+        else:
+            self._watch.goes_on(time.monotonic())
+        self._channel.listen(not self._paused)
+        if self._paused:
+            self._deadlines.pause()
+        else:
+            self._deadlines.go_on()
+        self._ledger.note(f"lifecycle.{kind}", {})
+        if not self._paused:
+            withheld, self._withheld = self._withheld, []
+            for one in withheld:
+                self._answer(*one)
 
     # The last transaction ----------------------------------------------------------------
 
@@ -889,6 +984,10 @@ class Host:
         for ordinal in self._performing.drop_waiting():
             if ordinal > 0 and ordinal not in self._left:
                 self._not_performed(ordinal)
+        for _, _, what in self._delayed:
+            if isinstance(what, Caused):
+                self._meter.uncount()  # it asks again
+        self._policing.look(self._session, time.monotonic())
         self._channel.kill()
         self._tell_end(ended)
         close_session(

@@ -21,6 +21,7 @@ BATCH_S = 0.05
 OUTCOME_S = 0.002
 BATCH_RECORDS = 2_000
 BATCH_BYTES = 8 * 1024 * 1024
+_RECORD_BYTES = 64  # of a record besides arguments and outcome, about
 
 OnOutput = Callable[[str, bytes], None]
 
@@ -34,7 +35,9 @@ class Ledger:
         on_output: Called with an output event's name and its bytes, once committed.
 
     Attributes:
-        output_error: What `on_output` raised; nothing more is handed on after that.
+        output_error: What `on_output` or an action afterwards raised; nothing more is handed on
+            after that.
+        taken_bytes: Bytes of all that was ever put into the batch.
     """
 
     def __init__(self, store: Store, writer: HistoryWriter, on_output: OnOutput | None) -> None:
@@ -46,6 +49,8 @@ class Ledger:
         self._held = 0  # bytes of large values in the batch, about
         self._outputs: list[tuple[str, bytes]] = []
         self._along: list[Callable[[], object]] = []
+        self._afterwards: list[Callable[[], object]] = []
+        self.taken_bytes = 0
         self.output_error: Exception | None = None
         self._number = writer.number
         self.due: float | None = None  # when the batch must be out, by time.monotonic()
@@ -73,10 +78,9 @@ class Ledger:
         """Put a record into the batch."""
         batch = self._batch
         batch.append(record)
-        if isinstance(record, tuple):
-            self._held += len(record[1])
-        else:
-            self._held += len(record.args) + len(record.outcome)
+        size = _size_of(record)
+        self._held += size
+        self.taken_bytes += size
         if self.due is None:
             self.due = time.monotonic() + BATCH_S
         if self._held >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
@@ -88,6 +92,10 @@ class Ledger:
         It is done again if that transaction is rolled back and the batch written later.
         """
         self._along.append(action)
+
+    def afterwards(self, action: Callable[[], object]) -> None:
+        """Have something done once the batch is committed, as output is handed on then."""
+        self._afterwards.append(action)
 
     @property
     def changes_more(self) -> bool:
@@ -159,6 +167,7 @@ class Ledger:
             finally:
                 bus.cause = None
             self._writer.append([*self._batch, *more])
+        self.taken_bytes += sum(map(_size_of, more))
         self._emptied()
         # Power-loss durability may wait for the batch's time, or the next visible effect.
         if self.due is None:
@@ -176,10 +185,21 @@ class Ledger:
     def _released(self) -> None:
         self.due = None
         outputs, self._outputs = self._outputs, []
-        if self._on_output is None or self.output_error is not None:
+        afterwards, self._afterwards = self._afterwards, []
+        if self.output_error is not None:
             return
         try:
-            for name, text in outputs:
-                self._on_output(name, text)
+            if self._on_output is not None:
+                for name, text in outputs:
+                    self._on_output(name, text)
+            for action in afterwards:
+                action()
         except Exception as error:  # noqa: BLE001 - it is raised by the host, once it has ended well
             self.output_error = error
+
+
+def _size_of(record: Record | Packed) -> int:
+    """Return how many bytes a record has, about."""
+    if isinstance(record, tuple):
+        return len(record[1])
+    return len(record.args) + len(record.outcome) + _RECORD_BYTES

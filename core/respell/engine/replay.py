@@ -25,7 +25,6 @@ from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.frames import Kind as Frame
-from respell.engine.limits import memory_of
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program
@@ -42,6 +41,7 @@ from respell.errors import (
 )
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
+from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -21,9 +21,9 @@ from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
 from respell.engine.host import Host, Services
 from respell.engine.ledger import OnOutput
-from respell.engine.limits import check_limits
 from respell.engine.lineage import aliases_of, edits_of, origin_of
 from respell.engine.outcomes import fitting
+from respell.engine.policing import OnAlert
 from respell.engine.program import START, Program
 from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
@@ -41,6 +41,8 @@ from respell.history.record import Part, Record, Status
 from respell.hooks.builtin import install
 from respell.hooks.registry import HookRegistry, declared
 from respell.hooks.telling import tell
+from respell.policies.deciding import Policies
+from respell.policies.limits import check_limits, merged
 from respell.security import Ask, Permissions
 from respell.sessions.agreeing import Operation, agree, agree_to_start
 from respell.sessions.creating import checked_name, checked_tags
@@ -207,6 +209,8 @@ def start(
     config: Config | None = None,
     ask: Ask | None = None,
     hooks: HookRegistry | None = None,
+    policies: Policies | None = None,
+    on_alert: OnAlert | None = None,
 ) -> Run:
     """Create a session for a program and hold it.
 
@@ -218,7 +222,7 @@ def start(
         description: Free text.
         tags: Its tags.
         metadata: The user's own fields.
-        limits: See `respell.engine.limits`; sizes in bytes, times in seconds.
+        limits: See `respell.policies.limits`; sizes in bytes, times in seconds.
         created_by: Who creates it, as shown to people.
         by: Who creates it, as the audit log shows it.
         on_output: Called with an output event's name and bytes once it is committed.
@@ -229,14 +233,17 @@ def start(
         ask: Asked before something is refused that a flag could allow; true allows it for the
             session.
         hooks: The hooks written in Python; None for those of this process.
+        policies: Policies besides the registered ones, and how all are put together.
+        on_alert: Is told what is to be known before a limit is reached.
 
     Raises:
-        UsageError: A limit is unknown or no positive number, or the name or a tag is none
-            that a session can have.
+        UsageError: A limit is unknown or no positive number, two policies have one name,
+            or the name or a tag is none that a session can have.
         LimitReached: So many sessions run already that no more may; nothing was created.
     """
     config = config or default()
     name, tags = checked_name("run", name), checked_tags("run", tags)
+    services = _services(on_output, tools, stdin, config, ask, hooks, policies, on_alert)
     program = _configured(program, config, os.path.realpath(store.path))
     session = SessionRecord(
         id=new_id(),
@@ -248,10 +255,9 @@ def start(
         input=program.input,
         tags=tags,
         metadata=dict(metadata or {}),
-        limits={**config.session.limits.given(), **check_limits(limits or {})},
+        limits=merged(config.session.limits.given(), check_limits(limits or {}, lift=True)),
         created_by=created_by,
     )
-    services = _services(on_output, tools, stdin, config, ask, hooks)
 
     def insert() -> int:
         nonlocal session
@@ -318,6 +324,8 @@ def resume(
     by: str = "python",
     ask: Ask | None = None,
     hooks: HookRegistry | None = None,
+    policies: Policies | None = None,
+    on_alert: OnAlert | None = None,
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -326,12 +334,14 @@ def resume(
         session: The session; it must have a program.
         value: What `Session.suspend()` returns in the script.
         settlements: What to do with effects in doubt.
-        limits: Limits to set anew; the others stay.
+        limits: Limits to set anew, None to lift one; the others stay.
         on_output: Called with each new output.
         tools: The tools the script can call; None for all that are registered.
         stdin: What `io.read` reads.
         ask: As for `start`.
         hooks: As for `start`.
+        policies: As for `start`.
+        on_alert: As for `start`.
         on_progress: Called with how many records of how many were re-executed.
         config: The configuration; None for the defaults. Limits and permissions are those
             that the session was begun with.
@@ -346,9 +356,10 @@ def resume(
         PermissionDenied: It may do more than scripts may by default, and its store was chosen
             by the file of a project that nobody trusts.
     """
-    new_limits = check_limits(limits or {})
+    new_limits = check_limits(limits or {}, lift=True)
     check_resumable(session)
     config = config or default()
+    services = _services(on_output, tools, stdin, config, ask, hooks, policies, on_alert)
     with store.transaction():
         lease = store.leases.acquire(session.key)
         _check_room(store, config)
@@ -358,7 +369,6 @@ def resume(
         check_resumable(session)
         program = program_of(store, session)
         _check_reach(store, session, program, config)
-        services = _services(on_output, tools, stdin, config, ask, hooks)
         services.on_progress = on_progress
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
@@ -369,7 +379,7 @@ def resume(
                 status="active",
                 waiting_for=None,
                 error=None,
-                limits={**session.limits, **new_limits},
+                limits=merged(session.limits, new_limits),
             )
             store.audit.note("session.resume", session=session.id, actor=by, target=session.name)
             if new_limits:
@@ -631,6 +641,8 @@ def _services(
     config: Config,
     ask: Ask | None,
     hooks: HookRegistry | None,
+    policies: Policies | None,
+    on_alert: OnAlert | None,
 ) -> Services:
     artifacts = config.artifacts
     collection = Collection(
@@ -644,6 +656,7 @@ def _services(
     return Services(
         tools=tools or ToolRegistry(), on_output=on_output, stdin=stdin, collection=collection,
         config=config, ask=ask, hooks=_hooks(config, hooks),
+        policies=(policies or Policies()).settled(config), on_alert=on_alert,
     )  # fmt: skip
 
 

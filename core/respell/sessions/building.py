@@ -38,6 +38,8 @@ def create(store: Store, options: Mapping[str, Any]) -> Session:
         parent = store.sessions.find(parent).id
     for name in ("tags", "metadata", "limits"):
         given[name] = plain(given.get(name))
+    if "rate" in given:
+        given["rate"] = plain(given["rate"])
     creator = given.pop("created_by", "python")
     record = record_of(call, given, creator=creator, parent=parent)
     record, agreed = agree_to_start(
@@ -105,6 +107,15 @@ class SessionBuilder:
             value: The most there may be; sizes in bytes, times in seconds.
         """
         return self._set("limits", {**self._options.get("limits", {}), name: value})
+
+    def rate(self, rate: float | str, of: str = "all") -> Self:
+        """Set how often it may be changed.
+
+        Args:
+            rate: A number a minute, or a text such as `5/s`.
+            of: The effect that is meant, e.g. `state.set`; `all` for every change.
+        """
+        return self._set("rate", {**self._options.get("rate", {}), of: rate})
 
     def created_by(self, who: str) -> Self:
         """Set who creates it, as shown to people; `python` if not given."""

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from respell.engine.effects.arguments import Arguments
-from respell.engine.limits import LIMITS
+from respell.errors import UsageError
+from respell.policies.limits import LIMITS, RATE, check_limits
 from respell.sessions.record import SessionRecord
 
 OPTIONS = (
@@ -117,7 +118,7 @@ def record_of(call: str, options: object, *, creator: str, parent: str | None) -
 
 
 def _limits(call: str, given: Arguments) -> dict[str, Any]:
-    nested = Arguments(call, given.table("limits"), tuple(LIMITS), what="limit")
+    nested = Arguments(call, given.table("limits"), (*LIMITS, RATE), what="limit")
     limits: dict[str, Any] = {}
     for name, kind in LIMITS.items():
         value = nested.integer(name, least=1) if kind is int else nested.positive(name)
@@ -125,10 +126,14 @@ def _limits(call: str, given: Arguments) -> dict[str, Any]:
             value = given.positive(name) or value
         if value is not None:
             limits[name] = kind(value)
-    rate = given.given("rate")
-    if isinstance(rate, dict):
-        rates = Arguments(call, rate)
-        limits["rate"] = {str(name): rates.positive(name) for name in rate}
-    elif rate is not None:
-        limits["rate"] = given.positive("rate")
+    for one in (nested.given(RATE), given.given(RATE)):
+        if one is not None and one != []:  # an empty Lua table is no table of names yet
+            limits[RATE] = {**limits.get(RATE, {}), **_checked(call, {RATE: one}).get(RATE, {})}
     return limits
+
+
+def _checked(call: str, limits: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return check_limits(limits)
+    except UsageError as error:
+        raise UsageError(f"{call}: {str(error).removeprefix('the limit ')}") from None

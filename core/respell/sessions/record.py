@@ -32,6 +32,7 @@ def no_usage() -> dict[str, Any]:
         "cost_usd": 0.0,
         "artifact_bytes": 0,
         "active_s": 0.0,
+        "history_bytes": 0,
     }
 
 

@@ -18,17 +18,20 @@ from respell.engine.effects.arguments import Arguments
 from respell.engine.ending import Ended
 from respell.engine.fork import UNSET
 from respell.engine.ledger import OnOutput
+from respell.engine.policing import OnAlert
 from respell.engine.program import read_script
 from respell.engine.run import RunResult, Settlements
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry
+from respell.policies.deciding import Policies
 from respell.sessions import causality, changes, granting
 from respell.sessions.causality import Cause
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES
 from respell.sessions.current import acting, acting_for
 from respell.sessions.facts import SessionFacts
 from respell.sessions.lifecycle import ACTIVE, ARCHIVED, COMPLETED, FAILED
+from respell.sessions.limiting import set_limits
 from respell.sessions.pausing import ask_host, check_pausing, is_paused
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.sessions.timeline import events_of
@@ -298,6 +301,41 @@ class Session(SessionFacts):
         """
         return self._ask("unpause", timeout)
 
+    def set_limits(
+        self,
+        limits: Mapping[str, Any] | None = None,
+        *,
+        timeout: float | None = 30.0,
+        **more: Any,
+    ) -> bool:
+        """Set some of its limits anew; where it runs they hold within 100 ms.
+
+            session.set_limits(tokens=5000, operations=None)
+            session.set_limits({"rate.agent.request": "60/min"})
+
+        Args:
+            limits: By name; None takes one back. The others stay.
+            timeout: Most seconds to wait for a running session's host; 0 only asks, None waits
+                without end.
+            more: Limits whose names are words, likewise.
+
+        Returns:
+            Whether they hold by then.
+
+        Raises:
+            UsageError: A limit is unknown or no positive number, or none is given, or the memory
+                of a running session should change.
+            InvalidTransition: It has ended.
+        """
+        record = self.record
+        if not set_limits(self._store, record, {**(limits or {}), **more}, by=_BY):
+            return True
+
+        def heard() -> bool:
+            return not self._store.inbox.waiting(record.key)
+
+        return _until(heard, timeout)
+
     def _ask(self, what: str, timeout: float | None = 0.0) -> bool:
         record = self.record
         if self._store.leases.holder(record.key) is None:
@@ -335,6 +373,8 @@ class Session(SessionFacts):
         tools: ToolRegistry | None = None,
         hooks: HookRegistry | None = None,
         config: Config | None = None,
+        policies: Policies | None = None,
+        on_alert: OnAlert | None = None,
     ) -> RunResult:
         """Go on where it stood, to its end or to where it is suspended again.
 
@@ -343,11 +383,13 @@ class Session(SessionFacts):
         Args:
             value: What `Session.suspend()` returns in the script.
             settlements: What to do with effects in doubt.
-            limits: Limits to set anew; the others stay.
+            limits: Limits to set anew, None to lift one; the others stay.
             on_output: Called with the name and bytes of each new output, once committed.
             tools: The tools the script can call; None for all that are registered.
             hooks: The hooks around what it does; None for those of this process.
             config: What `respell.config.load()` returned; None for the defaults.
+            policies: As for `respell.run`.
+            on_alert: Likewise.
 
         Raises:
             InvalidTransition: It has ended.
@@ -365,6 +407,7 @@ class Session(SessionFacts):
         return running.resume(
             self._store, record, value=value, settlements=settlements, limits=limits,
             on_output=on_output, tools=tools, hooks=hooks, config=config,
+            policies=policies, on_alert=on_alert,
         ).go()  # fmt: skip
 
     def replay(

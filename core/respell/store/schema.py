@@ -296,7 +296,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WHERE place = 2;
     """,
     # 3: what sessions let others do with what is theirs; the audit log has checksums; an
-    # event bus
+    # event bus; rates
     """
     ALTER TABLE audit ADD COLUMN sum INTEGER;
     UPDATE audit SET sum = row_sum(at, session, actor, action, target, allowed, reason)
@@ -386,6 +386,13 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER subscriptions_removed AFTER DELETE ON subscriptions BEGIN
         DELETE FROM deliveries WHERE subscription = OLD.key;
     END;
+
+    CREATE TABLE rates (                        -- what is left of rates that processes share
+        name TEXT PRIMARY KEY,
+        tokens REAL NOT NULL,                   -- negative: so many are reserved
+        at INTEGER NOT NULL,                    -- as of then
+        full_at INTEGER NOT NULL                -- from then on the row says nothing
+    ) STRICT, WITHOUT ROWID;
     """,
 )
 """Step n leads from version n to version n + 1. What was released is never edited."""

@@ -18,6 +18,7 @@ from respell.store.history import History
 from respell.store.inbox import Inbox
 from respell.store.leases import Leases
 from respell.store.notes import Notes
+from respell.store.rates import Rates
 from respell.store.sessions import Sessions
 from respell.store.state import State
 from respell.times import now_us
@@ -85,6 +86,7 @@ class Store:
         self.audit = Audit(self._database, clock, enabled=audit)
         self.grants = Grants(self._database, clock)
         self.notes = Notes(self._database)
+        self.rates = Rates(self._database)
 
     def __repr__(self) -> str:
         return f"<Store {self.path}>"

@@ -78,7 +78,7 @@ def import_(command: Command) -> int:
         given = Permissions.from_flags(args.allow, args.deny, here, here)
         session = import_session(
             store, Path(args.file), permissions=command.config.permissions(given), actor=BY,
-            on_progress=progress,
+            limits=command.config.session.limits.given(), on_progress=progress,
         )  # fmt: skip
         progress.end()
         if args.json:

@@ -9,10 +9,11 @@ from typing import Any, BinaryIO
 
 from respell.engine import run as engine
 from respell.engine.fork import fork
-from respell.engine.limits import check_limits
+from respell.engine.policing import OnAlert
 from respell.engine.program import Program, read_script
 from respell.engine.run import Run, RunResult
 from respell.errors import RespellError, SessionBusy, UsageError
+from respell.policies.limits import check_limits
 from respell.sessions.record import SessionRecord
 from respell.sessions.retention import apply_in_passing
 from respell.store import Store
@@ -69,7 +70,12 @@ def limits_of(command: Command) -> dict[str, Any]:
     duration = getattr(command.args, "max_duration", None)
     if duration is not None:
         given["max_duration"] = duration
-    return check_limits(given)
+    return check_limits(given, lift=True)
+
+
+def _alert(command: Command) -> OnAlert:
+    """Return what tells a person that a limit is near."""
+    return lambda notice: command.err.line(command.err.paint("limit", "yellow"), ": ", notice.words)
 
 
 def _run_here(
@@ -93,6 +99,7 @@ def _run_here(
             config=command.config,
             ask=asker(command, stopper),
             by=BY,
+            on_alert=_alert(command),
         )
         if announce is not None:
             announce(started.session.id)
@@ -127,6 +134,7 @@ def resume(command: Command) -> int:
             config=command.config,
             by=BY,
             ask=asker(command, stopper),
+            on_alert=_alert(command),
         )
         command.err.line("session ", session.id)
         return host(command, store, resumed, stopper)
@@ -186,8 +194,9 @@ def _resume_one(
     """Resume one of several: what is wrong with it must not keep the others waiting."""
     try:
         resumed = engine.resume(
-            store, session, limits=limits, on_output=Printer(command), config=command.config, by=BY
-        )
+            store, session, limits=limits, on_output=Printer(command), config=command.config,
+            by=BY, on_alert=_alert(command),
+        )  # fmt: skip
         with stop.holding(resumed):
             result = resumed.go()
     except SessionBusy as error:

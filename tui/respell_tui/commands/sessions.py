@@ -9,6 +9,7 @@ from respell import values
 from respell.errors import SessionNotFound, StoreMissing, UsageError
 from respell.history.events import events
 from respell.history.record import Part, Record
+from respell.policies.limits import shown
 from respell.sessions.lifecycle import ACTIVE, STATUSES, is_status
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.store import Store
@@ -178,7 +179,7 @@ def _show(command: Command, store: Store, session: SessionRecord) -> None:
                  f"{bytes_(usage['artifact_bytes'])} of artifacts, "
                  f"{count(usage['tokens'], 'token')}, "
                  f"{dollars(usage['cost_usd'])}"),
-        ("limits", ", ".join(f"{name}={value:g}" for name, value in session.limits.items())),
+        ("limits", ", ".join(shown(session.limits))),
         ("waits for", _waits_for(session)),
         ("error", _error(session)),
         ("in doubt", "\n".join(

@@ -9,6 +9,7 @@ from respell.analytics import (
     session_stats,
     store_stats,
 )
+from respell.policies.limits import shown
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count, dollars, seconds
 from respell_tui.output import Column, fields, table
@@ -74,7 +75,7 @@ def _show_session(command: Command, found: SessionStats) -> None:
                   f"{seconds(hooks.total_s)} ({100 * hooks.overhead:.1f} % of the active time)"),
         ("artifacts", _artifacts(found)),
         ("state", count(found.state_keys, "key")),
-        ("limits", ", ".join(f"{name} = {value}" for name, value in found.limits.items())),
+        ("limits", ", ".join(one.replace("=", " = ", 1) for one in shown(found.limits))),
     ])  # fmt: skip
     if found.effects:
         command.out.line()

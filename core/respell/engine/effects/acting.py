@@ -14,8 +14,8 @@ from respell import values
 from respell.access import Decision, Grant
 from respell.engine.effects import EffectContext
 from respell.engine.effects.arguments import lua_type
-from respell.engine.limits import over_limits
 from respell.errors import EffectFailed, PermissionDenied, SessionNotFound, UsageError
+from respell.policies.without_program import over_limits, over_rate
 from respell.sessions.granting import Thing, decided
 from respell.sessions.record import SessionQuery, SessionRecord
 from respell.times import now_us
@@ -197,20 +197,28 @@ def still_there(ctx: EffectContext, record: SessionRecord, call: str) -> None:
 # Changes ---------------------------------------------------------------------------------
 
 
-def changing(ctx: EffectContext, record: SessionRecord, call: str) -> None:
+def changing(ctx: EffectContext, record: SessionRecord, call: str, effect: str) -> None:
     """Count a change to a session without program, which no host meters.
+
+    Args:
+        ctx: Of the effect.
+        record: The session that is about to be changed.
+        call: The call as scripts write it, for the error.
+        effect: The effect's name, which a rate may be of.
 
     Raises:
         EffectFailed: One of its limits is reached; nothing was counted.
     """
     if record.has_program:
         return
-    used = int(record.usage.get("operations", 0))
-    if not ctx.again and (reached := over_limits(record, used, now_us())):
-        limit, what = reached
+    used, now = int(record.usage.get("operations", 0)), now_us()
+    reached = None if ctx.again else over_limits(record, used, now)
+    if reached is None and not ctx.again:
+        reached = over_rate(ctx.store, record, effect, now)
+    if reached is not None:
         raise EffectFailed(
-            f"{call}: the limit {limit} of session {id_in_script(ctx, record.id)} is reached: "
-            f"{what}. It can still be read, and ended"
+            f"{call}: the limit {reached.limit} of session {id_in_script(ctx, record.id)} is "
+            f"reached: {reached.what}. It can still be read, and ended"
         )
     ctx.store.sessions.update(record.key, usage={**record.usage, "operations": used + 1})
 

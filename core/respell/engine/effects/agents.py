@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from respell.agents import registry
 from respell.agents.asking import ask, request_of, without_keys
-from respell.agents.protocol import Provider, ProviderContext, Request
+from respell.agents.protocol import (
+    Provider,
+    ProviderContext,
+    Request,
+    Response,
+    estimated_usage,
+)
 from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
-from respell.errors import PermissionDenied, RespellError, UsageError
+from respell.errors import LimitReached, PermissionDenied, RespellError, UsageError
 
 MAX_NAME_BYTES = 255
 MAX_TOOL_ROUNDS = 1000
@@ -134,12 +141,32 @@ def _open_stream(ctx: EffectContext, args: dict[str, Any]) -> None:
 def agent_request(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Ask a model: `{agent, provider, model, messages, tools, …, stream}` -> its answer."""
     name, provider, request = _asked(args)
+    request = _within_limit(ctx, request)
     stream = None if ctx.streams is None else ctx.streams.get(ctx.number)
     try:
         return ask(name, provider, request, _provider_context(ctx), stream)
     finally:
         if stream is not None:
             stream.end()
+
+
+def _within_limit(ctx: EffectContext, request: Request) -> Request:
+    """Return a request whose answer may be as long as the session's limit leaves it room.
+
+    Raises:
+        LimitReached: The messages alone have so many tokens, about; it was not asked.
+    """
+    most = ctx.session.limits.get("tokens_per_request")
+    if most is None:
+        return request
+    asked = estimated_usage(request, Response()).input_tokens
+    if asked >= most:
+        raise LimitReached(
+            f"its messages have {asked} tokens, about, of {most} that a request may take",
+            limit="tokens_per_request",
+        )
+    left = most - asked
+    return replace(request, max_tokens=min(left, request.max_tokens or left))
 
 
 @effect("agent.chunks", kind=Kind.READ)

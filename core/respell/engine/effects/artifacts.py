@@ -123,7 +123,7 @@ def _store(
     )  # fmt: skip
     if reached := storing.over_limits(session, made.record.size):
         _refuse(ctx, session, call, *reached)
-    changing(ctx, session, call)
+    changing(ctx, session, call, "artifact.store" if parent is None else "artifact.derive")
     record, blob = made.put(ctx.store, session)
     record = ctx.store.artifacts.insert(record, blob=blob)
     if grant is not None:
@@ -308,7 +308,7 @@ def artifact_delete(ctx: EffectContext, args: dict[str, Any]) -> None:
     found = record_of(ctx, thing, call)
     if grant is not None:
         ctx.accesses.note(ctx.store, "artifact.delete", grant, found.id)
-    changing(ctx, thing.owner, call)
+    changing(ctx, thing.owner, call, "artifact.delete")
     ctx.store.artifacts.delete(found.id)
 
 

@@ -168,7 +168,7 @@ def _give(
         expires_at=given.time("expires_at"), by=_by(ctx, thing, grant), call=call, within=grant,
         again=ctx.again,
     )  # fmt: skip
-    changing(ctx, thing.owner, call)
+    changing(ctx, thing.owner, call, call.lower())
 
 
 def _take_back(

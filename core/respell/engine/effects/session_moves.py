@@ -186,7 +186,10 @@ def session_import(ctx: EffectContext, args: dict[str, Any]) -> str:
     if not there:
         begin_import(ctx, known)
     try:
-        record = import_session(ctx.store, path, permissions=ctx.permissions, actor=ctx.session.id)
+        record = import_session(
+            ctx.store, path, permissions=ctx.permissions, actor=ctx.session.id,
+            limits=ctx.config.session.limits.given(),
+        )  # fmt: skip
     except BaseException:
         if not there and not _has(ctx, known):
             give_up_import(ctx, known)

@@ -28,6 +28,7 @@ from respell.engine.effects.acting import (
 )
 from respell.engine.effects.arguments import Arguments
 from respell.errors import EffectFailed, InvalidTransition, PermissionDenied, UsageError
+from respell.policies.limits import merged
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES, OPTIONS, record_of
 from respell.sessions.lifecycle import check_transition
 from respell.sessions.record import SessionRecord
@@ -45,7 +46,7 @@ __all__ = [
 def session_create(ctx: EffectContext, args: Any) -> str:
     """Create a session without program and return its id."""
     record = _to_be_created(ctx, args)
-    record = replace(record, limits={**ctx.config.session.limits.given(), **record.limits})
+    record = replace(record, limits=merged(ctx.config.session.limits.given(), record.limits))
     made = ctx.store.sessions.insert(record)
     _note(ctx, "session.create", made)
     return id_in_script(ctx, made.id)
@@ -247,7 +248,7 @@ def _not_running(ctx: EffectContext, record: SessionRecord, call: str) -> None:
 @effect("session.set_tags", kind=Kind.STORED)
 def session_set_tags(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Replace a session's tags."""
-    record = _changed(ctx, args, "Session.setTags")
+    record = _changed(ctx, args, "Session.setTags", "session.set_tags")
     tags = Arguments("Session.setTags", args).texts("tags", most=MAX_TAG_BYTES)
     ctx.store.sessions.update(record.key, tags=tags)
 
@@ -255,7 +256,7 @@ def session_set_tags(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.add_tag", kind=Kind.STORED)
 def session_add_tag(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Add a tag; one that is there already stays where it is."""
-    record = _changed(ctx, args, "Session.addTag")
+    record = _changed(ctx, args, "Session.addTag", "session.add_tag")
     tag = _tag("Session.addTag", args)
     if tag not in record.tags:
         ctx.store.sessions.update(record.key, tags=[*record.tags, tag])
@@ -264,7 +265,7 @@ def session_add_tag(ctx: EffectContext, args: dict[str, Any]) -> None:
 @effect("session.remove_tag", kind=Kind.STORED)
 def session_remove_tag(ctx: EffectContext, args: dict[str, Any]) -> bool:
     """Remove a tag and return whether it was there."""
-    record = _changed(ctx, args, "Session.removeTag")
+    record = _changed(ctx, args, "Session.removeTag", "session.remove_tag")
     tag = _tag("Session.removeTag", args)
     if tag not in record.tags:
         return False
@@ -272,10 +273,10 @@ def session_remove_tag(ctx: EffectContext, args: dict[str, Any]) -> bool:
     return True
 
 
-def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> SessionRecord:
+def _changed(ctx: EffectContext, args: dict[str, Any], call: str, effect: str) -> SessionRecord:
     """Return the session that the call is about to change."""
     record = acting_as(ctx, args.get("session"), call)
-    changing(ctx, record, call)
+    changing(ctx, record, call, effect)
     return record
 
 
@@ -287,7 +288,7 @@ def _tag(call: str, args: dict[str, Any]) -> str:
 def session_update_metadata(ctx: EffectContext, args: dict[str, Any]) -> None:
     """Change name, description and tags; all other fields are merged into the metadata."""
     call = "Session.updateMetadata"
-    record = _changed(ctx, args, call)
+    record = _changed(ctx, args, call, "session.update_metadata")
     given = Arguments(call, args.get("metadata"), what="field")
     changes: dict[str, Any] = {}
     for name, most in (("name", MAX_NAME_BYTES), ("description", None)):

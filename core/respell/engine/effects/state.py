@@ -88,7 +88,7 @@ def _changed(ctx: EffectContext, args: dict[str, Any], call: str) -> str:
     scope = _scope(ctx, args, call, WRITE)
     owner = scope.removeprefix("session:")
     if owner not in (scope, ctx.session.id):
-        changing(ctx, ctx.store.sessions.get(owner), call)
+        changing(ctx, ctx.store.sessions.get(owner), call, call.lower())
     return scope
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,9 @@ import apsw
 from respell import values
 from respell.errors import SessionBusy, StoreError, UsageError
 from respell.history.record import FIRST_HASH, Record
+from respell.policies.limits import lower
 from respell.security import Permissions
+from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store.appending import INSERT_OPEN, INSERT_RECORD, Batch
 from respell.store.blob_forms import StoredBlob
@@ -87,8 +89,17 @@ class Arrival:
     As a context: what was not completed in it is removed again.
     """
 
-    def __init__(self, store: Store, ids: Iterable[str]) -> None:
-        """Make sure that there is room for sessions of these ids."""
+    def __init__(
+        self, store: Store, ids: Iterable[str], limits: Mapping[str, Any] | None = None
+    ) -> None:
+        """Make sure that there is room for sessions of these ids.
+
+        Args:
+            store: Where they arrive.
+            ids: Their ids.
+            limits: Those that hold here, too, for sessions that have not ended.
+        """
+        self._limits = limits or {}
         self._store = store
         self._database = store._database
         self._rows: dict[int, SessionRow] = {}
@@ -175,6 +186,8 @@ class Arrival:
     def session(self, row: SessionRow) -> None:
         self._blobs.flush()
         record = row.record
+        if self._limits and record.status not in ENDED:
+            record = replace(record, limits=lower(record.limits, self._limits))
         with self._database:
             taken = self._row_of(record.id)
             if taken is not None:  # by another import, since this one began

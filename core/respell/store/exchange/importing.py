@@ -10,7 +10,7 @@ session.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,7 @@ def import_session(
     path: Path,
     *,
     permissions: Permissions | None = None,
+    limits: Mapping[str, Any] | None = None,
     actor: str = "",
     on_progress: OnProgress | None = None,
 ) -> SessionRecord:
@@ -112,6 +113,7 @@ def import_session(
         path: A file that `export_session` wrote.
         permissions: What it may do when it is resumed; None for what a script may that is run
             in the current working directory without further flags.
+        limits: Limits of whoever imports it; the stricter of these and its own hold.
         actor: Who imports, for the audit log: a session's id, or `cli`, `python`, …
         on_progress: Called with how many bytes of how many are done.
 
@@ -141,7 +143,7 @@ def import_session(
         chain = reader.chain
         reader.rewind()
         ids = dict.fromkeys((contents.session_id, *found.sessions))
-        with Arrival(store, ids) as arrival:
+        with Arrival(store, ids, limits) as arrival:
             again = Contents(reader, again=True)
             again.hand_to(arrival, lambda at: told(reader.size + at))
             if reader.chain != chain:

@@ -17,8 +17,9 @@ from typing import Any
 from respell import values
 from respell.access import ADMIN, KINDS, READ
 from respell.artifacts import naming
-from respell.engine.limits import LIMITS
 from respell.errors import UsageError
+from respell.policies.limits import ALL, LIMITS, RATE
+from respell.policies.rates import Rate
 from respell.sessions.lifecycle import check_status
 from respell.sessions.record import SessionRecord, no_usage
 from respell.store.blob_forms import HASH_SIZE
@@ -122,12 +123,21 @@ def _usage(raw: Any) -> dict[str, Any]:
 
 def _limits(raw: Any) -> dict[str, Any]:
     found: dict[str, Any] = _json(raw)
-    rate = dict(found).pop("rate", 0)
-    _numbers(rate if isinstance(rate, dict) else {"rate": rate})
-    _numbers({name: limit for name, limit in found.items() if name != "rate"})
-    if not found.keys() <= {*LIMITS, "rate"}:
-        raise ValueError(f"there are {', '.join(LIMITS)} and rate")
-    return found
+    rates = _rates(dict(found).pop(RATE, {}))
+    numbers = _numbers({name: limit for name, limit in found.items() if name != RATE})
+    if not numbers.keys() <= {*LIMITS}:
+        raise ValueError(f"there are {', '.join(LIMITS)} and {RATE}")
+    return {**numbers, RATE: rates} if rates else numbers
+
+
+def _rates(raw: Any) -> dict[str, str]:
+    table = raw if isinstance(raw, dict) else {ALL: raw}
+    if len(table) > _MAX_LIST:
+        raise ValueError("no table of rates")
+    try:
+        return {name: str(Rate.parse(rate)) for name, rate in table.items()}
+    except UsageError as error:
+        raise ValueError(str(error)) from None
 
 
 def _value(raw: Any) -> Any:

@@ -1,0 +1,102 @@
+"""The resource policy: what a session takes up, and what is told before it has too much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from respell import values
+from respell.policies.limits import REQUEST, Reached, memory_of, reached
+from respell.policies.notices import ALERT, Notice, Told
+
+ALERTS = (0.5, 0.75, 0.9)
+"""The shares of a limit at which it is told how much is used."""
+
+_COUNTED = (
+    "operations", "tokens", "cost_usd", "artifacts", "artifact_bytes", "history_bytes",
+    "memory_bytes",
+)  # fmt: skip
+
+
+class Resources:
+    """Counts what one run takes, on top of what its session had taken before.
+
+    Args:
+        usage: The session's usage so far.
+        told: What was told of already.
+        alerts: The shares of a limit at which that is told.
+
+    Attributes:
+        operations: Effects that were performed.
+        tokens: Tokens that its agents took.
+        cost_usd: What they cost.
+    """
+
+    def __init__(
+        self, usage: Mapping[str, Any], told: Told, alerts: Sequence[float] = ALERTS
+    ) -> None:
+        self.operations = int(usage.get("operations", 0))
+        self.tokens = int(usage.get("tokens", 0))
+        self.cost_usd = float(usage.get("cost_usd", 0.0))
+        self._told = told
+        self._alerts = tuple(sorted(alerts))
+
+    def over(self, effect: str, limits: Mapping[str, Any]) -> Reached | None:
+        """Return the limit because of which an effect may not be performed any more.
+
+        Args:
+            effect: The effect's name.
+            limits: The session's.
+        """
+        if reached(limits, "operations", self.operations):
+            noun = "effect" if self.operations == 1 else "effects"
+            return Reached("operations", f"it performed {self.operations} {noun}")
+        if effect != REQUEST:
+            return None
+        if reached(limits, "tokens", self.tokens):
+            return Reached("tokens", f"its agents took {self.tokens} tokens")
+        if reached(limits, "cost_usd", self.cost_usd):
+            return Reached("cost_usd", f"its agents cost {self.cost_usd:g} USD")
+        return None
+
+    def spend(self, effect: str, outcome: bytes) -> bool:
+        """Count the tokens and the cost that an outcome tells of.
+
+        Args:
+            effect: The effect's name.
+            outcome: Canonical bytes of what it came to.
+
+        Returns:
+            Whether anything was counted.
+        """
+        if effect != REQUEST:
+            return False
+        answer = values.decode(outcome)
+        usage = answer["usage"]
+        self.tokens += usage["input_tokens"] + usage["output_tokens"]
+        self.cost_usd += answer.get("cost_usd", 0.0)
+        return True
+
+    def notices(self, limits: Mapping[str, Any], used: Mapping[str, Any]) -> Iterator[Notice]:
+        """Yield an alert for each limit of which one more share is used.
+
+        Args:
+            limits: The session's.
+            used: What it has used of each, by the limit's name.
+        """
+        for name in _COUNTED:
+            most = memory_of(limits) if name == "memory_bytes" else limits.get(name)
+            amount = used.get(name, 0)
+            if most is None or not amount:
+                continue
+            share = amount / most
+            crossed = [mark for mark in self._alerts if share >= mark]
+            if not crossed:
+                continue
+            percent = round(crossed[-1] * 100, 6)
+            if self._told.first(ALERT, name, most, percent):
+                yield Notice(
+                    ALERT,
+                    f"{percent:g} % of the limit {name} is used: {amount:g} of {most:g}",
+                    {"limit": name, "value": most, "used": amount, "percent": percent},
+                )

@@ -104,7 +104,7 @@ RUNAWAYS = {
     ),
     "starts branches": (
         "while true do local b = {} for i = 1, 20 do b[i] = function() State.set('k', i) end end"
-        " Workflow.parallel{branches = b}.execute() end",
+        " Workflow.parallel{branches = b}:execute() end",
         {"operations": 100},
     ),
     "suspends in pcall for ever": (

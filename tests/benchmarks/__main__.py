@@ -11,6 +11,7 @@ from benchmarks import (
     bench_care,
     bench_engine,
     bench_exchange,
+    bench_hooks,
     bench_lua,
     bench_store,
 )
@@ -26,6 +27,7 @@ def main() -> None:
         bench_care,
         bench_exchange,
         bench_lua,
+        bench_hooks,
         bench_engine,
     ):
         with tempfile.TemporaryDirectory(prefix="respell-bench-") as folder:

@@ -27,7 +27,7 @@ return function(engine, env)
   local EFFECT, BEGIN, INTENT, OUTCOME, FINAL, NOTE = 1, 2, 3, 4, 5, 6
   local NONE, OK, FAILED = 0, 1, 2
   local FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
-  local FRAME = "<BBI8I8Bs1s1I4I4s4s4"
+  local FRAME, OWN_BYTES = "<I4BBI8I8Bs1s1I4I4s4s4", 37
   local LIVE = 1
 
   -- Those that the host performs outside the store: they are posted, and in a parallel
@@ -272,8 +272,9 @@ return function(engine, env)
   -- Live --------------------------------------------------------------------------------
 
   local function frame(kind, part, o, status, name, args, outcome, source, line)
-    send(pack("<s4", pack(FRAME, kind, part, o, current, status, name, source,
-      line < 0 and 0 or line, coroutine_number(), args, outcome)))
+    -- The payload's own bytes are those of its numbers and lengths.
+    send(pack(FRAME, OWN_BYTES + #name + #source + #args + #outcome, kind, part, o, current, status, name,
+      source, line < 0 and 0 or line, coroutine_number(), args, outcome))
   end
 
   -- Blocks until one more answer is in line.
@@ -557,8 +558,9 @@ return function(engine, env)
   -- Hook calls: {at, component, data, hook, point} -> {type, …, us} ------------------------
 
   -- `at` (microseconds since 1970) and `us` (microseconds it took) are what was recorded.
-  local HOOK, HOOK_ARGS, AT, US = "hook.call", ">c5I8", "\x85\xa2at\xcf", "\xa2us"
+  local HOOK, AT, US = "hook.call", "\x85\xa2at\xcf", "\xa2us"
   local AT_BYTES = #AT + 8
+  local hook_ended   -- when the hook before in the chain ended: when the next one begins
 
   function begin_pending()
     local call = pending
@@ -597,8 +599,11 @@ return function(engine, env)
     end
     local us
     if status == OK then
-      us = raw.math.max(port.now() - at, 0)
+      hook_ended = port.now()
+      us = hook_ended > at and hook_ended - at or 0
       outcome = outcome .. US .. encode(us)
+    else
+      hook_ended = nil
     end
     frame(RECORD, part, o, status, HOOK, part == EFFECT and call.args or "", outcome, source, line)
     -- After a call in one record the host takes the next one to be computing.
@@ -611,6 +616,7 @@ return function(engine, env)
 
   -- To be called where hooks have run: we compute in that call again, or in none.
   function engine.hook_left(call)
+    hook_ended = nil
     hook_now = call and call.o or 0
     if hook_now ~= hook_told then tell_hook() end
   end
@@ -625,16 +631,16 @@ return function(engine, env)
   -- are inside of. It returns its outcome: true, the canonical bytes of a map that lacks the
   -- last key, `us`, and a value; or false and the text of an error. Returns that value or
   -- nil, what was recorded of the time (when it began, how long it took), and that text.
-  -- `args` are the bytes of the arguments without `at`.
-  function engine.hook_call(source, line, args, body)
+  -- The arguments without `at` are the bytes of `head`, `data` and `tail`.
+  function engine.hook_call(source, line, head, data, tail, body)
     if pending then begin_pending() end
     local at
     if look() and r_name == HOOK and #r_args > AT_BYTES then
       at = unpack(">I8", r_args, #AT + 1)
     else
-      at = port.now()
+      at = hook_ended or port.now()
     end
-    local call = { source = source, line = line, args = pack(HOOK_ARGS, AT, at) .. args }
+    local call = { source = source, line = line, args = AT .. pack(">I8", at) .. head .. data .. tail }
     local outer, scheduling = current, engine.scheduling
     hook_now = ordinal + 1
     local failure = timed_out[hook_now]
@@ -751,8 +757,13 @@ return function(engine, env)
   end
 
   -- RFC 3339 in UTC, of microseconds since 1970.
+  local last_second, last_date
   function engine.rfc3339(us)
-    return format("%s.%06dZ", raw.os.date("!%Y-%m-%dT%H:%M:%S", us // 1000000), us % 1000000)
+    local second = us // 1000000
+    if second ~= last_second then
+      last_second, last_date = second, raw.os.date("!%Y-%m-%dT%H:%M:%S", second)
+    end
+    return format("%s.%06dZ", last_date, us % 1000000)
   end
 
   -- Start and end -------------------------------------------------------------------------

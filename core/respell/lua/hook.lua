@@ -283,7 +283,7 @@ return function(engine, env)
   end
 
   -- The canonical form of a result, without the closing `us`. Keys are in their order.
-  local CONTINUED = "\x82\xa4type\xa8continue"
+  local CONTINUED, CONTINUE = "\x82\xa4type\xa8continue", { type = "continue" }
   local KEYS = { "data", "delay_ms", "key", "max_attempts", "operations", "reason", "target", "ttl" }
 
   local function outcome_of(result)
@@ -301,18 +301,21 @@ return function(engine, env)
     return char(0x80 + n) .. bytes .. "\xa4type" .. encode_string(result.type)
   end
 
+  -- As text, which metadata are.
+  local ATTEMPTS = setmetatable({ "1" }, { __index = function(_, n) return raw.tostring(n) end })
+
   -- Runs one hook as an event. `chain` says where we are, `data` is its canonical form.
   local function call(hook, chain, data)
-    local args = chain.head .. data .. hook.encoded
     local outer = inside
     local function body(at, this)
       inside = { hook = hook, outer = outer, call = this }
       local ok, result = engine.pcall(hook.fn, {
         point = hook.point, session_id = engine.init.session_id, correlation_id = engine.init.session_id,
         component = chain.name, component_id = { type = chain.kind, name = chain.name }, data = decode(data),
-        metadata = { operation = chain.operation, attempt = raw.tostring(chain.attempt) },
+        metadata = { operation = chain.operation, attempt = ATTEMPTS[chain.attempt] },
         language = "lua", timestamp = engine.rfc3339(at),
       })
+      if ok and (result == nil or result == "continue") then return true, CONTINUED, CONTINUE end
       if ok then ok, result = engine.pcall(engine.hook_result, result, chain.place or hook.place) end
       if ok and result.type == "redirect" and not chain.redirect then
         ok, result = false, format("a hook can't redirect %s", chain.operation)
@@ -322,7 +325,8 @@ return function(engine, env)
       if ok then return true, outcome, result end
       return false, engine.error_text(outcome or result)
     end
-    local result, at, us, failure = engine.hook_call(chain.source, chain.line, args, body)
+    local result, at, us, failure = engine.hook_call(chain.source, chain.line, chain.head, data,
+      hook.encoded, body)
     inside = outer
     return result or { type = "failed", reason = failure }, at, us
   end

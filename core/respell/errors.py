@@ -143,6 +143,10 @@ class EffectFailed(RespellError):
     exit_code = 1
 
 
+class LimitExceeded(EffectFailed):
+    """A limit of a session without program does not let an effect change it."""
+
+
 class HookCancelled(EffectFailed):
     """A hook did not let something happen, or its outcome through.
 

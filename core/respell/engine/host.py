@@ -566,7 +566,7 @@ class Host:
         if self._paused:
             self._withheld.append((ordinal, outcome))
         else:
-            self._channel.answer(answer(ordinal, outcome.status, outcome.value))
+            self._channel.answer(answer(ordinal, outcome.answered, outcome.value))
             self._watch.goes_on(time.monotonic())
 
     def _stored(self) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import Effect, EffectContext
-from respell.errors import LimitReached, PermissionDenied, RespellError
+from respell.errors import LimitExceeded, LimitReached, PermissionDenied, RespellError
 from respell.history.record import Status
 
 MAX_THREADS = 64
 """Most effects that are performed at the same time; the others wait."""
+
+
+_ANSWERED = {PermissionDenied.__name__: 3, LimitExceeded.__name__: 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class Outcome:
     def flag(self) -> str:
         """What `--allow` takes to allow what was refused; empty where nothing does."""
         return "" if self.refused is None else values.unicode(self.refused.flag)
+
+    @property
+    def answered(self) -> int:
+        """What the worker is told of it: its status, or 3 for a refusal and 4 for a limit."""
+        return _ANSWERED.get(self.error_class, int(self.status))
 
     @classmethod
     def of(cls, value: Any) -> Outcome:

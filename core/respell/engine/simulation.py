@@ -19,7 +19,7 @@ from respell.engine.frames import Kind as Frame
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.wire import Caused, answer
-from respell.history.record import Part, Record
+from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
@@ -122,7 +122,8 @@ class Simulation:
                 passed[record.parent] = record.ordinal
 
     def _put(self, name: str, args: bytes, record: Record, passed: int) -> None:
-        outcome = Outcome(record.status, record.outcome)
+        error = record.metadata().get("error", "") if record.status is Status.ERROR else ""
+        outcome = Outcome(record.status, record.outcome, error)
         self._stock[name, args].append(_Answer(outcome, record.ordinal, is_left(record), passed))
 
     def hear(self, kind: int, caused: Caused) -> bool:
@@ -147,7 +148,7 @@ class Simulation:
                 "line": caused.line,
             }  # fmt: skip
             return False
-        self._channel.answer(answer(caused.ordinal, outcome.status, outcome.value))
+        self._channel.answer(answer(caused.ordinal, outcome.answered, outcome.value))
         return not self.over
 
     def _recorded(self, caused: Caused) -> _Answer | None:
@@ -160,7 +161,7 @@ class Simulation:
             self._held[recorded.ordinal] = (caused.ordinal, recorded.outcome)
         elif (held := self._held.pop(recorded.passed, None)) is not None:
             ordinal, outcome = held
-            self._channel.answer(answer(ordinal, outcome.status, outcome.value))
+            self._channel.answer(answer(ordinal, outcome.answered, outcome.value))
 
     def _outcome(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
         if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:

@@ -41,8 +41,8 @@ _LAST_STATUS = int(max(Status))
 _MALFORMED = (struct.error, IndexError, ValueError)
 
 
-def answer(ordinal: int, status: Status, outcome: bytes) -> bytes:
-    """Return the ANSWER frame for the event with this ordinal."""
+def answer(ordinal: int, status: int, outcome: bytes) -> bytes:
+    """Return the ANSWER frame for the event with this ordinal; see `Outcome.answered`."""
     return frame(Kind.ANSWER, _ANSWER.pack(ordinal, status) + _LENGTH.pack(len(outcome)) + outcome)
 
 

@@ -10,8 +10,8 @@
 return function(engine, env)
   local raw, port = engine.raw, engine.port
   local error, type, pcall, setmetatable, next = raw.error, raw.type, raw.pcall, raw.setmetatable, raw.next
-  local pack, unpack, sub, byte, format = raw.string.pack, raw.string.unpack, raw.string.sub,
-    raw.string.byte, raw.string.format
+  local pack, unpack, sub, byte, format, find = raw.string.pack, raw.string.unpack, raw.string.sub,
+    raw.string.byte, raw.string.format, raw.string.find
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
   local isyieldable = raw.coroutine.isyieldable
   local concat, move = raw.table.concat, raw.table.move
@@ -25,7 +25,7 @@ return function(engine, env)
   local HISTORY, END, ANSWER, DATA = 0x82, 0x83, 0x84, 0x85
   -- parts of an event and their status (respell/history/record.py)
   local EFFECT, BEGIN, INTENT, OUTCOME, FINAL, NOTE = 1, 2, 3, 4, 5, 6
-  local NONE, OK, FAILED = 0, 1, 2
+  local NONE, OK, FAILED, REFUSED, LIMITED = 0, 1, 2, 3, 4
   local FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
   local FRAME, OWN_BYTES = "<I4BBI8I8Bs1s1I4I4s4s4", 37
   local LIVE = 1
@@ -81,6 +81,13 @@ return function(engine, env)
     send(pack("<s4", payload))
   end
 
+  -- What an effect failed of, as the host knows it (respell/engine/performing.py).
+  local function failed_of(meta)
+    if find(meta, "\xa5error\xb0PermissionDenied", 1, true) then return REFUSED end
+    if find(meta, "\xa5error\xadLimitExceeded", 1, true) then return LIMITED end
+    return FAILED
+  end
+
   local function arrive(o, status, outcome)
     if unwanted[o] then
       unwanted[o] = nil
@@ -106,6 +113,7 @@ return function(engine, env)
     end
     r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
       r_at, r_args, r_outcome, r_meta, at = unpack(FORMAT, window, at)
+    if r_status == FAILED and r_meta ~= "" then r_status = failed_of(r_meta) end
     if r_part == OUTCOME then
       arrive(r_ordinal, r_status, r_outcome)
     else
@@ -290,8 +298,14 @@ return function(engine, env)
     end
   end
 
-  local function fail(outcome, source, line)
+  local TELLING = { [REFUSED] = "SecurityViolation", [LIMITED] = "ResourceLimitExceeded" }
+
+  local function fail(status, outcome, source, line, name)
     local message = decode(outcome)
+    local point = TELLING[status]
+    if point and engine.hooks.wanted(point) then
+      engine.hooks.fire(point, "system", name, { effect = name, error = engine.error_text(message) })
+    end
     if line > 0 then message = format("%s:%d: %s", source, line, engine.error_text(message)) end
     return error(message, 0)
   end
@@ -299,10 +313,10 @@ return function(engine, env)
   -- Variables that a fork sets at a position: ordinal -> list (respell/lua/edits.lua).
   local edits
 
-  local function deliver(o, status, outcome, source, line)
+  local function deliver(o, status, outcome, source, line, name)
     if hook_now ~= hook_told then tell_hook() end
     if edits and edits[o] then engine.apply_edits(edits[o]) end
-    if status == FAILED then return fail(outcome, source, line) end
+    if status >= FAILED then return fail(status, outcome, source, line, name) end
     return decode(outcome)
   end
 
@@ -403,18 +417,18 @@ return function(engine, env)
       if part == INTENT then numbers[o] = r_number end
       if stops_at_end then check_end() end
       if apart then status, outcome = wait_sync(o) end
-      if part == EFFECT then return deliver(o, status, outcome, source, line) end
+      if part == EFFECT then return deliver(o, status, outcome, source, line, name) end
     elseif live then
       frame(CALL, part, o, NONE, name, args, "", source, line)
       if part == EFFECT then
         local status, outcome = wait_sync(o)
-        return deliver(o, status, outcome, source, line)
+        return deliver(o, status, outcome, source, line, name)
       end
     else
       return frontier(name, args, source, line)
     end
     local status, outcome = wait(o)
-    return deliver(o, status, outcome, source, line)
+    return deliver(o, status, outcome, source, line, name)
   end
 
   -- Performs an effect and returns its value; raises "source:line: message" if it failed.
@@ -465,7 +479,7 @@ return function(engine, env)
       compare(EFFECT, name, args, source, line)
       local status, outcome = r_status, r_outcome
       if stops_at_end then check_end() end
-      return deliver(ordinal, status, outcome, source, line)
+      return deliver(ordinal, status, outcome, source, line, name)
     elseif not live then
       return frontier(name, args, source, line)
     elseif ask_all and produce then
@@ -703,7 +717,7 @@ return function(engine, env)
   function engine.outcome_inside(o)
     local source, line = locate(3)
     local status, outcome = wait(o)
-    return deliver(o, status, outcome, source, line), outcome
+    return deliver(o, status, outcome, source, line, spans[o].name), outcome
   end
 
   -- For lua/branches.lua: the answers in line, and what is inside of what.

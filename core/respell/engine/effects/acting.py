@@ -14,7 +14,13 @@ from respell import values
 from respell.access import Decision, Grant
 from respell.engine.effects import EffectContext
 from respell.engine.effects.arguments import lua_type
-from respell.errors import EffectFailed, PermissionDenied, SessionNotFound, UsageError
+from respell.errors import (
+    EffectFailed,
+    LimitExceeded,
+    PermissionDenied,
+    SessionNotFound,
+    UsageError,
+)
 from respell.policies.without_program import over_limits, over_rate
 from respell.sessions.granting import Thing, decided
 from respell.sessions.record import SessionQuery, SessionRecord
@@ -207,7 +213,7 @@ def changing(ctx: EffectContext, record: SessionRecord, call: str, effect: str) 
         effect: The effect's name, which a rate may be of.
 
     Raises:
-        EffectFailed: One of its limits is reached; nothing was counted.
+        LimitExceeded: One of its limits is reached; nothing was counted.
     """
     if record.has_program:
         return
@@ -216,7 +222,7 @@ def changing(ctx: EffectContext, record: SessionRecord, call: str, effect: str) 
     if reached is None and not ctx.again:
         reached = over_rate(ctx.store, record, effect, now)
     if reached is not None:
-        raise EffectFailed(
+        raise LimitExceeded(
             f"{call}: the limit {reached.limit} of session {id_in_script(ctx, record.id)} is "
             f"reached: {reached.what}. It can still be read, and ended"
         )

@@ -37,6 +37,7 @@ from respell.engine.effects.artifact_access import (
 )
 from respell.errors import (
     EffectFailed,
+    LimitExceeded,
     LimitReached,
     RespellError,
     StoreCorrupt,
@@ -148,7 +149,7 @@ def _content(args: dict[str, Any]) -> Any:
 def _refuse(ctx: EffectContext, session: SessionRecord, call: str, limit: str, what: str) -> None:
     if session.id == ctx.session.id:
         raise LimitReached(what, limit=limit)
-    raise EffectFailed(
+    raise LimitExceeded(
         f"{call}: the limit {limit} of session {id_in_script(ctx, session.id)} is reached: {what}. "
         "Artifact.delete makes room"
     )

@@ -188,6 +188,15 @@ return function(engine, env)
     }
   end
 
+  -- Each method also answers to its camelCase form.
+  for _, methods in raw.ipairs { Modification, Config, Schedule, Comparator } do
+    local both = {}
+    for name, f in next, methods do
+      both[(raw.string.gsub(name, "_(%l)", raw.string.upper))] = f
+    end
+    for name, f in next, both do methods[name] = f end
+  end
+
   engine.provide("Replay", {
     modes = modes, create_config = create_config, create_modification = create_modification,
     create_comparator = function() return setmetatable({}, comparator_meta) end,

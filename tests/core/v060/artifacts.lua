@@ -62,7 +62,7 @@ assert(stored.metadata.is_compressed == true and stored.metadata.original_size =
 
 -- 6. Versions of a name; equal content under other names
 local second = Artifact.store(session_id, "user_input", "notes.txt", "That is the question", {})
-assert(second.sequence == 2)
+assert(Artifact.get(session_id, second).metadata.version == 2)
 assert(Artifact.get(session_id, second).metadata.previous_hash == text_id.content_hash)
 local twin = Artifact.store(session_id, "user_input", "copy.txt", "To be or not to be", {})
 assert(twin.content_hash == text_id.content_hash)

@@ -95,7 +95,8 @@ def test_the_notes_on_sessions_and_artifacts_do_what_they_say(shows: Any) -> Non
         notes("sessions")
         + """
         local record = Session.get(session.id)
-        print(record.name, record.status, record.limits.max_duration, table.concat(record.tags, " "))
+        local tags = table.concat(record.tags, " ")
+        print(record.name, record.status, record.limits.max_duration, tags)
         print(restored == session.id, restored.name, current == session.id, current.status)
         """
         + notes("artifacts")

@@ -80,6 +80,7 @@ class _ByHand:
         model = apsw.Connection(str(store.path / "store.db"), flags=apsw.SQLITE_OPEN_READONLY)
         for (sql,) in model.execute(
             "SELECT sql FROM sqlite_schema WHERE type IN ('table', 'index') AND sql IS NOT NULL"
+            " AND name NOT LIKE 'sqlite_%'"
         ).fetchall():
             self._connection.execute(sql)
         model.close()

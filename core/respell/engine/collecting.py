@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from blake3 import blake3
+
 from respell import values
 from respell.artifacts.collector import Collected, Collection, collected, is_collected
 from respell.artifacts.record import ArtifactRecord
@@ -87,16 +89,18 @@ class Collecting:
         return b""
 
     def _keep(self, found: Collected, number: int) -> bool:
-        size = len(found.content)
-        if over_limits(self._store.sessions.get(self._key), size) is not None:
+        content, artifacts = found.content, self._store.artifacts
+        address = blake3(content).digest()
+        place = artifacts.place(self._key, found.name, address)
+        if over_limits(place, len(content)) is not None:
             return False
-        address, blob = self._store.blobs.add(found.content)
-        self._store.artifacts.insert(
+        is_new = not place.knows_content
+        artifacts.insert(
             ArtifactRecord(
                 session_key=self._key,
                 name=found.name,
                 content_hash=address,
-                size=size,
+                size=len(content),
                 artifact_type=found.kind,
                 mime_type=found.mime,
                 tags=list(self._settings.tags),
@@ -105,6 +109,7 @@ class Collecting:
                 created_by=self._id,
                 event=number,
             ),
-            blob=blob,
+            blob=self._store.blobs.add_at(address, content, is_new=is_new),
+            place=place,
         )
         return True

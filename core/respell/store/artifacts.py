@@ -153,7 +153,7 @@ class Artifacts:
         Args:
             record: The artifact. With a `sequence` it gets that number, which has to be free;
                 otherwise the next.
-            blob: How its content is stored, where that was seen in this transaction.
+            blob: How its content is stored, if that was seen in the transaction that is open.
             place: Where it comes, likewise.
 
         Raises:
@@ -162,9 +162,11 @@ class Artifacts:
             UsageError: Another artifact of the session has, or had, that number.
         """
         database, key = self._database, record.session_key
-        with database.part:
-            blob = blob or self._blobs.info(record.content_hash)
-            place = place or self.place(key, record.name)
+        with database.part as joined:
+            if blob is None or not joined:
+                blob = self._blobs.info(record.content_hash)
+            if place is None or not joined:
+                place = self.place(key, record.name)
             self._check_free(record, place)
             now = self._clock()
             record = _completed(record, blob, place, now)

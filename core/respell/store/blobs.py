@@ -86,14 +86,11 @@ class Blobs:
         Raises:
             StoreFull: There is no space left.
         """
-        if len(data) > WHOLE_LIMIT:
-            address, _ = self.put_stream(io.BytesIO(data))
-            return address, self.info(address)
         address = blake3(data).digest()
         return address, self.add_at(address, data)
 
     def add_at(self, address: bytes, data: bytes, *, is_new: bool = False) -> BlobInfo:
-        """Store bytes of at most `WHOLE_LIMIT` like `put`; return how they are stored.
+        """Store bytes like `put`; return how they are stored.
 
         Args:
             address: Their address.
@@ -106,6 +103,9 @@ class Blobs:
         info = None if is_new else self._info(address)
         if info is not None and self._is_intact(address, info):
             return info
+        if len(data) > WHOLE_LIMIT:
+            self.put_stream(io.BytesIO(data))
+            return self.info(address)
         packed = packed_as(address, data, self._compress)
         if packed.place == IN_FILE:
             self._write([packed])

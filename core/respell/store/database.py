@@ -514,6 +514,8 @@ class Database:
 
     def _names_of(self, keys: Sequence[int]) -> dict[int, str]:
         """Return the ids of those sessions that are there, by key."""
+        if len(keys) == 1:
+            return dict(self.rows("SELECT key, id FROM sessions WHERE key = ?", keys))
         sql = "SELECT key, id FROM sessions WHERE key IN (SELECT value FROM json_each(?))"
         return dict(self.rows(sql, (json.dumps(keys),)))
 

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from respell.history.events import Event
     from respell.hooks import HookContext, HookRegistry, hook
     from respell.policies import Policies, PolicyContext, Verdict, policy
+    from respell.policies.middleware import Middleware, middleware
     from respell.policies.notices import Notice
     from respell.sessions.artifacts import SessionArtifacts
     from respell.sessions.building import SessionBuilder
@@ -69,6 +70,7 @@ _HOME = {
     "Event": "respell.history.events",
     "HookContext": "respell.hooks",
     "HookRegistry": "respell.hooks",
+    "Middleware": "respell.policies.middleware",
     "Notice": "respell.policies.notices",
     "Policies": "respell.policies",
     "PolicyContext": "respell.policies",
@@ -101,6 +103,7 @@ _HOME = {
     "hook": "respell.hooks",
     "import_": "respell.api",
     "list_sessions": "respell.api",
+    "middleware": "respell.policies.middleware",
     "open": "respell.api",
     "policy": "respell.policies",
     "replay": "respell.api",
@@ -120,6 +123,7 @@ __all__ = [
     "Event",
     "HookContext",
     "HookRegistry",
+    "Middleware",
     "Notice",
     "Policies",
     "PolicyContext",
@@ -154,6 +158,7 @@ __all__ = [
     "hooks",
     "import_",
     "list_sessions",
+    "middleware",
     "open",
     "policy",
     "replay",

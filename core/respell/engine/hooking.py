@@ -185,9 +185,13 @@ class Hooking:
         before, after, error = EFFECTS.get(effect, ("", "", ""))
         any_before, any_after, any_error = ANY_EFFECT
         at = self._registry.at
+
+        def anyway(point: str) -> tuple[Hook, ...]:
+            return tuple(one for one in at(point) if one.wants is None or one.wants(effect))
+
         found = _Hooks(
-            (*at(any_before), *at(before)), (*at(after), *at(any_after)),
-            (*at(error), *at(any_error)),
+            (*anyway(any_before), *at(before)), (*at(after), *anyway(any_after)),
+            (*at(error), *anyway(any_error)),
         )  # fmt: skip
         return found if found.before or found.after or found.error else None
 

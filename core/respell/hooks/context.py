@@ -63,6 +63,10 @@ class HookContext:
         self._data = data
         self._decoded = False
 
+    def with_data(self, data: Any) -> HookContext:
+        """Return one like it that is told other data, as a copy of its own."""
+        return HookContext(self.point, self._about, values.encode(data), self.attempt)
+
     @property
     def data(self) -> Any:
         """The arguments at a before-point, the outcome at an after-point; this hook's own copy.

@@ -44,6 +44,8 @@ class Hook:
         replayable: Called with the same context it decides the same, so that a replay may
             call it again and compare.
         time_limit_s: Seconds that one call may take.
+        wants: At a point around every effect: tells by an effect's name whether it is called
+            there; None for always.
         enabled: Whether it is called.
         breaker: Keeps it from being called after failures.
         meter: How often and how fast it ran.
@@ -57,6 +59,7 @@ class Hook:
     tags: tuple[str, ...] = ()
     replayable: bool = False
     time_limit_s: float = TIME_LIMIT_S
+    wants: Callable[[str], bool] | None = None
     enabled: bool = True
     breaker: Breaker = field(default_factory=Breaker)
     meter: Meter = field(default_factory=Meter)
@@ -118,6 +121,7 @@ class HookRegistry:
         tags: Sequence[str] = (),
         replayable: bool = False,
         time_limit_s: float | None = None,
+        wants: Callable[[str], bool] | None = None,
     ) -> Hook:
         """Add a hook.
 
@@ -132,6 +136,8 @@ class HookRegistry:
             replayable: Called with the same context it decides the same; a replay with
                 `check_hooks` calls it again and compares.
             time_limit_s: Seconds that one call may take; None for 5.
+            wants: At a point around every effect: tells by an effect's name whether the hook is
+                around it; None for all.
 
         Raises:
             UsageError: There is no such point for Python, another hook of the point has the
@@ -155,7 +161,7 @@ class HookRegistry:
             self._last += 1
             hook = Hook(
                 found, chosen, callback, priority_of(priority), self._last,
-                (tags,) if isinstance(tags, str) else tuple(tags), replayable, limit,
+                (tags,) if isinstance(tags, str) else tuple(tags), replayable, limit, wants,
             )  # fmt: skip
             self._hooks[found.name, chosen] = hook
             self._changed()

@@ -13,8 +13,9 @@ A member that fails is the caller's to deal with: what it raised is its answer.
 from __future__ import annotations
 
 import contextvars
+import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
@@ -92,6 +93,8 @@ class Chain(Generic[C, R]):
         copy: Returns what one of several members that are asked at once gets.
         advance: Returns what the next member of a sequence gets, given what the one before it
             got and answered.
+        time_limit_s: Seconds that a member may take; its answer is a `TimeoutError` then. None
+            for any: those in a sequence are called right here.
 
     Raises:
         UsageError: There is no such composition, or the threshold is none.
@@ -105,6 +108,7 @@ class Chain(Generic[C, R]):
         *,
         threshold: float = 0.5,
         advance: Callable[[C, R], C] | None = None,
+        time_limit_s: float | None = None,
     ) -> None:
         check_composition(composition, threshold)
         self.composition = composition
@@ -112,6 +116,7 @@ class Chain(Generic[C, R]):
         self._lets = lets
         self._copy = copy
         self._advance = advance
+        self._time_limit_s = time_limit_s
         self._pool: ThreadPoolExecutor | None = None
 
     def ask(self, members: Sequence[Member[C, R]], about: C) -> Tally[R]:
@@ -139,7 +144,7 @@ class Chain(Generic[C, R]):
     def _one_by_one(self, members: Sequence[Member[C, R]], about: C) -> Tally[R]:
         answers: list[Answer[R]] = []
         for member in members:
-            answer = _answer(member, about)
+            answer = self._answered(member, about)
             answers.append(answer)
             if not self._is_for(answer):
                 return Tally(False, tuple(answers), answer, len(answers) - 1, len(members))
@@ -150,19 +155,41 @@ class Chain(Generic[C, R]):
     def _all_at_once(self, members: Sequence[Member[C, R]], about: C) -> tuple[Answer[R], ...]:
         slow = [one for one in members if not one.instant]
         if len(slow) < 2:
-            return tuple(_answer(member, self._copy(about)) for member in members)
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="respell-chain")
-        asked = {
-            id(member): self._pool.submit(
-                contextvars.copy_context().run, _answer, member, self._copy(about)
-            )
-            for member in slow
-        }
+            return tuple(self._answered(member, self._copy(about)) for member in members)
+        asked = {id(member): self._submit(member, self._copy(about)) for member in slow}
         return tuple(
-            _answer(member, self._copy(about)) if member.instant else asked[id(member)].result()
+            _answer(member, self._copy(about))
+            if member.instant
+            else self._taken(member, asked[id(member)])
             for member in members
         )
+
+    def _answered(self, member: Member[C, R], about: C) -> Answer[R]:
+        if member.instant or self._time_limit_s is None:
+            return _answer(member, about)
+        return self._taken(member, self._submit(member, about))
+
+    def _submit(self, member: Member[C, R], about: C) -> Future[Answer[R]]:
+        made: Future[Answer[R]] = Future()
+        context = contextvars.copy_context()
+
+        def work() -> None:
+            made.set_result(context.run(_answer, member, about))
+
+        if self._time_limit_s is not None:
+            # One that hangs must not take the place of another, nor keep the program.
+            threading.Thread(target=work, name="respell-chain", daemon=True).start()
+        else:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(16, thread_name_prefix="respell-chain")
+            self._pool.submit(work)
+        return made
+
+    def _taken(self, member: Member[C, R], asked: Future[Answer[R]]) -> Answer[R]:
+        try:
+            return asked.result(self._time_limit_s)
+        except TimeoutError as error:
+            return Answer(member.name, error=error)
 
 
 def check_composition(composition: str, threshold: float) -> None:

@@ -1,4 +1,4 @@
-"""What hooks written in Lua cost: a chain around effects, beside the same effects without."""
+"""What hooks cost: a chain around effects, in Lua or Python, beside the same effects without."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from pathlib import Path
 
 import respell
 from benchmarks.measure import Figure
+from respell.engine import run
+from respell.engine.program import Program
+from respell.hooks import HookContext, HookRegistry
 from respell.store import Store
 
 EFFECTS = 10_000
 CHAIN = 5
 BAR_US = 15.0
+PYTHON_BAR_US = 11.0
 
 _SCRIPT = """
 Tool.register('nothing', {{}}, function() return 1 end)
@@ -37,6 +41,11 @@ def chain_us(folder: Path, hooks: int, effects: int = EFFECTS) -> float:
 
 
 def figures(folder: Path) -> list[Figure]:
+    """Measure chains of hooks of both languages."""
+    return [*_in_lua(folder), *_in_python(folder)]
+
+
+def _in_lua(folder: Path) -> list[Figure]:
     """Measure a chain of hooks over many effects, in turns with the effects alone."""
     without, chained = [], []
     for _ in range(3):
@@ -49,4 +58,47 @@ def figures(folder: Path) -> list[Figure]:
             (value - floor) / CHAIN, "µs", BAR_US,
             note=f"{value:.0f} µs per effect with the chain, {floor:.0f} µs without",
         )
+    ]  # fmt: skip
+
+
+def python_us(folder: Path, hooks: HookRegistry) -> float:
+    """Return how long reading the state takes, per effect, from the worker being ready."""
+    script = folder / "python-hooks.lua"
+    script.write_text(f'for i = 1, {EFFECTS} do State.get("key") end')
+    path = folder / f"store-python-{time.monotonic_ns()}"
+    with Store(path, durability="process") as store:
+        begun = run.start(store, Program.from_file(script), script=str(script), hooks=hooks)
+        started = time.perf_counter()
+        done = begun.go()
+        took = time.perf_counter() - started
+    if done.session.status != "completed":
+        raise RuntimeError(f"the script of the benchmark {done.session.status}")
+    return took / EFFECTS * 1e6
+
+
+def _nothing(context: HookContext) -> None:
+    return None
+
+
+def _in_python(folder: Path) -> list[Figure]:
+    """Measure the same of Python: hooks without a thread of their own, and with one."""
+    found: dict[str, list[float]] = {"without": [], "registered as quick": [], "in a thread": []}
+    for _ in range(3):
+        for name, times in found.items():
+            hooks = HookRegistry()
+            for number in range(0 if name == "without" else CHAIN):
+                hooks.register(
+                    "BeforeStateRead", _nothing, name=f"hook {number}",
+                    quick=name == "registered as quick",
+                )  # fmt: skip
+            times.append(python_us(folder, hooks))
+    floor = statistics.median(found.pop("without"))
+    return [
+        Figure(
+            f"a Python hook {name} in a chain of {CHAIN}, {EFFECTS:,} effects, recorded",
+            (statistics.median(times) - floor) / CHAIN, "µs", PYTHON_BAR_US,
+            note=f"{statistics.median(times):.0f} µs per effect with the chain, "
+            f"{floor:.0f} µs without",
+        )
+        for name, times in found.items()
     ]  # fmt: skip

@@ -16,6 +16,7 @@ from respell.config import Config
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.effects.acting import carry_on
+from respell.engine.hooked import WrittenApart
 from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
 from respell.errors import ArtifactNotFound, SessionNotFound
@@ -46,8 +47,12 @@ def copy_what_was_stored(
         cwd=program.cwd, tools=ToolRegistry(), aliases=aliases, config=config,
         again=True,
     )  # fmt: skip
+    apart = WrittenApart()
     for _, body in store.history.records(original.key, 1, last):
         record = Record.unpack(body)
+        written = apart.next(record)
+        if written is not None:
+            _do_again(ctx, written)
         if record.status is not Status.OK:
             continue
         if record.part in (Part.OUTCOME, Part.END):

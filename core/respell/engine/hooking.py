@@ -125,6 +125,7 @@ class _Around:
         raw: What performing it came to.
         keys: Where its outcome is to be stored.
         at_once: The host performs it itself if it only reads.
+        ctx: What its performer may use, as long as nothing else has happened since.
     """
 
     record: Record
@@ -137,6 +138,7 @@ class _Around:
     raw: Outcome | None = None
     keys: list[Cache] = field(default_factory=list)
     at_once: bool = False
+    ctx: EffectContext | None = None
 
 
 class Hooking:
@@ -239,7 +241,7 @@ class Hooking:
             suspension_of(one.record.arguments())
             return
         effect = effects.lookup(one.record.name)
-        ctx = self._hosting.context(one.record.number)
+        ctx = one.ctx = self._hosting.context(one.record.number)
         args = one.record.arguments()
         manner = effect.manner(ctx, args)
         if effect.check is not None:
@@ -260,7 +262,7 @@ class Hooking:
         chain = Chain(
             one.hooks.before, "before", values.encode(data_of(record.name, args)),
             self._about(record, record), attempt=one.tries, find=self._cache.find,
-            wake=self._hosting.wake, check=lambda result: check_result(record.name, result),
+            check=lambda result: check_result(record.name, result),
         )  # fmt: skip
         self._run(one, chain, Hooking._decided)
 
@@ -301,7 +303,7 @@ class Hooking:
             return
         try:
             effect = effects.lookup(performed.name)
-            ctx = self._hosting.context(performed.number)
+            ctx, one.ctx = one.ctx or self._hosting.context(performed.number), None
             kind = effect.manner(ctx, performed.arguments()).kind
         except (RespellError, *_ODD_ARGUMENTS) as error:
             self.performed(one.record.ordinal, Outcome.error(error))
@@ -310,8 +312,7 @@ class Hooking:
             self._perform_stored(one, effect, ctx)
             return
         if kind is Kind.EXTERNAL:
-            changed = {"args": performed.args} if performed is not one.record else {}
-            self._stage(one, PERFORM, name=performed.name, **changed)
+            self._stage(one, PERFORM, **_performed(one))
         elif one.at_once:
             if self._hosting.ledger.changes_more:
                 self._hosting.ledger.write()
@@ -330,7 +331,10 @@ class Hooking:
                 effect.prepare(ctx, args)
             with ledger.together(one.record.number) as records:
                 outcome = Outcome.of(effect.perform(ctx, args))
-                note = self._stage_args(one, PERFORMED, outcome=outcome.value)
+                changed = {} if one.performed is one.record else _performed(one)
+                note = self._stage_args(
+                    one, PERFORMED, outcome=outcome.value, stored=True, **changed
+                )  # fmt: skip
                 records.append(
                     Record(
                         Part.NOTE, ledger.next_number(), parent=one.record.number,
@@ -388,7 +392,6 @@ class Hooking:
             data, when = values.encode(told), "error"
         chain = Chain(
             hooks, when, data, self._about(one.record, one.performed), attempt=one.attempts,
-            wake=self._hosting.wake,
         )  # fmt: skip
         self._run(one, chain, Hooking._concluded, noted=noted)
 
@@ -436,12 +439,8 @@ class Hooking:
 
     def _wait(self, one: _Around, seconds: float, what: str) -> None:
         """Have an effect wait, whatever becomes of this host meanwhile."""
-        if seconds <= 0:
-            self._wait_over(one, what)
-            return
         due = now_us() + int(seconds * SECOND)
-        changed = {"args": one.performed.args} if one.performed is not one.record else {}
-        self._stage(one, WAIT, due=due, what=what, name=one.performed.name, **changed)
+        self._stage(one, WAIT, due=due, what=what, **_performed(one))
         one.chain = None
         one.then = lambda one, _: self._wait_over(one, what)
         self._hosting.add_timer(due, one.record.ordinal)
@@ -479,6 +478,8 @@ class Hooking:
         if chain.wait(RENDEZVOUS_S):
             self._ended(one)
             return
+        one.ctx = None
+        chain.when_done(self._hosting.wake)
         # The batch may go out before the chain ends: then it has to say how far this is.
         if chain.when == "before":
             self._stage(one, BEFORE)
@@ -667,11 +668,12 @@ class Hooking:
                 session_id=self._session_id, effect=point, at=now_us(),
                 store=self._hosting.store, **more,
             )  # fmt: skip
-        chain = Chain(hooks, "tell", values.encode(data), told, wake=self._hosting.wake)
+        chain = Chain(hooks, "tell", values.encode(data), told)
         self._telling.append((chain, 0 if about is None else about.number))
         if len(self._telling) == 1:
             chain.start()
-            chain.wait(RENDEZVOUS_S)
+            if not chain.wait(RENDEZVOUS_S):
+                chain.when_done(self._hosting.wake)
             self._go_on_telling()
 
     def _go_on_telling(self) -> None:
@@ -685,6 +687,7 @@ class Hooking:
             self._record(chain, number)
             if self._telling:
                 self._telling[0][0].start()
+                self._telling[0][0].when_done(self._hosting.wake)
 
     def finish(self) -> None:
         """Wait for what is still being told, each hook no longer than it may take."""
@@ -695,6 +698,13 @@ class Hooking:
 
 _NONE = _Hooks((), (), ())
 _NO_CHAIN = Chain((), "tell", b"", About())
+
+
+def _performed(one: _Around) -> dict[str, Any]:
+    """Return what is performed, as far as that is not what the script asked for."""
+    if one.performed is one.record:
+        return {}
+    return {"name": one.performed.name, "args": one.performed.args}
 
 
 def _raw(stage: dict[str, Any]) -> Outcome:

@@ -63,11 +63,12 @@ def register(
     tags: Sequence[str] = (),
     replayable: bool = False,
     time_limit_s: float | None = None,
+    quick: bool = False,
 ) -> Hook:
     """Add a hook to this process; see `HookRegistry.register`."""
     return declared.register(
         point, callback, name=name, priority=priority, tags=tags, replayable=replayable,
-        time_limit_s=time_limit_s,
+        time_limit_s=time_limit_s, quick=quick,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ what it is around.
 A chain runs in a thread of its own. A Python thread can't be killed: a hook that takes longer
 than it may is *given up*. Its result will be ignored whatever it is, its breaker opens and
 stays open for as long as the thread is stuck, and the chain goes on with the next hook in
-another thread.
+another thread. Hooks that are registered as quick run without a thread.
 """
 
 from __future__ import annotations
@@ -92,7 +92,6 @@ class Chain:
         about: What else they are told.
         attempt: The how-manieth time that this is tried, from 1.
         find: Returns the outcome that is stored under a key, canonical; None for none.
-        wake: Called from another thread when the chain is done.
         check: Raises a `UsageError` for a result that can't be acted on.
 
     Attributes:
@@ -120,14 +119,13 @@ class Chain:
         *,
         attempt: int = 1,
         find: Callable[[str], bytes | None] | None = None,
-        wake: Callable[[], None] | None = None,
         check: Callable[[HookResult], None] | None = None,
     ) -> None:
         self._hooks = hooks
         self._about = about
         self._find = find
         self._found: bytes | None = None  # what is stored under the key of the last Cache
-        self._wake = wake
+        self._wake: Callable[[], None] | None = None
         self._check = check
         self.when = when
         self.attempt = attempt
@@ -151,8 +149,17 @@ class Chain:
     # Waiting -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Begin to run it in a thread."""
-        self._go(0)
+        """Begin to run it, in a thread unless all its hooks are quick."""
+        if all(hook.quick for hook in self._hooks):
+            self._context.copy().run(self._run, 0)()
+        else:
+            self._go(0)
+
+    def when_done(self, wake: Callable[[], None]) -> None:
+        """Have something called, from another thread, once it is done; at once if it is."""
+        self._wake = wake
+        if self.done:
+            wake()
 
     def _go(self, generation: int) -> None:
         context = self._context.copy()
@@ -239,6 +246,9 @@ class Chain:
             except BaseException as failure:  # noqa: BLE001 - a hook is somebody else's code
                 result, error = CONTINUE, _text_of(failure)
             took = perf_counter() - began
+            if hook.quick and took > hook.time_limit_s:
+                hook.quick, result = False, CONTINUE
+                error = f"it took longer than {hook.time_limit_s:g} s, so it is not quick"
             with lock:
                 if generation != self._generation:
                     hook.breaker.stuck_in(False)
@@ -262,8 +272,9 @@ class Chain:
 
     def _tell(self) -> None:
         self._done.release()
-        if self._wake is not None:
-            self._wake()
+        wake = self._wake
+        if wake is not None:
+            wake()
 
     def _note(self, hook: Hook, result: HookResult, error: str, took: float) -> None:
         hook.meter.calls += 1

@@ -46,6 +46,7 @@ class Hook:
         time_limit_s: Seconds that one call may take.
         wants: At a point around every effect: tells by an effect's name whether it is called
             there; None for always.
+        quick: It takes no longer than a write to the disk, so it needs no thread of its own.
         enabled: Whether it is called.
         breaker: Keeps it from being called after failures.
         meter: How often and how fast it ran.
@@ -60,6 +61,7 @@ class Hook:
     replayable: bool = False
     time_limit_s: float = TIME_LIMIT_S
     wants: Callable[[str], bool] | None = None
+    quick: bool = False
     enabled: bool = True
     breaker: Breaker = field(default_factory=Breaker)
     meter: Meter = field(default_factory=Meter)
@@ -74,6 +76,7 @@ class Hook:
             "name": self.name, "point": self.point.name, "priority": self.priority,
             "language": "python", "tags": list(self.tags), "enabled": self.enabled,
             "replayable": self.replayable, "time_limit_s": self.time_limit_s,
+            "quick": self.quick,
         }  # fmt: skip
 
 
@@ -122,6 +125,7 @@ class HookRegistry:
         replayable: bool = False,
         time_limit_s: float | None = None,
         wants: Callable[[str], bool] | None = None,
+        quick: bool = False,
     ) -> Hook:
         """Add a hook.
 
@@ -138,6 +142,9 @@ class HookRegistry:
             time_limit_s: Seconds that one call may take; None for 5.
             wants: At a point around every effect: tells by an effect's name whether the hook is
                 around it; None for all.
+            quick: It takes no longer than a write to the disk. It then runs in the host's own
+                thread, where it can't be given up; the first time that it takes longer than it
+                may counts as a failure, and is the last time that it runs there.
 
         Raises:
             UsageError: There is no such point for Python, another hook of the point has the
@@ -161,7 +168,7 @@ class HookRegistry:
             self._last += 1
             hook = Hook(
                 found, chosen, callback, priority_of(priority), self._last,
-                (tags,) if isinstance(tags, str) else tuple(tags), replayable, limit, wants,
+                (tags,) if isinstance(tags, str) else tuple(tags), replayable, limit, wants, quick,
             )  # fmt: skip
             self._hooks[found.name, chosen] = hook
             self._changed()
@@ -324,6 +331,7 @@ def hook(
     tags: Sequence[str] = (),
     replayable: bool = False,
     time_limit_s: float | None = None,
+    quick: bool = False,
 ) -> Callable[[F], F]:
     """Register a function as a hook of this process; the function stays as it is.
 
@@ -335,6 +343,7 @@ def hook(
         replayable: Called with the same context it decides the same; a replay with
             `check_hooks` calls it again and compares.
         time_limit_s: Seconds that one call may take; None for 5.
+        quick: It takes no longer than a write to the disk; see `HookRegistry.register`.
 
     Raises:
         UsageError: There is no such point, or another function has the name there.
@@ -345,7 +354,7 @@ def hook(
         _forget_older(point, chosen, function)
         made = declared.register(
             point, function, name=chosen, priority=priority, tags=tags, replayable=replayable,
-            time_limit_s=time_limit_s,
+            time_limit_s=time_limit_s, quick=quick,
         )  # fmt: skip
         marks = [*getattr(function, _MARK, ()), made]
         setattr(function, _MARK, marks)

@@ -28,9 +28,9 @@ def install(registry: HookRegistry, settings: CachingHookSettings) -> None:
 
     if settings.tools:
         registry.register(
-            "BeforeToolExecution", cached, name="caching", priority="high", tags=(TAG,)
+            "BeforeToolExecution", cached, name="caching", priority="high", tags=(TAG,), quick=True
         )
     if settings.agents:
         registry.register(
-            "BeforeAgentExecution", cached, name="caching", priority="high", tags=(TAG,)
+            "BeforeAgentExecution", cached, name="caching", priority="high", tags=(TAG,), quick=True
         )

@@ -18,10 +18,20 @@ def install(registry: HookRegistry, settings: CostTrackingHookSettings) -> None:
     """Register it around requests to models."""
     costs = _Costs(settings)
     registry.register(
-        "BeforeAgentExecution", costs.check, name="cost_tracking", priority="high", tags=(TAG,)
+        "BeforeAgentExecution",
+        costs.check,
+        name="cost_tracking",
+        priority="high",
+        tags=(TAG,),
+        quick=True,
     )
     registry.register(
-        "AfterAgentExecution", costs.add, name="cost_tracking", priority="low", tags=(TAG,)
+        "AfterAgentExecution",
+        costs.add,
+        name="cost_tracking",
+        priority="low",
+        tags=(TAG,),
+        quick=True,
     )
 
 

@@ -40,8 +40,12 @@ def install(registry: HookRegistry, settings: DebuggingHookSettings) -> None:
             keep(context, ARTIFACT, kept)
 
     for point in ("BeforeEffect", "AfterEffect", "EffectError"):
-        registry.register(point, trace, name="debugging", priority="lowest", tags=(TAG,))
-    registry.register("SystemShutdown", store, name="debugging", priority="lowest", tags=(TAG,))
+        registry.register(
+            point, trace, name="debugging", priority="lowest", tags=(TAG,), quick=True
+        )
+    registry.register(
+        "SystemShutdown", store, name="debugging", priority="lowest", tags=(TAG,), quick=True
+    )
 
 
 def _shown(data: Any) -> Any:

@@ -29,7 +29,7 @@ def install(registry: HookRegistry, settings: LoggingHookSettings) -> None:
     """Register it at all its points."""
     write = _Writer(settings)
     for point in POINTS:
-        registry.register(point, write, name="logging", priority="low", tags=(TAG,))
+        registry.register(point, write, name="logging", priority="low", tags=(TAG,), quick=True)
 
 
 class _Writer:

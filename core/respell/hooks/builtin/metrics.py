@@ -29,7 +29,9 @@ def install(registry: HookRegistry, settings: MetricsHookSettings) -> None:
         ("EffectError", gathered.fail, "highest"),
         ("SystemShutdown", gathered.keep, "low"),
     ):
-        registry.register(point, callback, name="metrics", priority=priority, tags=(TAG,))
+        registry.register(
+            point, callback, name="metrics", priority=priority, tags=(TAG,), quick=True
+        )
 
 
 @dataclass(slots=True)

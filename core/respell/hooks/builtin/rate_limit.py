@@ -32,7 +32,9 @@ def install(registry: HookRegistry, settings: RateLimitHookSettings) -> None:
         )
 
     for point in ("BeforeToolExecution", "BeforeAgentExecution"):
-        registry.register(point, limit, name="rate_limit", priority="highest", tags=(TAG,))
+        registry.register(
+            point, limit, name="rate_limit", priority="highest", tags=(TAG,), quick=True
+        )
 
 
 class Bucket:

@@ -26,7 +26,7 @@ def install(registry: HookRegistry, settings: RetryHookSettings) -> None:
         return Retry(_delay_s(settings, context.attempt), settings.max_attempts)
 
     for point in ("ToolError", "AgentError"):
-        registry.register(point, again, name="retry", priority="high", tags=(TAG,))
+        registry.register(point, again, name="retry", priority="high", tags=(TAG,), quick=True)
 
 
 def _delay_s(settings: RetryHookSettings, attempt: int) -> float:

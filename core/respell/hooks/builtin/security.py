@@ -37,7 +37,9 @@ def install(registry: HookRegistry, settings: SecurityHookSettings) -> None:
         return None
 
     for point in ("BeforeToolExecution", "BeforeAgentExecution"):
-        registry.register(point, check, name="security", priority="highest", tags=(TAG,))
+        registry.register(
+            point, check, name="security", priority="highest", tags=(TAG,), quick=True
+        )
 
 
 def _violations(data: Any, most: int, names: set[str]) -> Iterator[str]:

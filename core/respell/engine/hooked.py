@@ -1,0 +1,48 @@
+"""What was really written by effects that hooks in Python were around.
+
+Such an effect has its intent, with the script's arguments, and its outcome, with what hooks made
+of it, in records of their own; what hooks made of the arguments, and what came of performing it,
+is in the notes between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from respell.engine.attempts import PERFORMED, STAGE
+from respell.history.record import Part, Record, Status
+
+
+class WrittenApart:
+    """Reads a history, record by record, and puts each such write to the store together."""
+
+    def __init__(self) -> None:
+        self._intents: dict[int, Record] = {}
+
+    def next(self, record: Record) -> Record | None:
+        """Return the effect whose change of the store a record tells of, all in one record.
+
+        Its arguments are those it was performed with, its outcome what that came to.
+        """
+        if record.part is Part.INTENT:
+            self._intents[record.number] = record
+        elif record.part is Part.OUTCOME:
+            self._intents.pop(record.number, None)
+        elif record.part is Part.NOTE and record.name == STAGE:
+            return self._written(record)
+        return None
+
+    def _written(self, note: Record) -> Record | None:
+        stage = note.arguments()
+        intent = self._intents.get(stage.get("number", 0))
+        if stage["stage"] != PERFORMED or not stage.get("stored") or intent is None:
+            return None
+        args = intent.args if "args" not in stage else _bytes(stage["args"])
+        return replace(
+            intent, part=Part.EFFECT, status=Status.OK, name=stage.get("name", intent.name),
+            args=args, outcome=_bytes(stage["outcome"]),
+        )  # fmt: skip
+
+
+def _bytes(value: object) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload,no-any-return]

@@ -480,3 +480,34 @@ def test_parallel_branches_go_on_while_a_hook_is_slow(
     assert result.ended.status == "completed", result.ended
     assert greetings == ["quick", "slow"]
     replays(store, result)
+
+
+def test_a_fork_has_what_was_really_written(script: Any, store: Store, hooks: HookRegistry) -> None:
+    """What hooks made of the arguments is done again on the fork's copies, not what was asked."""
+    beside = Fork([{"effect": "state.set", "args": {"key": "log", "value": "written"}}])
+
+    def changed(context: HookContext) -> Any:
+        key = context.component
+        if key == "a":
+            return Modified({**context.data, "value": "by the hook"})
+        return Cancel("no") if key == "b" else beside if key == "c" else None
+
+    hooks.register("BeforeStateWrite", changed)
+    hooks.register("AfterStateWrite", lambda _: Cancel("told too late"), name="late")
+    hooks.register("SessionStart", lambda _: None, name="seen")
+    result = script(
+        """
+        pcall(State.set, "a", "by the script")
+        pcall(State.set, "b", "by the script")
+        pcall(State.set, "c", "by the script")
+        local child = Session.create{name = "child"}
+        print(Session.get(child).name)
+        Session.suspend()
+        """,
+        hooks=hooks,
+    )
+    assert script.lines == ["child"]
+    last = respell.session(result.session, store=store).record.events - 1
+    fork = respell.session(result.session, store=store).fork(last)
+    assert dict(fork.state) == {"a": "by the hook", "c": "by the script", "log": "written"}
+    replays(store, result)

@@ -52,7 +52,7 @@ def copy_what_was_stored(
         record = Record.unpack(body)
         written = apart.next(record)
         if written is not None:
-            _do_again(ctx, written)
+            _do_again(ctx, written, original)
         if record.status is not Status.OK:
             continue
         if record.part in (Part.OUTCOME, Part.END):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from respell.hooks.executor import Call
 
 HOOK_CALL = "hook.call"
+BESIDE = "hook.fork"
+"""An operation that a hook had performed beside an effect: a record when it begins, one when it
+has ended."""
 
 _HEAD = struct.Struct("<BQQQB")
 _MIDDLE = struct.Struct("<IIq")

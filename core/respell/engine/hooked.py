@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from respell import values
 from respell.engine.attempts import PERFORMED, STAGE
+from respell.engine.hook_records import BESIDE
 from respell.history.record import Part, Record, Status
 
 
@@ -18,6 +20,7 @@ class WrittenApart:
 
     def __init__(self) -> None:
         self._intents: dict[int, Record] = {}
+        self._beside: dict[int, Record] = {}  # operations that hooks had performed besides
 
     def next(self, record: Record) -> Record | None:
         """Return the effect whose change of the store a record tells of, all in one record.
@@ -30,7 +33,22 @@ class WrittenApart:
             self._intents.pop(record.number, None)
         elif record.part is Part.NOTE and record.name == STAGE:
             return self._written(record)
+        elif record.part is Part.NOTE and record.name == BESIDE:
+            return self._written_beside(record)
         return None
+
+    def _written_beside(self, note: Record) -> Record | None:
+        begun = self._beside.pop(note.number, None)
+        if begun is None:
+            self._beside[note.number] = note
+            return None
+        if note.status is not Status.OK:
+            return None
+        told = begun.arguments()
+        return replace(
+            begun, part=Part.EFFECT, status=Status.OK, name=str(told["effect"]),
+            args=values.encode(told["args"]), outcome=note.outcome,
+        )  # fmt: skip
 
     def _written(self, note: Record) -> Record | None:
         stage = note.arguments()
@@ -45,4 +63,4 @@ class WrittenApart:
 
 
 def _bytes(value: object) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload,no-any-return]
+    return value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]

@@ -42,7 +42,7 @@ from respell.engine.hook_data import (
     redirected,
     with_data,
 )
-from respell.engine.hook_records import note_of
+from respell.engine.hook_records import BESIDE, note_of
 from respell.engine.ledger import Ledger
 from respell.engine.performing import Outcome, Performing, Result, attempt
 from respell.engine.suspension import suspension_of
@@ -600,7 +600,7 @@ class Hooking:
     def _begin_operation(self, record: Record, by: str, name: str, args: dict[str, Any]) -> None:
         hosting, ledger = self._hosting, self._hosting.ledger
         shown = {"hook": by, "effect": name, "args": args}
-        number = ledger.note("hook.fork", shown, parent=record.number)
+        number = ledger.note(BESIDE, shown, parent=record.number)
         begun = Record(
             Part.NOTE, number, ordinal=-number, parent=record.number, name=name,
             args=values.encode(args),
@@ -642,7 +642,7 @@ class Hooking:
     def _operation_record(self, ordinal: int, outcome: Outcome) -> Record:
         parent, _ = self._operations[ordinal]
         return Record(
-            Part.NOTE, -ordinal, parent=parent, status=outcome.status, name="hook.fork",
+            Part.NOTE, -ordinal, parent=parent, status=outcome.status, name=BESIDE,
             at=now_us(), outcome=outcome.value, meta=outcome.meta(),
         )  # fmt: skip
 

@@ -28,8 +28,8 @@ LIBRARY = (
 )  # fmt: skip
 GLOBALS = (
     "logger", "utils", "config", "state", "session", "replay", "artifact", "hook_points",
-    "hook_results", "hook", "event", "tool", "streaming", "agent", "agent_registry",
-    "agent_lifecycle", "agent_health", "agent_contexts", "agent_groups",
+    "hook_results", "hook_registry", "hook", "event", "tool", "streaming", "agent",
+    "agent_registry", "agent_lifecycle", "agent_health", "agent_contexts", "agent_groups",
     "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow",
 )  # fmt: skip
 

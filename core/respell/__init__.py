@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from respell import hooks
-    from respell.analytics import SessionStats, StoreStats
+    from respell.analytics import OverTime, SessionStats, StoreStats
     from respell.api import (
         builder,
         causes,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         run,
         session,
         stats,
+        stats_over_time,
         timeline,
     )
     from respell.artifacts.record import ArtifactRecord
@@ -72,6 +73,7 @@ _HOME = {
     "HookRegistry": "respell.hooks",
     "Middleware": "respell.policies.middleware",
     "Notice": "respell.policies.notices",
+    "OverTime": "respell.analytics",
     "Policies": "respell.policies",
     "PolicyContext": "respell.policies",
     "ReplayResult": "respell.engine.replay",
@@ -111,6 +113,7 @@ _HOME = {
     "run": "respell.api",
     "session": "respell.api",
     "stats": "respell.api",
+    "stats_over_time": "respell.api",
     "timeline": "respell.api",
     "tool": "respell.tools",
 }
@@ -125,6 +128,7 @@ __all__ = [
     "HookRegistry",
     "Middleware",
     "Notice",
+    "OverTime",
     "Policies",
     "PolicyContext",
     "ReplayResult",
@@ -166,6 +170,7 @@ __all__ = [
     "run",
     "session",
     "stats",
+    "stats_over_time",
     "timeline",
     "tool",
 ]

@@ -35,7 +35,7 @@ from respell.times import microseconds
 from respell.tools import ToolRegistry
 
 if TYPE_CHECKING:
-    from respell.analytics import StoreStats
+    from respell.analytics import By, OverTime, StoreStats
     from respell.store.care.collecting import GcReport
     from respell.store.care.findings import CheckReport
 
@@ -501,14 +501,49 @@ def import_(
 # The store -------------------------------------------------------------------------------
 
 
-def stats(*, store: Store) -> StoreStats:
+def stats(*, store: Store, privacy: bool = False) -> StoreStats:
     """Return a store's numbers: sessions by status, usage, and what the disk holds.
 
     `Session.stats` has those of one session.
-    """
-    from respell.analytics import store_stats
 
-    return store_stats(store)
+    Args:
+        store: The store.
+        privacy: With a pseudonym in place of its path.
+    """
+    from respell.analytics import Pseudonyms, store_stats
+
+    found = store_stats(store)
+    return Pseudonyms(store).store(found) if privacy else found
+
+
+def stats_over_time(
+    *,
+    store: Store,
+    by: By = "day",
+    since: datetime | str | None = None,
+    until: datetime | str | None = None,
+) -> OverTime:
+    """Return the numbers of all sessions hour by hour, day by day or week by week.
+
+    Reads all histories that reach into that time. `Session.stats_over_time` has those of one.
+
+    Args:
+        store: The store.
+        by: hour, day or week, of UTC; weeks begin on Mondays.
+        since: Leave out what was before.
+        until: Leave out what was from then on.
+
+    Raises:
+        UsageError: There is no such width, the times leave nothing, or there are too many
+            buckets.
+    """
+    from respell.analytics import over_time
+
+    return over_time(
+        store, by=by,
+        since=None if since is None else microseconds(since),
+        until=None if until is None else microseconds(until),
+    )  # fmt: skip
 
 
 def check(*, store: Store, read_data: bool = False, repair: bool = False) -> CheckReport:

@@ -175,6 +175,16 @@ class StorageSettings:
 
 
 @dataclass(frozen=True)
+class AnalyticsSettings:
+    """`[analytics]`: what numbers tell of whom."""
+
+    privacy: bool = _setting(
+        "boolean", False, "puts pseudonyms in place of ids, names and paths in `respell stats`",
+        from_project=only(True),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class SecuritySettings:
     """`[security]`: what scripts may do, and who is told."""
 
@@ -399,6 +409,7 @@ class Settings:
     policies: PolicySettings = field(default_factory=PolicySettings)
     artifacts: ArtifactSettings = field(default_factory=ArtifactSettings)
     storage: StorageSettings = field(default_factory=StorageSettings)
+    analytics: AnalyticsSettings = field(default_factory=AnalyticsSettings)
     security: SecuritySettings = field(default_factory=SecuritySettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     hooks: HookSettings = field(default_factory=HookSettings)

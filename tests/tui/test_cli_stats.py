@@ -50,9 +50,11 @@ def test_who_did_what_stays_known_after_the_session_is_gone(
     respell("archive", ident)
     respell("delete", ident, "--yes")
     told = respell("audit", ident[:8], "--json").json
-    assert [entry["action"] for entry in told] == ["session.archive", "session.delete"]
+    assert [entry["action"] for entry in told] == [
+        "session.create", "session.complete", "session.archive", "session.delete",
+    ]  # fmt: skip
     assert {entry["session_id"] for entry in told} == {ident}
-    assert {entry["actor"] for entry in told} == {"cli"}
+    assert [entry["actor"] for entry in told] == ["cli", ident, "cli", "cli"]
     assert respell("audit", "--limit", "1", "--json").json == told[-1:]
 
 

@@ -409,6 +409,17 @@ def _exchange(commands: _Commands) -> None:
 def _care(commands: _Commands) -> None:
     stats = _add(commands, "stats", "stats:stats", "shows usage, cost and storage", json=True)
     stats.add_argument("id", metavar="ID", nargs="?", help="of this session only: " + ID_HELP)
+    stats.add_argument(
+        "--by",
+        metavar="WIDTH",
+        choices=("hour", "day", "week"),
+        help="over time: hour, day, week",
+    )
+    stats.add_argument("--since", metavar="T", help="over time, from this time on")
+    stats.add_argument("--until", metavar="T", help="over time, up to this time")
+    stats.add_argument(
+        "--privacy", action="store_true", help="pseudonyms in place of ids, names and paths"
+    )
     audit = _add(
         commands, "audit", "audit:audit", "shows who did what, and what was refused", json=True
     )

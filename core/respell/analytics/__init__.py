@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from respell.analytics.over_time import Bucket, By, OverTime, over_time
+from respell.analytics.privacy import Pseudonyms
 from respell.analytics.session_stats import (
     ArtifactSizes,
     EffectStats,
@@ -13,10 +15,15 @@ from respell.analytics.store_stats import StoreStats, store_stats
 
 __all__ = [
     "ArtifactSizes",
+    "Bucket",
+    "By",
     "EffectStats",
     "HookStats",
+    "OverTime",
+    "Pseudonyms",
     "SessionStats",
     "StoreStats",
+    "over_time",
     "session_stats",
     "store_stats",
 ]

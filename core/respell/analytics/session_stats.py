@@ -6,25 +6,26 @@ take seconds; what is kept grows with the number of different effects, not of ev
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from respell.analytics.packed import (
+    HOOK_CALL,
+    NAME_AT,
+    ORDINAL,
+    ORDINAL_AT,
+    STATUS_AT,
+    ends_a_hook,
+    hook_us,
+    time_of,
+)
 from respell.history.events import kind_of
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.measuring import artifact_sums
 from respell.times import SECOND, rfc3339
-
-# Where the fields of a packed record are (see `respell.history.record`).
-_ORDINAL = struct.Struct("<Q")
-_ORDINAL_AT = 9
-_STATUS_AT = 25
-_NAME_AT = 27
-_TIME = struct.Struct("<q")
-_TIME_BEHIND_SOURCE = 8
 
 
 @dataclass(slots=True)
@@ -54,12 +55,14 @@ class HookStats:
         calls: How often one was called.
         failed: How often one failed.
         total_s: How long all calls took, in seconds.
+        longest_s: The longest of them.
         overhead: The part of the session's active time that this is, from 0 to 1.
     """
 
     calls: int
     failed: int
     total_s: float
+    longest_s: float
     overhead: float
 
 
@@ -157,7 +160,6 @@ def session_stats(store: Store, session: SessionRecord) -> SessionStats:
     tally.close()
     usage = session.usage
     active_s = float(usage.get("active_s", 0.0))
-    hooks = tally.effects.pop("hook.call", EffectStats())
     effects = {
         name: tally.effects[name] for name in sorted(tally.effects) if kind_of(name) != "hook"
     }
@@ -181,10 +183,11 @@ def session_stats(store: Store, session: SessionRecord) -> SessionStats:
         success_rate=1 - failed / ended if ended else None,
         effects=effects,
         hooks=HookStats(
-            calls=hooks.count,
-            failed=hooks.failed,
-            total_s=hooks.total_s,
-            overhead=min(1.0, hooks.total_s / active_s) if active_s else 0.0,
+            calls=tally.hook_calls,
+            failed=tally.hooks_failed,
+            total_s=round(tally.hooks_s, 6),
+            longest_s=tally.longest_hook_s,
+            overhead=min(1.0, tally.hooks_s / active_s) if active_s else 0.0,
         ),
         artifacts=session.artifacts,
         artifact_sizes=_artifact_sizes(store, session),
@@ -201,6 +204,8 @@ class _Tally:
     def __init__(self) -> None:
         self.effects: dict[str, EffectStats] = {}
         self.runs = self.output_lines = self.log_lines = 0
+        self.hook_calls = self.hooks_failed = 0
+        self.hooks_s = self.longest_hook_s = 0.0
         self.suspended_s = 0.0
         self._simple: dict[bytes, list[int]] = {}  # name -> calls by status, of one record each
         self._opened: dict[int, tuple[str, int, bool]] = {}  # ordinal -> name, began, is a span
@@ -210,26 +215,26 @@ class _Tally:
         """Add a batch of packed records."""
         simple, effect = self._simple, int(Part.EFFECT)
         for body in batch:
-            name = body[_NAME_AT : _NAME_AT + body[_NAME_AT - 1]]
-            if body[0] == effect:
-                if name == b"hook.call":
-                    self._hook_call(body)
-                    continue
+            name = body[NAME_AT : NAME_AT + body[NAME_AT - 1]]
+            if name == HOOK_CALL:
+                self._hook(body)
+            elif body[0] == effect:
                 counts = simple.get(name)
                 if counts is None:
                     counts = simple[name] = [0, 0, 0]
-                counts[body[_STATUS_AT]] += 1
+                counts[body[STATUS_AT]] += 1
                 if name == b"output.text":
                     self._text(body)
             else:
                 self._part(body, name.decode())
 
-    def _hook_call(self, body: bytes) -> None:
-        call = Record.unpack(body)
-        outcome = call.value()
-        took = outcome.get("us") if isinstance(outcome, dict) else 0
-        took_s = took / SECOND if isinstance(took, int) else 0.0
-        self._ended(call.name, took_s, call.status is Status.ERROR)
+    def _hook(self, body: bytes) -> None:
+        if ends_a_hook(body):
+            self.hook_calls += 1
+            self.hooks_failed += body[STATUS_AT] == Status.ERROR
+            took = hook_us(body) / SECOND
+            self.hooks_s += took
+            self.longest_hook_s = max(self.longest_hook_s, took)
 
     def _text(self, body: bytes) -> None:
         text = Record.unpack(body).arguments().get("text", "")
@@ -237,9 +242,8 @@ class _Tally:
 
     def _part(self, body: bytes, name: str) -> None:
         part = body[0]
-        (ordinal,) = _ORDINAL.unpack_from(body, _ORDINAL_AT)
-        source_at = _NAME_AT + body[_NAME_AT - 1]
-        (at,) = _TIME.unpack_from(body, source_at + 1 + body[source_at] + _TIME_BEHIND_SOURCE)
+        (ordinal,) = ORDINAL.unpack_from(body, ORDINAL_AT)
+        at = time_of(body)
         if part == Part.NOTE:
             self._lifecycle(name, at)
         elif part == Part.BEGIN or (part == Part.INTENT and ordinal not in self._opened):
@@ -248,7 +252,7 @@ class _Tally:
             _, began, is_span = self._opened[ordinal]
             if is_span == (part == Part.END):
                 del self._opened[ordinal]
-                self._ended(name, (at - began) / SECOND, body[_STATUS_AT] == Status.ERROR)
+                self._ended(name, (at - began) / SECOND, body[STATUS_AT] == Status.ERROR)
 
     def _lifecycle(self, name: str, at: int) -> None:
         if name in ("lifecycle.start", "lifecycle.resume"):

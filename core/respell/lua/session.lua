@@ -347,8 +347,9 @@ return function(engine, env)
     return engine.call("session.causes", { session = id, number = number })
   end
 
-  function Session.stats(id)
-    return of_history("session.stats", "Session.stats", id)
+  -- With {by = "hour" / "day" / "week", since, until} also bucket by bucket.
+  function Session.stats(id, given)
+    return of_history("session.stats", "Session.stats", id, given)
   end
 
   -- As arguments of an effect; a function is called once the replay has ended.

@@ -40,7 +40,7 @@ from respell.times import microseconds
 from respell.tools import ToolRegistry
 
 if TYPE_CHECKING:
-    from respell.analytics import SessionStats
+    from respell.analytics import By, OverTime, SessionStats
     from respell.engine.replay import Mode, ReplayResult
     from respell.history.diff import Difference
     from respell.sessions.artifacts import SessionArtifacts
@@ -151,11 +151,45 @@ class Session(SessionFacts):
 
         return SessionState(self._store, self._id)
 
-    def stats(self) -> SessionStats:
-        """Return its numbers: durations, effects, usage, artifacts, hooks, output."""
-        from respell.analytics import session_stats
+    def stats(self, *, privacy: bool = False) -> SessionStats:
+        """Return its numbers: durations, effects, usage, artifacts, hooks, output.
 
-        return session_stats(self._store, self.record)
+        Args:
+            privacy: With pseudonyms in place of ids and names.
+        """
+        from respell.analytics import Pseudonyms, session_stats
+
+        found = session_stats(self._store, self.record)
+        return Pseudonyms(self._store).session(found) if privacy else found
+
+    def stats_over_time(
+        self,
+        by: By = "day",
+        *,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        privacy: bool = False,
+    ) -> OverTime:
+        """Return its numbers hour by hour, day by day or week by week.
+
+        Args:
+            by: hour, day or week, of UTC; weeks begin on Mondays.
+            since: Leave out what was before.
+            until: Leave out what was from then on.
+            privacy: With a pseudonym in place of its id.
+
+        Raises:
+            UsageError: There is no such width, the times leave nothing, or there are too many
+                buckets.
+        """
+        from respell.analytics import Pseudonyms, over_time
+
+        found = over_time(
+            self._store, self.record, by=by,
+            since=None if since is None else microseconds(since),
+            until=None if until is None else microseconds(until),
+        )  # fmt: skip
+        return Pseudonyms(self._store).over_time(found) if privacy else found
 
     def diff(self, other: Session | str) -> Difference:
         """Return where it and another session part, and how they differ.

@@ -86,14 +86,17 @@ class History:
         segments = self._lineage(session)
         return self._records(segments, first, _END if last is None else last)
 
-    def bodies(self, session: int, last: int | None = None) -> Iterator[list[bytes]]:
-        """Yield the packed records up to `last` in batches; otherwise like `records`.
+    def bodies(
+        self, session: int, last: int | None = None, *, first: int = 1
+    ) -> Iterator[list[bytes]]:
+        """Yield the packed records from `first` to `last` in batches; otherwise like `records`.
 
         For those who need no sequence numbers, as re-execution: it saves a step per record.
         """
         end = _END if last is None else last
         for segment in self._lineage(session):
-            for rows in self._batches(segment, segment.after + 1, min(end, segment.up_to)):
+            start = max(first, segment.after + 1)
+            for rows in self._batches(segment, start, min(end, segment.up_to)):
                 yield [
                     body if large is None else self._whole(segment, seq, large, body)
                     for seq, large, body in rows

@@ -41,6 +41,17 @@ _CONTENT_OF_SESSION = (
     " LEFT JOIN blobs AS b ON b.hash = a.content_hash"
     " WHERE a.session = ? AND NOT a.deleted GROUP BY a.content_hash)"
 )
+# Times before 1970 are nobody's.
+_ARTIFACTS_BY_TIME = (
+    "SELECT (a.created_at + ?2) / ?1, count(*), sum(a.size) FROM artifacts AS a"
+    " JOIN sessions AS s ON s.key = a.session WHERE NOT a.deleted AND NOT s.deleted"
+    " AND a.created_at >= max(?3, 0) AND a.created_at < ?4 AND (?5 IS NULL OR a.session = ?5)"
+    " GROUP BY 1"
+)
+_SESSIONS_BY_TIME = (
+    "SELECT ({column} + ?2) / ?1, count(*) FROM sessions WHERE NOT deleted"
+    " AND {column} >= max(?3, 0) AND {column} < ?4 AND (?5 IS NULL OR key = ?5) GROUP BY 1"
+)
 _PLACES = ("store.db", "store.db-wal", "objects", "trash", "damaged")
 
 
@@ -108,6 +119,48 @@ def artifact_sums(store: Store, session: int) -> tuple[int, int, int, int]:
     names, total = database.rows(_OF_SESSION, (session,))[0]
     distinct, stored = database.rows(_CONTENT_OF_SESSION, (session,))[0]
     return names, total, distinct, stored
+
+
+def artifacts_by_time(
+    store: Store, session: int | None, width: int, shift: int, since: int, until: int
+) -> list[tuple[int, int, int]]:
+    """Return how many artifacts were stored in each span of time, and their bytes.
+
+    Args:
+        store: Where they are.
+        session: Only those of the session of this key; None for all that are not deleted.
+        width: How long a span is, in µs.
+        shift: The first span begins so many µs before 1970 UTC.
+        since: Only those stored at or after this time, in µs since 1970 UTC.
+        until: Only those stored before it.
+
+    Returns:
+        Number of the span, artifacts, bytes; spans without any are left out.
+    """
+    rows = store._database.rows(_ARTIFACTS_BY_TIME, (width, shift, since, until, session))
+    return [(index, count, size) for index, count, size in rows]
+
+
+def sessions_by_time(
+    store: Store, session: int | None, column: str, width: int, shift: int, since: int, until: int
+) -> list[tuple[int, int]]:
+    """Return how many sessions were created, or ended, in each span of time.
+
+    Args:
+        store: Where they are.
+        session: Only the one of this key; None for all that are not deleted.
+        column: `created_at` or `ended_at`.
+        width: As for `artifacts_by_time`.
+        shift: Likewise.
+        since: Likewise.
+        until: Likewise.
+
+    Returns:
+        Number of the span, sessions; spans without any are left out.
+    """
+    sql = _SESSIONS_BY_TIME.format(column={"created_at": "created_at"}.get(column, "ended_at"))
+    return [(index, count) for index, count in
+            store._database.rows(sql, (width, shift, since, until, session))]  # fmt: skip
 
 
 def _disk(folder: Path) -> dict[str, int]:

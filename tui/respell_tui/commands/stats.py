@@ -2,36 +2,104 @@
 
 from __future__ import annotations
 
+import re
+
 from respell.analytics import (
+    Bucket,
     EffectStats,
+    OverTime,
+    Pseudonyms,
     SessionStats,
     StoreStats,
+    over_time,
     session_stats,
     store_stats,
 )
+from respell.errors import UsageError
 from respell.policies.limits import shown
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.times import parse_rfc3339
 from respell_tui.context import Command
 from respell_tui.describe import bytes_, count, dollars, seconds
 from respell_tui.output import Column, fields, table
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_OVER_TIME = (
+    ("sessions", 0), ("events", 2), ("effects", 0), ("succeeded", 3), ("active", 0), ("tokens", 4),
+    ("cost", 0), ("hooks", 6), ("stored", 5),
+)  # fmt: skip
+
 
 def stats(command: Command) -> int:
-    """Show the numbers of one session, or of the store."""
-    if command.args.id is None:
+    """Show the numbers of one session, or of the store; over time, if that is asked for."""
+    args = command.args
+    if args.id is None:
         with command.open_store() as store:
-            of_store = store_stats(store)
-        if command.args.json:
-            command.out.json(of_store.to_json())
-        else:
-            _show_store(command, of_store)
-        return 0
-    with command.with_session(command.args.id) as (store, session):
-        of_session = session_stats(store, session)
-    if command.args.json:
-        command.out.json(of_session.to_json())
+            return _show(command, store, None)
+    with command.with_session(args.id) as (store, session):
+        return _show(command, store, session)
+
+
+def _show(command: Command, store: Store, session: SessionRecord | None) -> int:
+    args = command.args
+    private = args.privacy or command.config.analytics.privacy
+    others = Pseudonyms(store) if private else None
+    found: StoreStats | SessionStats | OverTime
+    if args.by is not None or args.since is not None or args.until is not None:
+        since, until = _time(args.since, "--since"), _time(args.until, "--until")
+        found = over_time(store, session, by=args.by or "day", since=since, until=until)
+        found = found if others is None else others.over_time(found)
+    elif session is None:
+        of_store = store_stats(store)
+        found = of_store if others is None else others.store(of_store)
     else:
-        _show_session(command, of_session)
+        of_session = session_stats(store, session)
+        found = of_session if others is None else others.session(of_session)
+    if args.json:
+        command.out.json(found.to_json())
+    elif isinstance(found, OverTime):
+        _show_over_time(command, found)
+    elif isinstance(found, StoreStats):
+        _show_store(command, found)
+    else:
+        _show_session(command, found)
     return 0
+
+
+def _time(text: str | None, option: str) -> int | None:
+    if text is None:
+        return None
+    try:
+        return parse_rfc3339(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
+    except UsageError as error:
+        raise UsageError(f"{option}: {error}; or give a date such as 2026-11-22") from None
+
+
+def _show_over_time(command: Command, found: OverTime) -> None:
+    if not found.buckets:
+        command.err.line("nothing happened" + (" then" if found.since or found.until else ""))
+        return
+    places = 16 if found.by == "hour" else 10
+    rows = [
+        _over_time_row(one.start[:places].replace("T", " "), one) for one in found.buckets
+    ]  # fmt: skip
+    rows.append(_over_time_row("all", found.totals))
+    columns = [Column(found.by), *(Column(title, right=True, leave=leave)
+               for title, leave in _OVER_TIME)]  # fmt: skip
+    table(command.out, columns, rows)
+
+
+def _over_time_row(label: str, one: Bucket) -> list[str]:
+    rate = one.success_rate
+    return [
+        label, str(one.sessions), f"{one.events:,}", f"{one.effects:,}",
+        "" if rate is None else f"{100 * rate:.1f} %",
+        seconds(one.active_s), f"{one.tokens:,}" if one.tokens else "",
+        dollars(one.cost_usd) if one.cost_usd else "",
+        "" if not one.hook_calls else f"{100 * one.hook_overhead:.1f} %",
+        bytes_(one.artifact_bytes) if one.artifacts else "",
+    ]  # fmt: skip
 
 
 def _show_store(command: Command, found: StoreStats) -> None:

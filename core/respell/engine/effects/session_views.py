@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any, cast
 
 from respell import values
+from respell.analytics import over_time
 from respell.analytics import session_stats as stats_of
+from respell.analytics.over_time import WIDTHS
 from respell.engine.effects import EffectContext, Kind, effect
 from respell.engine.effects.acting import acting_as, acts_as, ctx_session, id_in_script
 from respell.engine.effects.arguments import Arguments
@@ -181,9 +183,19 @@ def session_causes(ctx: EffectContext, args: dict[str, Any]) -> list[dict[Any, A
 @effect("session.stats", kind=Kind.READ)
 def session_stats(ctx: EffectContext, args: dict[str, Any]) -> dict[str, Any]:
     """Return the numbers of a session: what it used, did and has."""
-    record = acting_as(ctx, args.get("session"), "Session.stats")
+    call = "Session.stats"
+    record = acting_as(ctx, args.get("session"), call)
+    options = Arguments(call, args.get("options"), ("by", "since", "until"))
+    more: dict[str, Any] = {}
+    if options.given("by", "since", "until") is not None:
+        found = over_time(
+            ctx.store, record, by=options.choice("by", WIDTHS) or "day",
+            since=options.time("since"), until=options.time("until"),
+        ).to_json()  # fmt: skip
+        more = {"buckets": found["buckets"], "totals": found["totals"]}
     return {
         **stats_of(ctx.store, record).to_json(),
+        **more,
         "session_id": id_in_script(ctx, record.id),
         "artifact_bytes": record.usage.get("artifact_bytes", 0),
         "updated_at": rfc3339(record.updated_at),

@@ -159,7 +159,7 @@ def the_story(folder: Path, *, megabytes: float, every: int, kills: int, longest
 
 
 def test_a_session_killed_again_and_again_ends_as_if_undisturbed(tmp_path: Path) -> None:
-    the_story(tmp_path, megabytes=3, every=2_000, kills=8, longest_s=1.0)
+    the_story(tmp_path, megabytes=2, every=2_000, kills=6, longest_s=1.0)
 
 
 @pytest.mark.slow

@@ -191,6 +191,8 @@ def replay(
     first: int | None = None,
     last: int | None = None,
     timeout: float | None = None,
+    check_hooks: bool = False,
+    hooks: HookRegistry | None = None,
 ) -> ReplayResult:
     """Re-execute a session with recorded answers; nothing outside is touched.
 
@@ -203,6 +205,9 @@ def replay(
         first: Event number the trace begins at.
         last: Event number to stop after.
         timeout: Most seconds it may take; None for what the session's limits say.
+        check_hooks: Call the hooks in Python that are replayable again, and compare what they
+            decide; see `hook_differences` of the result.
+        hooks: Those there are now; None for those of this process.
 
     Raises:
         SessionNotFound: There is no such session.
@@ -211,6 +216,7 @@ def replay(
     """
     return replaying.replay(
         store, _found(store, session), mode=mode, edits=edits, first=first, last=last,
+        check_hooks=check_hooks, hooks=hooks,
         timeout_s=timeout, by="python",
         source=None if script is None else read_script(Path(script)),
         script=None if script is None else os.fspath(script),

@@ -286,6 +286,10 @@ def _replaying(commands: _Commands) -> None:
     replay.add_argument("--script", metavar="FILE", help="another script")
     replay.add_argument("--from", metavar="N", dest="first", help="first event to compare")
     replay.add_argument("--to", metavar="N", dest="last", help="last event to compare")
+    replay.add_argument(
+        "--hooks", action="store_true",
+        help="calls replayable hooks in Python again and compares what they decide",
+    )  # fmt: skip
 
     fork = _add(
         commands, "fork", "replaying:fork", "starts a new session from a position of another",

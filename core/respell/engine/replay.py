@@ -25,6 +25,8 @@ from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.frames import Kind as Frame
+from respell.engine.hook_check import HookDifference
+from respell.engine.hook_check import check_hooks as check
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program
@@ -41,6 +43,7 @@ from respell.errors import (
 )
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
+from respell.hooks.registry import HookRegistry, declared
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -66,6 +69,9 @@ class ReplayResult:
         trace_hash: Digest of every name, argument, place and output that was re-executed.
         total_duration_s: How long it took, in seconds.
         lines: Lines of the script that ran, when they were counted; else 0.
+        hooks_checked: How many calls of replayable hooks were made again and compared; None
+            where that was not asked for.
+        hook_differences: Those that decide something else now.
     """
 
     identical: bool
@@ -77,6 +83,8 @@ class ReplayResult:
     trace_hash: str
     total_duration_s: float
     lines: int = 0
+    hooks_checked: int | None = None
+    hook_differences: tuple[HookDifference, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell replay --json` shows it."""
@@ -84,6 +92,12 @@ class ReplayResult:
         if self.divergence is not None:
             keys = ("event", "source", "line", "expected", "found", "diff")
             shown = {key: self.divergence.get(key) for key in keys}
+        checked: dict[str, Any] = {}
+        if self.hooks_checked is not None:
+            checked = {
+                "hooks_checked": self.hooks_checked,
+                "hook_differences": [it.to_json() for it in self.hook_differences],
+            }
         return {
             "identical": self.identical,
             "events_replayed": self.events_replayed,
@@ -93,6 +107,7 @@ class ReplayResult:
             "output_identical": self.output_identical,
             "trace_hash": self.trace_hash,
             "total_duration_s": self.total_duration_s,
+            **checked,
         }
 
 
@@ -111,6 +126,8 @@ def replay(
     timeout_s: float | None = None,
     cancel: threading.Event | None = None,
     by: str = "",
+    check_hooks: bool = False,
+    hooks: HookRegistry | None = None,
 ) -> ReplayResult:
     """Re-execute a session; no effect outside is performed.
 
@@ -129,6 +146,9 @@ def replay(
         cancel: Ends it early when it is set, by another thread.
         by: Who wants it, for the audit log: a session's id, or `cli`, `python`; empty where
             it is part of something else.
+        check_hooks: Call the hooks in Python that are replayable again, with what they were told,
+            and compare what they decide.
+        hooks: Those there are now; None for those of this process.
 
     Raises:
         UsageError: The session has no program or was redacted, or an edit fits no event or mode.
@@ -172,9 +192,14 @@ def replay(
     )
     if mode == "simulate":
         with tempfile.TemporaryDirectory(prefix="respell-simulate-") as folder:
-            return replayer.simulate(init, program, folder)
-    history = _edited(store, session, edits or {}, stop)
-    return replayer.compare(init, counted(history, stop, on_progress))
+            result = replayer.simulate(init, program, folder)
+    else:
+        history = _edited(store, session, edits or {}, stop)
+        result = replayer.compare(init, counted(history, stop, on_progress))
+    if not check_hooks:
+        return result
+    checked, different = check(store, session, declared if hooks is None else hooks, first, last)
+    return replace(result, hooks_checked=checked, hook_differences=tuple(different))
 
 
 def executed(

@@ -453,6 +453,8 @@ class Session(SessionFacts):
         first: int | None = None,
         last: int | None = None,
         timeout: float | None = None,
+        check_hooks: bool = False,
+        hooks: HookRegistry | None = None,
     ) -> ReplayResult:
         """Re-execute it with recorded answers; nothing outside is touched.
 
@@ -463,6 +465,9 @@ class Session(SessionFacts):
             first: Event number the trace begins at.
             last: Event number to stop after.
             timeout: Most seconds it may take; None for what the session's limits say.
+            check_hooks: Call the hooks in Python that are replayable again, and compare what they
+                decide; see `hook_differences` of the result.
+            hooks: Those there are now; None for those of this process.
 
         Raises:
             UsageError: An option does not fit the mode or the session.
@@ -472,6 +477,7 @@ class Session(SessionFacts):
 
         return replay(
             self._store, self.record, mode=mode, edits=edits, first=first, last=last,
+            check_hooks=check_hooks, hooks=hooks,
             source=None if script is None else read_script(Path(script)),
             script=None if script is None else os.fspath(script), timeout_s=timeout, by=_BY,
         )  # fmt: skip

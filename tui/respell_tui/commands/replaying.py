@@ -51,15 +51,30 @@ def replay(command: Command) -> int:
                 script=args.script,
                 first=None if args.first is None else event_number(args.first, "--from"),
                 last=None if args.last is None else event_number(args.last, "--to"),
+                check_hooks=args.hooks,
                 by=BY,
             )
         if args.json:
             command.out.json(result.to_json())
         else:
             _say(command, result)
+            _say_hooks(command, result)
             if result.divergence is not None:
                 _suggest_fork(command, session, result.divergence)
-    return IDENTICAL if result.identical else DIFFERENT
+    return IDENTICAL if result.identical and not result.hook_differences else DIFFERENT
+
+
+def _say_hooks(command: Command, result: ReplayResult) -> None:
+    if result.hooks_checked is None:
+        return
+    out = command.out
+    out.line(f"hooks: {count(result.hooks_checked, 'call')} of replayable hooks compared")
+    for one in result.hook_differences:
+        found = "no such hook any more" if one.found is None else values.json_line(one.found)
+        what = f"  event {one.event}: {one.hook} at {one.point}"
+        out.line(out.paint("different", "red"), what)
+        out.line(f"    then: {values.json_line(one.expected)}")
+        out.line(f"    now:  {found}")
 
 
 def _suggest_fork(command: Command, session: SessionRecord, divergence: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from benchmarks import (
     bench_exchange,
     bench_hooks,
     bench_lua,
+    bench_policies,
     bench_store,
 )
 from benchmarks.measure import save, show
@@ -27,6 +28,7 @@ def main() -> None:
         bench_care,
         bench_exchange,
         bench_lua,
+        bench_policies,
         bench_hooks,
         bench_engine,
     ):

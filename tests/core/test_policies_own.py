@@ -19,6 +19,8 @@ from respell.policies import allow, deny, warn
 from respell.policies.notices import Notice
 from respell.settings import PolicySettings
 from respell.store import Store
+from stories import respell as command
+from stories import write_script
 
 LOOP = "for i = 1, 5 do State.set('i', i) print(i) end"
 
@@ -353,3 +355,41 @@ def test_the_composition_can_be_configured(script: Any) -> None:
     with registered(*asked.members()):
         assert script(LOOP, config=parallel).ended.limit == "policy.second"
         assert sorted(asked.order) == ["first", "second", "third"]
+
+
+def test_policies_and_middleware_come_from_packages_too(tmp_path: Any) -> None:
+    """The command line has no other Python than that of packages."""
+    info = tmp_path / "lib" / "house_rules-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: house-rules\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[respell.hooks]\nrules = house_rules\n")
+    (tmp_path / "lib" / "house_rules.py").write_text(
+        "import respell\n"
+        "from respell.hooks import Cancel\n"
+        "from respell.policies import deny\n"
+        "@respell.policy\n"
+        "def house(context):\n"
+        "    return deny('not in this house') if context.effect == 'state.get' else None\n"
+        "@respell.middleware('door', around='state.set')\n"
+        "def closed(context):\n"
+        "    return Cancel('closed')\n"
+    )
+    path = write_script(tmp_path, "print(pcall(State.set, 'k', 1)) State.get('k')")
+    ran = command("run", path, store=tmp_path / "store", cwd=tmp_path,
+                  PYTHONPATH=str(tmp_path / "lib"))  # fmt: skip
+    assert ran.returncode == 5, ran.stderr
+    assert "cancelled by door: closed: closed" in ran.stdout
+    assert "stopped by the policy house" in ran.stderr
+    assert "not in this house" in ran.stderr
+
+
+def test_hooks_are_told_of_limits_that_are_near_and_reached(script: Any) -> None:
+    told: list[tuple[str, Any]] = []
+    hooks = respell.HookRegistry()
+    for point in ("PerformanceThresholdExceeded", "ResourceLimitExceeded"):
+        hooks.register(point, lambda it: told.append((it.component, it.data)), name="note")
+    stopped = script(LOOP, limits={"operations": 4}, hooks=hooks)
+    assert stopped.ended.limit == "operations"
+    assert {limit for limit, _ in told} == {"operations"}
+    assert [data["percent"] for _, data in told[:-1]] == [50, 75, 90]
+    assert told[-1][1]["what"] == "it performed 4 effects"

@@ -258,7 +258,10 @@ class Host:
         history = counted(history, ledger.seq, self._services.on_progress)
         load_installed()  # while the worker starts
         self._channel.wait_ready()
-        self._policing.watch_memory(self._channel.pid)
+        self._policing.begin(
+            self._channel.pid,
+            lambda point, told, limit: self._hooking.tell(point, told, component=limit),
+        )
         self._hooking.tell("SystemStartup", {"status": self._session.status})
         self._channel.begin(
             self._program.init(

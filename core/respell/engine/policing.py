@@ -71,9 +71,11 @@ class Policing:
         self._history_before = self.meter.history_bytes
         self._shared = settled.shared
         self._buckets = Buckets()
-        self._plain = not settled.own and settled.chain.composition != "voting"
+        self._own = settled.own
+        self._plain = not self._own and settled.chain.composition != "voting"
         self._learning = True
         self._memory: _Memory | None = None
+        self._tell_hooks: Callable[[str, dict[str, Any], str], None] | None = None
         self._said: set[tuple[str, str]] = set()
 
     @property
@@ -85,9 +87,20 @@ class Policing:
         """Let the threads of the policies end."""
         self._settled.chain.close()
 
-    def watch_memory(self, pid: int) -> None:
-        """Begin to look at the memory of a process that has just started."""
+    def begin(self, pid: int, tell: Callable[[str, dict[str, Any], str], None]) -> None:
+        """Get ready: installed packages have registered their policies, and the worker is up.
+
+        Args:
+            pid: The worker's process id; its memory is looked at.
+            tell: Tells the hooks of a point something about a limit.
+
+        Raises:
+            UsageError: Two policies have one name.
+        """
+        self._own = self._settled.again()
+        self._plain = not self._own and self._settled.chain.composition != "voting"
         self._memory = _Memory(pid)
+        self._tell_hooks = tell
 
     def learning(self, history: Batches) -> Batches:
         """Pass a history through, and learn what was told in earlier runs."""
@@ -145,7 +158,7 @@ class Policing:
             [
                 built_in("timeout", lambda: self.meter.timeout.over(limits, time.monotonic())),
                 built_in("resources", lambda: self.meter.over(effect, limits)),
-                *(Member(own.name, own.ask) for own in settled.own),
+                *(Member(own.name, own.ask) for own in self._own),
                 built_in("rates", rates),
             ],
             context,
@@ -264,6 +277,9 @@ class Policing:
 
     def _tell(self, notice: Notice) -> None:
         self._ledger.note(notice.name, dict(notice.args))
+        if self._tell_hooks is not None:
+            told = {"notice": notice.name, "words": notice.words, **notice.args}
+            self._tell_hooks("PerformanceThresholdExceeded", told, notice.limit)
         if self._on_alert is not None:
             on_alert = self._on_alert
             self._ledger.afterwards(lambda: on_alert(notice))

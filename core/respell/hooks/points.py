@@ -170,7 +170,7 @@ _TABLE: tuple[Point, ...] = (
     Point("SecurityViolation", "tell", "system", "a script was refused what it may not do",
           ("system:security_violation",)),
     Point("PerformanceThresholdExceeded", "tell", "system",
-          "a policy found something to be slower than it may be",
+          "a limit is near: an alert, a warning, or an effect that a rate makes wait",
           ("system:performance_threshold_exceeded",)),
 )  # fmt: skip
 

@@ -250,8 +250,8 @@ class Policies:
         self.alerts = None if alerts is None else tuple(alerts)
         self.warn_before = None if warn_before is None else tuple(warn_before)
 
-    def settled(self, config: Config) -> Settled:
-        """Return what holds for a run that begins now.
+    def asked(self) -> tuple[OwnPolicy, ...]:
+        """Return the registered policies and these members, in the order they are asked.
 
         Raises:
             UsageError: A member is called like a registered policy.
@@ -260,9 +260,18 @@ class Policies:
         known = {one.name for one in asked}
         if twice := next((one.name for one in self.members if one.name in known), None):
             raise UsageError(f"there is a policy {twice!r} already; give yours another name")
+        return (*asked, *self.members)
+
+    def settled(self, config: Config) -> Settled:
+        """Return what holds for a run that begins now.
+
+        Raises:
+            UsageError: A member is called like a registered policy.
+        """
         said = config.policies
         return Settled(
-            own=(*asked, *self.members),
+            own=self.asked(),
+            again=self.asked,
             chain=Chain(
                 self.composition or said.composition,
                 lambda verdict: verdict.kind != "deny",
@@ -283,6 +292,7 @@ class Settled:
 
     Attributes:
         own: Those that somebody wrote, in the order in which they are asked.
+        again: Returns them as they are once packages have registered theirs.
         chain: How they and the built-in ones are asked.
         fails: A session that is stopped fails, instead of being suspended.
         waits: An effect that a rate does not let through waits, instead of stopping the run.
@@ -292,6 +302,7 @@ class Settled:
     """
 
     own: tuple[OwnPolicy, ...]
+    again: Callable[[], tuple[OwnPolicy, ...]]
     chain: Chain[PolicyContext, Verdict]
     fails: bool
     waits: bool

@@ -84,7 +84,7 @@ def test_what_python_does_to_sessions(script: Any, store: Store, tmp_path: Path)
         ("session.fail", waiting.id),
     ]
     (limits,) = [it for it in store.audit.list() if it.action == "session.limits"]
-    assert limits.target == "operations = 50"
+    assert limits.target == "operations=50"
     assert noted(store, fork.id) == [("session.fork", "python"), ("session.fail", "python")]
 
 

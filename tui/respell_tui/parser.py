@@ -108,7 +108,8 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", parser_class=Parser
     )
     for add in (
-        _running, _asking, _looking, _replaying, _artifacts, _lifecycle, _exchange, _care, _about,
+        _running, _asking, _looking, _replaying, _artifacts, _access, _lifecycle, _exchange, _care,
+        _about,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -371,11 +372,63 @@ def _artifacts(commands: _Commands) -> None:
     diff.add_argument(
         "b", metavar="B", nargs="?", help="likewise; without it, A's last two versions"
     )
-    for one in (show, get, versions):
+    grant = _add(below, "grant", "access:grant_artifact", "lets another session have an artifact")
+    revoke = _add(below, "revoke", "access:revoke_artifact", "takes such a grant back",
+                  more=_REVOKE_CODES)  # fmt: skip
+    acl = _add(below, "acl", "access:acl_of_artifact", "shows who may do what to an artifact",
+               json=True)  # fmt: skip
+    _to(grant)
+    _from(revoke)
+    for one in (grant, revoke, acl):
+        one.add_argument("--version", metavar="N", type=number, help="that version, not the newest")
+    for one in (show, get, versions, grant, revoke, acl):
         one.add_argument("artifact", metavar="ARTIFACT", nargs="+", help=name)
     for one in (show, get):
         one.add_argument("--version", metavar="N", type=number, help="that version, not the newest")
     get.add_argument("-o", "--output", metavar="FILE", help="a file (-: standard output)")
+
+
+_REVOKE_CODES = "exit codes: 0 revoked, 1 there was nothing to revoke"
+
+
+def _to(parser: Parser) -> None:
+    parser.add_argument("--to", metavar="ID", required=True, help="the session that may")
+    parser.add_argument(
+        "--level", metavar="L", default="read", choices=("read", "write", "admin"),
+        help="read (the default), write or admin",
+    )  # fmt: skip
+    parser.add_argument(
+        "--expires", metavar="WHEN", help="until then: RFC 3339, or so many seconds from now"
+    )
+
+
+def _from(parser: Parser) -> None:
+    parser.add_argument(
+        "--from", metavar="ID", dest="grantee", required=True, help="the session that may no more"
+    )
+
+
+def _access(commands: _Commands) -> None:
+    grants = _add(
+        commands, "grants", "access:grants", "shows what sessions granted to each other", json=True
+    )
+    grants.add_argument("id", metavar="ID", nargs="?", help="by or to this session: " + ID_HELP)
+    grant = _add(
+        commands, "grant", "access:grant", "lets a session have another's state or events",
+        more="Artifacts are granted with `respell artifacts grant`.",
+    )  # fmt: skip
+    revoke = _add(
+        commands, "revoke", "access:revoke", "takes such a grant back", more=_REVOKE_CODES
+    )
+    for one in (grant, revoke):
+        _session(one)
+        what = one.add_mutually_exclusive_group(required=True)
+        what.add_argument("--state", action="store_true", help="its state")
+        what.add_argument(
+            "--events", metavar="PATTERN", help="its events: a type, *, or their beginning and *"
+        )
+    _to(grant)
+    _from(revoke)
 
 
 def _lifecycle(commands: _Commands) -> None:

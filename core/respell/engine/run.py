@@ -392,7 +392,7 @@ def resume(
 
 def note_limits(store: Store, session: SessionRecord, limits: Mapping[str, Any], by: str) -> None:
     """Note in the audit log which limits of a session were set anew, and by whom."""
-    told = ", ".join(f"{name} = {value}" for name, value in sorted(limits.items()))
+    told = ", ".join(f"{name}={value}" for name, value in sorted(limits.items()))
     store.audit.note("session.limits", session=session.id, actor=by, target=told)
 
 

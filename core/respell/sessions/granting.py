@@ -227,7 +227,7 @@ def grant_json(grant: Grant, at: int, to_label: Mapping[int, str] | None = None)
         target = (to_label or {}).get(int(target), f"{grant.owner}/{target}")
     elif grant.kind == "state":
         target = f"session:{grant.owner}"
-    return {"owner": grant.owner, "kind": grant.kind, "target": target, **_entry(grant, at)}
+    return {**_entry(grant, at), "owner": grant.owner, "kind": grant.kind, "target": target}
 
 
 def _entry(grant: Grant, at: int) -> dict[str, Any]:

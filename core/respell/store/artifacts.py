@@ -220,6 +220,13 @@ class Artifacts:
             )
         return _record(row)
 
+    def label(self, session: int, sequence: int) -> str:
+        """Return the id of an artifact by its number, also of a deleted session."""
+        row = self._database.row(
+            f"{_SELECT_KEPT} WHERE a.session = ? AND a.sequence = ?", (session, sequence)
+        )
+        return f"/{sequence}" if row is None else _record(row).id
+
     def versions(
         self, session: int, name: str, *, kept: bool = False
     ) -> builtins.list[ArtifactRecord]:

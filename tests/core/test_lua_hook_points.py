@@ -15,7 +15,7 @@ from respell.store import Store
 LUA = Path(respell.__file__).parent / "lua"
 
 ONLY_IN_THE_HOST = {
-    "EventHandlerError", "BeforeEffect", "AfterEffect", "EffectError", "SystemStartup",
+    "BeforeEffect", "AfterEffect", "EffectError", "SystemStartup",
     "SystemShutdown", "ConfigurationChange", "PerformanceThresholdExceeded",
 }  # fmt: skip
 """Points that nothing fires in the script's process."""

@@ -24,7 +24,6 @@ let it be performed, and not once it was; what hooks decided before it is not as
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -33,6 +32,7 @@ from respell import values
 from respell.engine import effects
 from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
 from respell.engine.effects import EffectContext, Kind
+from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache
 from respell.engine.hook_data import (
     check_result,
@@ -42,9 +42,10 @@ from respell.engine.hook_data import (
     redirected,
     with_data,
 )
-from respell.engine.hook_records import BESIDE, note_of
-from respell.engine.ledger import Ledger
-from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.engine.hook_records import note_of
+from respell.engine.hook_telling import RENDEZVOUS_S, Telling
+from respell.engine.hosting import Hosting
+from respell.engine.performing import Outcome, Result, attempt
 from respell.engine.suspension import suspension_of
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
@@ -52,55 +53,13 @@ from respell.hooks.context import About
 from respell.hooks.executor import Chain
 from respell.hooks.points import ANY_EFFECT, EFFECTS, UNHOOKED
 from respell.hooks.registry import Hook, HookRegistry
-from respell.hooks.results import Cache, Cancel, Replace, Retry, operation_of
-from respell.store import Store
+from respell.hooks.results import Cache, Cancel, Replace, Retry
 from respell.times import SECOND, now_us
-
-RENDEZVOUS_S = 0.005
-"""How long the host waits for a chain before it goes on with what else there is."""
 
 LOOK_S = 0.05
 """How often the host looks whether a hook takes too long."""
 
 _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
-
-
-@dataclass(frozen=True, slots=True)
-class Hosting:
-    """What a host does for an effect that hooks are around.
-
-    Attributes:
-        store: The store.
-        ledger: The session's.
-        performing: Performs operations beside an effect.
-        attempts: How often effects were performed, by ordinal, where that is not once.
-        context: Returns what the performer of an event's number may use.
-        perform: Begins to perform what is no change of the store; that ends in
-            `Hooking.performed`.
-        stored: Takes note that the store was changed.
-        suspend: Ends the run at an effect that suspends it.
-        settle: Records the outcome of what was performed, with more metadata, and answers it.
-        spent: Counts what an attempt cost, or notes that it was refused.
-        limit_reached: Ends the run: the effect of this ordinal could not be performed.
-        add_timer: Has `Hooking.rang` called at a time (µs since 1970 UTC) for an ordinal.
-        is_stopping: Tells whether the run is about to end.
-        wake: Has the host look at what is done; from any thread.
-    """
-
-    store: Store
-    ledger: Ledger
-    performing: Performing
-    attempts: dict[int, int]
-    context: Callable[[int], EffectContext]
-    perform: Callable[[Record, bool], None]
-    stored: Callable[[], None]
-    suspend: Callable[[Record], None]
-    settle: Callable[[Record, Outcome, dict[str, Any]], None]
-    spent: Callable[[Record, Outcome], None]
-    limit_reached: Callable[[int, LimitReached], None]
-    add_timer: Callable[[int, int], None]
-    is_stopping: Callable[[], bool]
-    wake: Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +122,8 @@ class Hooking:
         self._known: dict[str, _Hooks | None] = {}
         self._open: dict[int, _Around] = {}
         self._running: list[_Around] = []  # those whose chain the host did not wait for
-        self._telling: deque[tuple[Chain, int]] = deque()  # (chain, number of its event)
-        self._operations: dict[int, tuple[int, Record]] = {}  # -number -> (parent, what)
+        self._telling = Telling(self._record, hosting.wake)
+        self._beside = Beside(hosting)
 
     # Which ---------------------------------------------------------------------------------
 
@@ -204,7 +163,7 @@ class Hooking:
 
     def due(self, now: float) -> float:
         """Return when the host has to look again, by time.monotonic()."""
-        return now + LOOK_S if self._running or self._telling else math.inf
+        return now + LOOK_S if self._running or self._telling.is_on else math.inf
 
     # Before --------------------------------------------------------------------------------
 
@@ -276,7 +235,7 @@ class Hooking:
             name, args = redirected(name, args, chain.target)
         if chain.changed or chain.target is not None:
             one.performed = replace(record, name=name, args=values.encode(args))
-        self._perform_beside(record, chain)
+        self._beside.begin(record, chain)
         verdict, by = chain.verdict, chain.decided_by
         if isinstance(verdict, Cancel):
             self._settle(one, Outcome.error(HookCancelled(by, verdict.reason)), by=by)
@@ -398,7 +357,7 @@ class Hooking:
     def _concluded(self, one: _Around, chain: Chain) -> None:
         """Go on once the after-hooks have run."""
         assert one.raw is not None
-        self._perform_beside(one.record, chain)
+        self._beside.begin(one.record, chain)
         verdict, by = chain.verdict, chain.decided_by
         one.keys += chain.keys
         if isinstance(verdict, Cancel):
@@ -502,7 +461,7 @@ class Hooking:
 
     def turn(self) -> None:
         """Go on with what has ended, and give up hooks that take too long."""
-        if not self._running and not self._telling:
+        if not self._running and not self._telling.is_on:
             return
         for one in [*self._running]:
             chain = one.chain
@@ -511,7 +470,7 @@ class Hooking:
             elif not self._hosting.is_stopping():
                 self._running.remove(one)
                 self._ended(one)
-        self._go_on_telling()
+        self._telling.go_on()
 
     def _record(self, chain: Chain, number: int) -> None:
         ledger = self._hosting.ledger
@@ -589,62 +548,9 @@ class Hooking:
         else:
             self._before(one)
 
-    # Beside --------------------------------------------------------------------------------
-
-    def _perform_beside(self, record: Record, chain: Chain) -> None:
-        """Begin the operations that hooks want performed beside an effect."""
-        for by, operation in chain.operations:
-            name, args = operation_of(operation)
-            self._begin_operation(record, by, name, args)
-
-    def _begin_operation(self, record: Record, by: str, name: str, args: dict[str, Any]) -> None:
-        hosting, ledger = self._hosting, self._hosting.ledger
-        shown = {"hook": by, "effect": name, "args": args}
-        number = ledger.note(BESIDE, shown, parent=record.number)
-        begun = Record(
-            Part.NOTE, number, ordinal=-number, parent=record.number, name=name,
-            args=values.encode(args),
-        )  # fmt: skip
-        self._operations[-number] = (record.number, begun)
-        try:
-            effect = effects.lookup(name)
-            ctx = hosting.context(number)
-            ctx.parent = record.number
-            kind = effect.manner(ctx, args).kind
-            if kind is Kind.STORED:
-                if effect.prepare is not None:
-                    effect.prepare(ctx, args)
-                with ledger.together(number) as records:
-                    outcome = Outcome.of(effect.perform(ctx, args))
-                    records.append(self._operation_record(-number, outcome))
-                del self._operations[-number]
-                hosting.stored()
-                return
-        except StoreError:
-            raise
-        except (RespellError, *_ODD_ARGUMENTS) as error:
-            self.operation_ended(-number, Outcome.error(error))
-            return
-        if kind is Kind.EXTERNAL:
-            ledger.commit()  # once it is begun it is never begun again
-        hosting.performing.start(
-            effect, ctx, -number, begun.args, reads=kind is Kind.READ
-        )  # fmt: skip
-
     def operation_ended(self, ordinal: int, result: Result) -> None:
         """Record what an operation beside an effect came to."""
-        outcome = result if isinstance(result, Outcome) else Outcome.error(result)
-        _, begun = self._operations[ordinal]
-        self._hosting.spent(begun, outcome)
-        self._hosting.ledger.add(self._operation_record(ordinal, outcome))
-        del self._operations[ordinal]
-
-    def _operation_record(self, ordinal: int, outcome: Outcome) -> Record:
-        parent, _ = self._operations[ordinal]
-        return Record(
-            Part.NOTE, -ordinal, parent=parent, status=outcome.status, name=BESIDE,
-            at=now_us(), outcome=outcome.value, meta=outcome.meta(),
-        )  # fmt: skip
+        self._beside.ended(ordinal, result)
 
     # Telling -------------------------------------------------------------------------------
 
@@ -668,32 +574,13 @@ class Hooking:
                 session_id=self._session_id, effect=point, at=now_us(),
                 store=self._hosting.store, **more,
             )  # fmt: skip
-        chain = Chain(hooks, "tell", values.encode(data), told)
-        self._telling.append((chain, 0 if about is None else about.number))
-        if len(self._telling) == 1:
-            chain.start()
-            if not chain.wait(RENDEZVOUS_S):
-                chain.when_done(self._hosting.wake)
-            self._go_on_telling()
-
-    def _go_on_telling(self) -> None:
-        """Begin the next chain once one is done: what is told is told in its order."""
-        while self._telling:
-            chain, number = self._telling[0]
-            if not chain.done:
-                chain.give_up_late()
-                return
-            self._telling.popleft()
-            self._record(chain, number)
-            if self._telling:
-                self._telling[0][0].start()
-                self._telling[0][0].when_done(self._hosting.wake)
+        self._telling.tell(
+            Chain(hooks, "tell", values.encode(data), told), 0 if about is None else about.number
+        )
 
     def finish(self) -> None:
         """Wait for what is still being told, each hook no longer than it may take."""
-        while self._telling:
-            self._telling[0][0].wait()
-            self._go_on_telling()
+        self._telling.finish()
 
 
 _NONE = _Hooks((), (), ())

@@ -30,7 +30,8 @@ from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
 from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_watch import TIMED_OUT, HookWatch
-from respell.engine.hooking import Hooking, Hosting
+from respell.engine.hooking import Hooking
+from respell.engine.hosting import Hosting
 from respell.engine.ledger import Ledger, OnOutput
 from respell.engine.lineage import known_id
 from respell.engine.open_events import OpenEvents

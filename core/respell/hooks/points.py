@@ -145,10 +145,6 @@ _TABLE: tuple[Point, ...] = (
         ("after_artifact_delete", "AfterArtifactDelete"),
     ),
     *_pair("event", "Event", "Emit", "an event is published"),
-    Point(
-        "EventHandlerError", "tell", "event", "a function that was subscribed to events failed",
-        ("event:handler_error",), False,
-    ),
     *(
         Point(
             f"{when.capitalize()}Effect", when, "effect",
@@ -181,6 +177,7 @@ NEVER_FIRED = {
     "WorkflowCheckpoint": "a workflow is resumed from its session's history, not from checkpoints",
     "WorkflowRollback": "what a workflow did is not rolled back",
     "StateConflict": "writes to the state are one after the other, so none conflicts",
+    "EventHandlerError": "events are received, not handled by functions, so none fails",
     "StateMigration": "the state has no migrations",
     "MemoryUsageHigh": "memory has a limit; ResourceLimitExceeded tells of it",
     "CpuUsageHigh": "a session has a limit of time; ResourceLimitExceeded tells of it",

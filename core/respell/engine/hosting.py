@@ -1,0 +1,52 @@
+"""What a host does for the effects that hooks are around."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from respell.engine.effects import EffectContext
+from respell.engine.ledger import Ledger
+from respell.engine.performing import Outcome, Performing
+from respell.errors import LimitReached
+from respell.history.record import Record
+from respell.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """What a host does for an effect that hooks are around.
+
+    Attributes:
+        store: The store.
+        ledger: The session's.
+        performing: Performs operations beside an effect.
+        attempts: How often effects were performed, by ordinal, where that is not once.
+        context: Returns what the performer of an event's number may use.
+        perform: Begins to perform what is no change of the store; that ends in
+            `Hooking.performed`.
+        stored: Takes note that the store was changed.
+        suspend: Ends the run at an effect that suspends it.
+        settle: Records the outcome of what was performed, with more metadata, and answers it.
+        spent: Counts what an attempt cost, or notes that it was refused.
+        limit_reached: Ends the run: the effect of this ordinal could not be performed.
+        add_timer: Has `Hooking.rang` called at a time (µs since 1970 UTC) for an ordinal.
+        is_stopping: Tells whether the run is about to end.
+        wake: Has the host look at what is done; from any thread.
+    """
+
+    store: Store
+    ledger: Ledger
+    performing: Performing
+    attempts: dict[int, int]
+    context: Callable[[int], EffectContext]
+    perform: Callable[[Record, bool], None]
+    stored: Callable[[], None]
+    suspend: Callable[[Record], None]
+    settle: Callable[[Record, Outcome, dict[str, Any]], None]
+    spent: Callable[[Record, Outcome], None]
+    limit_reached: Callable[[int, LimitReached], None]
+    add_timer: Callable[[int, int], None]
+    is_stopping: Callable[[], bool]
+    wake: Callable[[], None]

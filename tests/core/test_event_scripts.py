@@ -451,3 +451,59 @@ def test_a_session_that_was_loaded_is_not_heard_where_that_is_forbidden(
     shared.state["key"] = 1
     script.resume(done.session, config=config)
     assert script.lines == ["nil"]
+
+
+LETTERS = """
+local sub = Event.subscribe("letter")
+local gone = Event.subscribe("*")
+Event.unsubscribe(gone)
+Event.publish("letter", 1)
+State.set("a", 1)
+Event.publish("letter", 2)
+print(Event.receive(sub, 0).data)
+Event.publish("letter", 3)
+Session.suspend()
+while true do
+  local event = Event.receive(sub, 0)
+  if not event then break end
+  print(event.data, event.session_id == Session.getCurrent())
+end
+print(#Event.list_subscriptions())
+"""
+
+
+def test_a_fork_has_subscriptions_of_its_own(script: Any, store: Store) -> None:
+    original = script(LETTERS)
+    store.bus.publish("letter", "to the original", session=original.session.id)
+    with store.bus.subscribe("*") as everybody:
+        fork = respell.fork(original.session, store=store, at=original.session.events - 1)
+        told = [event.type for event in everybody]
+        assert told == ["session.created", "session.suspended"]
+    store.bus.publish("letter", "to the fork", session=fork.id)
+    script.resume(fork)
+    assert script.lines == ["1", "2\ttrue", "3\ttrue", "to the fork\ttrue", "1"]
+    script.resume(original.session)
+    assert script.lines[5:] == ["2\ttrue", "3\ttrue", "to the original\ttrue", "1"]
+    for session in (fork, original.session):
+        assert respell.replay(session, store=store).identical
+
+
+def test_a_session_that_was_imported_listens_anew(
+    script: Any, store: Store, tmp_path: Path
+) -> None:
+    done = script(LETTERS)
+    respell.session(done.session, store=store).export(tmp_path / "letters.respell")
+    with (
+        Store(tmp_path / "elsewhere", durability="process") as there,
+        there.bus.subscribe("session.*") as subscription,
+    ):
+        moved = respell.import_(tmp_path / "letters.respell", store=there)
+        (told,) = subscription
+        assert (told.type, told.data["imported"]) == ("session.created", True)
+        assert [it.pattern for it in there.bus.list(moved.record.key)] == ["letter"]
+        there.bus.publish("letter", "here", session=moved.id)
+        lines: list[bytes] = []
+        ended = moved.resume(on_output=lambda _, text: lines.append(text))
+        assert ended.exit_code == 0, moved.error
+        assert lines == [b"here\ttrue", b"1"]
+        assert moved.replay().identical

@@ -16,6 +16,7 @@ from respell.config import Config
 from respell.engine import effects
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.effects.acting import carry_on
+from respell.engine.effects.events import receive_again
 from respell.engine.hooked import WrittenApart
 from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
@@ -47,21 +48,31 @@ def copy_what_was_stored(
         cwd=program.cwd, tools=ToolRegistry(), aliases=aliases, config=config,
         again=True,
     )  # fmt: skip
+    with store.bus.only_for(made.id):  # everybody else has heard of it when it was done first
+        _do_all_again(ctx, original, last)
+    save_aliases(store, made, aliases)
+
+
+def _do_all_again(ctx: EffectContext, original: SessionRecord, last: int) -> None:
     apart = WrittenApart()
-    for _, body in store.history.records(original.key, 1, last):
+    receives: dict[int, dict[str, Any]] = {}
+    for _, body in ctx.store.history.records(original.key, 1, last):
         record = Record.unpack(body)
         written = apart.next(record)
         if written is not None:
             _do_again(ctx, written, original)
+        if record.part is Part.INTENT and record.name == "event.receive":
+            receives[record.number] = record.arguments()
         if record.status is not Status.OK:
             continue
         if record.part in (Part.OUTCOME, Part.END):
-            _copy_what_it_made(store, original, made, record.number)
+            _copy_what_it_made(ctx.store, original, ctx.session, record.number)
         if record.part is Part.EFFECT:
             _do_again(ctx, record, original)
         elif record.part is Part.OUTCOME and record.name == "session.import":
             carry_on(ctx, record.value())
-    save_aliases(store, made, aliases)
+        elif record.part is Part.OUTCOME and record.name == "event.receive":
+            receive_again(ctx, receives.pop(record.number, {}), record.value())
 
 
 def _do_again(ctx: EffectContext, record: Record, original: SessionRecord) -> None:
@@ -125,8 +136,8 @@ def _is_copied(name: str, args: dict[str, Any], aliases: Mapping[str, str]) -> b
     session = args.get("session")
     if name in _MAY_BE_GONE:
         return str(args.get("id", "")).partition("/")[0] in aliases
-    if family == "event" and name not in ("event.grant", "event.revoke"):
-        return False
+    if name in ("event.subscribe", "event.unsubscribe"):
+        return True
     return name in ("session.load", "session.fork") or session in (None, "") or session in aliases
 
 

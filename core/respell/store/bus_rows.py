@@ -12,6 +12,14 @@ from respell.times import SECOND, rfc3339
 MAX_TYPE_BYTES = 255
 MAX_TTL_S = 10 * 365 * 86400
 
+MAX_SUBSCRIPTIONS = 100
+"""Most subscriptions that the script of one session has at a time."""
+
+
+def name_of(number: int) -> str:
+    """Return what a script calls the subscription that it made in an event of this number."""
+    return f"subscription-{number}"
+
 
 @dataclass(frozen=True, slots=True)
 class BusEvent:

@@ -12,12 +12,16 @@ from respell.engine.effects import EffectContext, Kind, effect, granting
 from respell.engine.effects.acting import acting_as, id_in_script
 from respell.engine.effects.arguments import Arguments, lua_type
 from respell.errors import SubscriptionNotFound, UsageError
-from respell.store.bus_rows import BusEvent, SubscriptionRecord, check_pattern, check_type
+from respell.store.bus_rows import (
+    MAX_SUBSCRIPTIONS,
+    BusEvent,
+    SubscriptionRecord,
+    check_pattern,
+    check_type,
+    name_of,
+)
 
 __all__ = ["granting"]
-
-MAX_SUBSCRIPTIONS = 100
-"""Most subscriptions that one session has at a time."""
 
 MAX_TIMEOUT_MS = 30 * 86_400_000
 
@@ -65,7 +69,7 @@ def event_subscribe(ctx: EffectContext, args: dict[str, Any]) -> str:
         )
     made = ctx.store.bus.add(
         pattern,
-        name=f"subscription-{ctx.number}",
+        name=name_of(ctx.number),
         session=ctx.session.key,
         language=given.text("language", most=_LANGUAGE_BYTES, empty=False) or "lua",
         own_only=ctx.permissions.sessions == "own",
@@ -130,6 +134,27 @@ def subscription_of(ctx: EffectContext, args: dict[str, Any]) -> SubscriptionRec
             "of one, and Event.unsubscribe ends it"
         )
     return found
+
+
+def receive_again(ctx: EffectContext, args: dict[str, Any], received: Any) -> None:
+    """Take out of a fork's own queue what its original had received, and all before that.
+
+    What the original heard of others is not there: the fork did not listen yet.
+    """
+    found = ctx.store.bus.find(str(args.get("subscription")), ctx.session.key)
+    if found is None or not isinstance(received, dict):
+        return
+    before: list[int] = []
+    after = 0
+    while (event := ctx.store.bus.next(found.key, after)) is not None:
+        after = event.sequence
+        shown = in_script(ctx, event)
+        if all(shown.get(name) == received.get(name) for name in ("type", "data", "session_id")):
+            for sequence in before:
+                ctx.store.bus.forget(found.key, sequence)
+            ctx.store.bus.take(found.key, event.sequence)
+            return
+        before.append(event.sequence)
 
 
 def timeout_of(args: dict[str, Any]) -> float:

@@ -21,9 +21,11 @@ from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store.appending import INSERT_OPEN, INSERT_RECORD, Batch
 from respell.store.blob_forms import StoredBlob
+from respell.store.bus_rows import MAX_SUBSCRIPTIONS
 from respell.store.database import Row
 from respell.store.exchange.contents import Contents
 from respell.store.exchange.import_blobs import BlobsIn
+from respell.store.exchange.listening import Listening
 from respell.store.exchange.rows import (
     ARTIFACT_COLUMNS,
     GRANT_COLUMNS,
@@ -106,6 +108,7 @@ class Arrival:
         self._leases: dict[int, int] = {}
         self._heads: dict[int, Batch] = {}
         self._opened: dict[int, dict[int, Row]] = {}
+        self._listening: dict[int, Listening] = {}
         self._key = 0
         self._blobs = BlobsIn(store.blobs, self._renew)
         self._renewed = time.monotonic()
@@ -206,6 +209,7 @@ class Arrival:
         self._rows[made.key] = row
         self._heads[made.key] = Batch(made.key, 0, 0, FIRST_HASH)
         self._opened[made.key] = {}
+        self._listening[made.key] = Listening()
 
     def state(self, rows: Sequence[tuple[str, str, bytes, int]]) -> None:
         record = self._rows[self._key].record
@@ -244,6 +248,7 @@ class Arrival:
         large, body = row
         if large is not None:
             body = put_back(Record.unpack(body), large, self._store.blobs).pack()
+        self._listening[self._key].look(body)
         return int.from_bytes(body[1:9], "little"), body
 
     def _insert(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -303,6 +308,10 @@ class Arrival:
                 missing = self._database.value(_MISSING, (key,))
                 if shown != 1 or missing is not None:
                     raise _collected(record.id, missing)
+                self._subscribe(
+                    key, record, own_only=bool(allowed and allowed["sessions"] == "own")
+                )
+                self._store.sessions.tell("session.created", record, imported=True)
                 self._store.leases.release(key, self._leases[key])
                 self._database.heads.note(Head(key, record.id, end.seq, end.hash))
             self._store.audit.note(
@@ -310,6 +319,13 @@ class Arrival:
                 target=os.fspath(path), reason="redacted" if contents.redacted else "",
             )  # fmt: skip
         self._completed = True
+
+    def _subscribe(self, key: int, record: SessionRecord, *, own_only: bool) -> None:
+        """Let a session that goes on listen as it did, to what happens here from now on."""
+        if record.status in ENDED or not record.has_program or record.redacted:
+            return
+        for name, pattern in list(self._listening[key].patterns.items())[:MAX_SUBSCRIPTIONS]:
+            self._store.bus.add(pattern, name=name, session=key, language="lua", own_only=own_only)
 
     def _allowed(self, key: int, permissions: Permissions) -> Permissions:
         """Return these permissions without what a session was denied where it was begun."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -62,6 +62,25 @@ class Subscription:
             SubscriptionNotFound: It has ended, here or elsewhere.
             UsageError: The time is out of range.
         """
+        return self._when_there(self._bus.take_next, timeout)
+
+    def wait(self, timeout: float = 5.0) -> bool:
+        """Wait until an event waits, and return whether one does; it is left there.
+
+        To be called before a transaction in which it is received together with other writes.
+
+        Args:
+            timeout: Seconds, as for `receive`.
+
+        Raises:
+            SubscriptionNotFound: It has ended, here or elsewhere.
+            UsageError: The time is out of range.
+        """
+        return self._when_there(self._bus.next, timeout) is not None
+
+    def _when_there(
+        self, look: Callable[[int], BusEvent | None], timeout: float
+    ) -> BusEvent | None:
         if not 0 <= timeout <= MAX_TIMEOUT_S:
             raise UsageError(f"receive: timeout is 0 to {MAX_TIMEOUT_S} seconds, not {timeout:g}")
         if timeout and self._bus.in_transaction:
@@ -70,7 +89,7 @@ class Subscription:
                 "outside of it"
             )
         until = time.monotonic() + timeout
-        while (event := self._bus.take_next(self._key)) is None:
+        while (event := look(self._key)) is None:
             if self._ended or self._bus.get(self.name).key != self._key:
                 raise SubscriptionNotFound(f"the subscription to {self.pattern!r} has ended")
             left = until - time.monotonic()

@@ -86,6 +86,23 @@ def test_where_nobody_listens_nothing_is_written(store: Store) -> None:
         assert store._database.value("SELECT count(*) FROM bus_events") == 0
 
 
+def test_where_nobody_listens_it_costs_one_look_for_each_change(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = respell.create(store=store, name="quiet")
+    looks: list[str] = []
+    wanted = store.bus.wanted
+
+    def counted(type: str) -> bool:
+        looks.append(type)
+        return wanted(type)
+
+    monkeypatch.setattr(store.bus, "wanted", counted)
+    session.state["a"] = 1
+    session.artifacts.store("x.txt", "x")
+    assert looks == ["state.changed", "artifact.stored"]
+
+
 def test_every_change_of_a_session_is_told_wherever_it_comes_from(store: Store) -> None:
     with store.bus.subscribe("*") as subscription:
         session = respell.create(store=store, name="notes", tags=["a"])

@@ -94,6 +94,19 @@ def test_that_a_hook_ran_is_told(script: Any, store: Store) -> None:
     assert [it.cause for it in told] == [(done.session.id, call.number) for call in calls]
 
 
+def test_that_a_hook_written_in_python_ran_is_told(script: Any, store: Store) -> None:
+    hooks = respell.HookRegistry()
+    hooks.register("BeforeToolExecution", lambda _: None, name="watcher")
+    with store.bus.subscribe("hook.executed") as subscription:
+        done = script(
+            'Tool.invoke("hash_calculator", { operation = "hash", input = "a" })', hooks=hooks
+        )
+        (told,) = subscription
+    assert told.data == {"hook": "watcher", "point": "BeforeToolExecution", "result": "continue"}
+    call = next(it for it in respell.events(done.session, store=store) if it.name == "hook.call")
+    assert told.cause == (done.session.id, call.number)
+
+
 def test_v060_the_buses_of_scripts_and_sessions_never_met(script: Any) -> None:
     """Its sessions published to a bus that no script could subscribe to."""
     script("""

@@ -1,10 +1,32 @@
-"""What the bus tells of the calls of a script's hooks."""
+"""What the bus tells of the calls of hooks."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respell.history.record import Part, Record, Status
+from respell.hooks.results import recorded
+
+if TYPE_CHECKING:
+    from respell.engine.ledger import Ledger
+    from respell.hooks.executor import Call
+    from respell.store import Store
+
+
+def tell_of_call(store: Store, ledger: Ledger, call: Call) -> None:
+    """Have it told that a hook written in Python ran, in the transaction that records it.
+
+    Args:
+        store: The store.
+        ledger: The session's; the call's record was added last.
+        call: The call.
+    """
+    if not store.bus.wanted("hook.executed"):
+        return
+    result = "failed" if call.error else recorded(call.result)["type"]
+    told = {"hook": call.hook.name, "point": call.hook.point.name, "result": result}
+    cause = (ledger.session_id, ledger.number)
+    ledger.along(lambda: store.bus.tell("hook.executed", cause[0], told, cause=cause))
 
 
 class HookCalls:

@@ -34,6 +34,7 @@ from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache
+from respell.engine.hook_calls import tell_of_call
 from respell.engine.hook_data import (
     check_result,
     component_of,
@@ -477,6 +478,7 @@ class Hooking:
         at = now_us()
         for call in chain.calls:
             ledger.add(note_of(call, ledger.next_number(), number, at))
+            tell_of_call(self._hosting.store, ledger, call)
 
     def _stage(self, one: _Around, stage: str, **more: Any) -> None:
         args = self._stage_args(one, stage, **more)

@@ -61,6 +61,11 @@ class Ledger:
         return self._number
 
     @property
+    def session_id(self) -> str:
+        """Id of the session whose history it is."""
+        return self._writer.id
+
+    @property
     def seq(self) -> int:
         """How many records are written."""
         return self._writer.seq

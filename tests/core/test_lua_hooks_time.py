@@ -250,6 +250,32 @@ def story(script: Any, store: Store) -> Any:
 def test_all_results_together_replay_as_identical(story: Any, store: Store) -> None:
     result = respell.replay(story.session, store=store)
     assert result.identical, result.divergence
+    assert result.hooks_replayed > 20
+    simulated = respell.replay(story.session, store=store, mode="simulate")
+    assert simulated.divergence is None
+    assert simulated.hooks_replayed == result.hooks_replayed
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "what"),
+    [
+        ("text .. '!'", "text .. '?'", '+  data = {"text": "mended?"}'),
+        ("'retry', delay_ms = 0", "'retry', delay_ms = 1", "-  delay_ms = 0\n+  delay_ms = 1\n"),
+        ("name = 'early'", "name = 'others'", '-  hook = "early"\n+  hook = "others"'),
+        ("print('written')", "local x = 1", "something else happens inside"),
+    ],
+)
+def test_a_hook_that_decides_otherwise_is_a_divergence(
+    story: Any, store: Store, tmp_path: Path, was: str, now: str, what: str
+) -> None:
+    other = tmp_path / "other" / "main.lua"
+    other.parent.mkdir()
+    assert was in STORY
+    other.write_text(STORY.replace(was, now))
+    result = respell.replay(story.session, store=store, script=other)
+    assert not result.identical
+    assert result.divergence is not None
+    assert what in result.divergence["diff"]
 
 
 def test_a_host_may_die_after_any_record_of_hooks(story: Any, script: Any, store: Store) -> None:

@@ -29,6 +29,8 @@ def divergence(report: dict[str, Any], store: Store, session: SessionRecord) -> 
     diff = "\n".join(
         difflib.unified_diff(before, after, "recorded", "asked for now", lineterm="", n=99)
     )
+    if not diff:  # the same call, and what is inside of it differs
+        diff = _text(report.get("what"))
     number = expected["number"] if expected else session.events
     near = _nearest(store, session, number, found) if found else None
     place = shown_found or shown_expected or {}

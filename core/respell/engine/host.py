@@ -201,6 +201,11 @@ class Host:
         """Process id of the worker."""
         return self._channel.pid
 
+    @property
+    def stopped_hook(self) -> int:
+        """Ordinal of the hook call that took too long, where the run ended because of it."""
+        return self._watch.ordinal
+
     # Asking from outside -----------------------------------------------------------------
 
     def suspend(self, message: str = "") -> None:

@@ -410,7 +410,7 @@ class _Replayer:
                 elif simulation is not None and kind in (Frame.CALL, Frame.RECORD):
                     if not simulation.hear(kind, parse_caused(payload)):
                         return Frame.STOPPED, b""
-                else:
+                elif simulation is None or kind != Frame.IN_HOOK:
                     raise WorkerFailed(f"a replaying worker sent a frame of kind {kind}")
             if channel.closed:
                 raise WorkerFailed(f"the replaying worker broke off ({channel.describe_end()})")

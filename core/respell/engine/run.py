@@ -134,8 +134,12 @@ class Run:
         A hook that took too long was stopped with the worker: the session begins anew where
         it stood, without that hook.
         """
-        result = self._go()
-        while result.ended.reason == "hook" and not self._asked and self._begin_anew():
+        result, stopped = self._go(), set[int]()
+        while result.ended.reason == "hook" and not self._asked:
+            hook = self._host.stopped_hook
+            if hook in stopped or not self._begin_anew():
+                break  # it stays suspended
+            stopped.add(hook)
             result = self._go()
         return result
 
@@ -144,14 +148,11 @@ class Run:
         services = self._services
         try:
             anew = resume(
-                self._store, self.session, on_output=services.on_output, tools=services.tools,
-                stdin=services.stdin, config=services.config, ask=services.ask,
-                hooks=services.hooks, by="respell",
-            )  # fmt: skip
+                self._store, self.session, config=services.config, by="respell", services=services
+            )
         except (SessionBusy, InDoubt, LimitReached, InvalidTransition):
             return False  # it stays suspended, and that says why
         self._host, self._lease, self.session = anew._host, anew._lease, anew.session
-        self._services = anew._services
         for ask in [*self._asked]:
             ask(self._host)
         return True
@@ -326,6 +327,7 @@ def resume(
     hooks: HookRegistry | None = None,
     policies: Policies | None = None,
     on_alert: OnAlert | None = None,
+    services: Services | None = None,
 ) -> Run:
     """Hold a suspended or interrupted session, and get it ready to go on where it stood.
 
@@ -346,6 +348,8 @@ def resume(
         config: The configuration; None for the defaults. Limits and permissions are those
             that the session was begun with.
         by: Who resumes it, as the audit log shows it.
+        services: Those of the run that has just suspended it, to begin anew in the place of
+            what is given otherwise; what it may do was decided there.
 
     Raises:
         LimitReached: So many sessions run already that no more may.
@@ -359,7 +363,10 @@ def resume(
     new_limits = check_limits(limits or {}, lift=True)
     check_resumable(session)
     config = config or default()
-    services = _services(on_output, tools, stdin, config, ask, hooks, policies, on_alert)
+    anew = services is not None
+    if services is None:
+        services = _services(on_output, tools, stdin, config, ask, hooks, policies, on_alert)
+        services.on_progress = on_progress
     with store.transaction():
         lease = store.leases.acquire(session.key)
         _check_room(store, config)
@@ -368,8 +375,8 @@ def resume(
         store.inbox.drain(session.key)  # what was asked of an earlier run
         check_resumable(session)
         program = program_of(store, session)
-        _check_reach(store, session, program, config)
-        services.on_progress = on_progress
+        if not anew:
+            _check_reach(store, session, program, config)
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
         _take_up(store, session, lease, program, services, value, settlements or Settlements(), by)

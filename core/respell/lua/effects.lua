@@ -10,8 +10,8 @@
 return function(engine, env)
   local raw, port = engine.raw, engine.port
   local error, type, pcall, setmetatable, next = raw.error, raw.type, raw.pcall, raw.setmetatable, raw.next
-  local pack, unpack, sub, byte, format, find = raw.string.pack, raw.string.unpack, raw.string.sub,
-    raw.string.byte, raw.string.format, raw.string.find
+  local pack, unpack, sub, byte, format, find, match = raw.string.pack, raw.string.unpack, raw.string.sub,
+    raw.string.byte, raw.string.format, raw.string.find, raw.string.match
   local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
   local isyieldable = raw.coroutine.isyieldable
   local concat, move = raw.table.concat, raw.table.move
@@ -199,14 +199,15 @@ return function(engine, env)
     port.die(kind, message)
   end
 
-  local function diverge(what, name, args, source, line)
+  -- `was`: what is shown of the recorded one, where that is not its arguments.
+  local function diverge(what, name, args, source, line, was)
     local report = { what = what, ordinal = ordinal }
     if name then
       report.found = { name = name, args = args, source = source, line = line }
     end
     if have then
       report.expected = {
-        number = r_number, name = r_name, args = r_args, source = r_source, line = r_line,
+        number = r_number, name = r_name, args = was or r_args, source = r_source, line = r_line,
         part = r_part,
       }
     end
@@ -259,8 +260,10 @@ return function(engine, env)
   end
 
   local function compare(part, name, args, source, line)
-    if r_name ~= name or r_part ~= part then
+    if r_name ~= name then
       return diverge("another effect", name, args, source, line)
+    elseif r_part ~= part then
+      return diverge("something else happens inside of it", name, args, source, line)
     elseif r_args ~= args then
       return diverge("other arguments", name, args, source, line)
     elseif not script_changed and (r_line ~= line or r_source ~= source) then
@@ -528,7 +531,7 @@ return function(engine, env)
       if r_part ~= FINAL or r_ordinal ~= o then
         return diverge("another effect", name, "", source, line)
       elseif r_status ~= status or r_outcome ~= outcome then
-        return diverge("another result", name, outcome, source, line)
+        return diverge("another result", name, outcome, source, line, r_outcome)
       end
       have = false
       if stops_at_end then check_end() end
@@ -600,7 +603,8 @@ return function(engine, env)
       local same, us = same_outcome(status, outcome)
       local here = r_part == part and r_name == HOOK and (part == EFFECT or r_ordinal == o)
       if here and (part == FINAL or r_args == call.args) and not same then
-        return diverge("another result", HOOK, outcome, source, line)
+        if status == OK then outcome = outcome .. (match(r_outcome, US .. ".*$") or US .. encode(0)) end
+        return diverge("another result", HOOK, outcome, source, line, r_outcome)
       elseif part == FINAL and not here then
         return diverge("another effect", HOOK, "", source, line)
       end

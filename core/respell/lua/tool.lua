@@ -67,12 +67,12 @@ return function(engine, env)
 
   local hooks = engine.hooks
 
-  -- Whether the host has a tool of that name, asked once.
+  -- Whether there is a tool of that name; the host is asked until it has one.
   local of_host = {}
   local function is_there(name)
-    if lua_tools[name] then return true end
-    if of_host[name] == nil then of_host[name] = engine.call("tool.exists", { name = name }) end
-    return of_host[name]
+    if lua_tools[name] or of_host[name] then return true end
+    of_host[name] = engine.call("tool.exists", { name = name }) or nil
+    return of_host[name] or false
   end
 
   local function parameters_of(name)

@@ -241,6 +241,21 @@ def test_nothing_that_names_anything_leaves_in_privacy(script: Any, store: Store
     assert len([it for it in stats.effects if it.startswith("effect-")]) == 2
 
 
+def test_what_scripts_can_cause_is_called_as_it_is_in_privacy(script: Any, store: Store) -> None:
+    done = script("""
+        os.time() math.random() os.getenv("HOME") Utils.sleep(0.001)
+        local agent = Agent.create{model = "mock/echo", name = "a"}
+        agent:execute{prompt = "hi"}
+        Workflow.sequential{name = "w", steps = {{name = "s", type = "tool", tool = "calculator",
+          input = {input = "1 + 1"}}}}:execute()
+        Event.receive(Event.subscribe("x"), 0)
+    """)
+    assert done.session.status == "completed", done.session.error
+    stats = respell.Session(store, done.session).stats(privacy=True)
+    assert stats.effects.keys() > {"agent.request", "timer.sleep", "tool.invoke"}
+    assert [it for it in stats.effects if it.startswith("effect-")] == []
+
+
 def test_pseudonyms_are_the_same_in_one_store_and_others_in_another(
     store: Store, tmp_path: Any
 ) -> None:

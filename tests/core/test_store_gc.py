@@ -24,7 +24,7 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.care.checking import check
 from respell.store.care.collecting import collect
-from respell.times import now_us
+from respell.times import now_us, rfc3339
 from store_children import begin
 
 
@@ -493,3 +493,16 @@ class GcMachine(RuleBasedStateMachine):
 
 TestGcMachine = GcMachine.TestCase
 TestGcMachine.settings = settings(max_examples=8, stateful_step_count=15, deadline=None)
+
+
+def test_grants_that_ended_go_after_the_grace_period(store: Store, clock: Clock) -> None:
+    owner, reader, other = (respell.create(store=store) for _ in range(3))
+    soon = rfc3339(clock() + DAY)
+    owner.state.grant(reader, expires_at=soon)
+    owner.state.grant(other)
+    clock.pass_days(1.5)
+    assert collect(store).grants == 0
+    clock.pass_days(1)
+    assert collect(store, dry_run=True).grants == 1
+    assert collect(store).grants == 1
+    assert [it.grantee for it in store.grants.list()] == [other.id]

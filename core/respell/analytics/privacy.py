@@ -26,11 +26,12 @@ _DIGITS = 12
 # Effects that need no performer, and spans that only the Lua side knows of.
 _RECORDED = frozenset(
     (
-        "agent.create", "agent.destroy", "agent.execute", "clock.cpu", "clock.date", "clock.now",
-        "clock.time", "event.receive", "module.load", "random.seed", "random.uuid",
-        "session.suspend", "timer.deadline", "timer.sleep", "tool.check", "tool.duration",
-        "workflow.attempt", "workflow.branch", "workflow.duration", "workflow.run",
-        "workflow.step",
+        "agent.create", "agent.destroy", "agent.execute", "agent.state", "clock.cpu",
+        "clock.date", "clock.now", "clock.time", "event.receive", "module.load", "random.seed",
+        "random.uuid", "session.restore", "session.suspend", "timer.deadline", "timer.sleep",
+        "tool.check", "tool.duration", "workflow.attempt", "workflow.branch",
+        "workflow.conditional", "workflow.duration", "workflow.loop", "workflow.parallel",
+        "workflow.sequential", "workflow.step",
     )
 )  # fmt: skip
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import resource
-import time
 from typing import Any
 
 import pytest
@@ -140,24 +139,19 @@ def long_history(store: Store, events: int) -> SessionRecord:
     return store.sessions.get(session.key)
 
 
-def _measured(store: Store, events: int) -> tuple[float, int]:
+def _measured(store: Store, events: int) -> int:
+    """Return by how many KB the most memory that was ever used grew."""
     session = long_history(store, events)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
     stats = session_stats(store, session)
-    took = time.perf_counter() - begun
     assert stats.effects["state.set"].count == events
-    return took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
 
 
 def test_a_long_history_is_added_up_in_little_memory(store: Store) -> None:
-    took, more_kb = _measured(store, 50_000)
-    assert took < 2
-    assert more_kb < 32 * 1024
+    assert _measured(store, 50_000) < 32 * 1024
 
 
 @pytest.mark.slow
-def test_a_million_events_take_seconds(store: Store) -> None:
-    took, more_kb = _measured(store, 1_000_000)
-    assert took < 10
-    assert more_kb < 64 * 1024
+def test_a_million_events_take_little_memory(store: Store) -> None:
+    assert _measured(store, 1_000_000) < 64 * 1024

@@ -73,7 +73,8 @@ def test_a_deleted_session_goes_when_its_last_grant_is_revoked(
     plan = respell("artifacts", "list", owner, "--json").json[0]["id"]
     respell("artifacts", "grant", plan, "--to", reader)
     respell("grant", owner, "--state", "--to", reader)
-    respell("delete", owner, "--yes")
+    deleted = respell("delete", owner, "--yes").err
+    assert "can still be read by 2 grants" in deleted
     respell("show", owner, code=2)
     assert len(respell("grants", "--json").json) == 2
     respell("artifacts", "revoke", plan, "--from", reader)

@@ -126,7 +126,7 @@ def give(
         owner=thing.owner.id,
     )  # fmt: skip
     with store.transaction():
-        if len(store.grants.list(owner=thing.owner.key)) >= MOST:
+        if store.grants.count(thing.owner.key) >= MOST:
             raise UsageError(
                 f"{call}: session {thing.owner.id} has given {MOST} grants already; revoke some"
             )

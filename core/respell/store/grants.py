@@ -74,6 +74,11 @@ class Grants:
         sql = f"{_SELECT} WHERE {where} ORDER BY g.granted_at, g.id"
         return _records(self._database.rows(sql, where.bindings))
 
+    def count(self, owner: int) -> int:
+        """Return how many grants there are of a session's things, expired ones too."""
+        sql = "SELECT count(*) FROM grants WHERE session = ?"
+        return int(self._database.value(sql, (owner,)))
+
     def forget_expired(self, before: int) -> int:
         """Remove grants that ended before a time (in µs), and return how many there were."""
         return self._database.write("DELETE FROM grants WHERE expires_at < ?", (before,))

@@ -56,8 +56,25 @@ def delete(command: Command) -> int:
             command.err.line("nothing was deleted")
             return NOT_DELETED
         delete_session(store, session, by=BY)
-        command.err.line(f"session {short(session)} is deleted")
+        command.err.line(f"session {short(session)} is deleted{_kept(store, session)}")
     return 0
+
+
+def _kept(store: Store, session: SessionRecord) -> str:
+    """Say that others may still read what they were granted, if they may."""
+    if store.sessions.hidden(session.id) is None:
+        return ""
+    at = store.clock()
+    grants = [
+        one for one in store.grants.list(owner=session.key)
+        if one.kind != "events" and one.holds(at)
+    ]  # fmt: skip
+    if not grants:
+        return ""
+    return (
+        f"; what it granted can still be read by {count(len(grants), 'grant')}, until that ends or "
+        "is revoked (`respell grants`)"
+    )
 
 
 def _agreed(command: Command, session: SessionRecord) -> bool:

@@ -12,8 +12,9 @@ import respell
 from respell import values
 from respell.agents import registry
 from respell.agents.protocol import Provider, ProviderContext, Request, Response, Usage
-from respell.engine.deadlines import Deadlines, remaining_us
+from respell.engine.deadlines import Deadlines, duration_us, remaining_us
 from respell.history.record import Part, Record, Status
+from respell.hooks import HookContext, HookRegistry
 from respell.sessions.record import new_id
 from respell.store import Store
 from respell.times import SECOND
@@ -303,3 +304,101 @@ def test_pausing_a_session_stops_its_deadlines(monkeypatch: pytest.MonkeyPatch) 
     assert deadlines.take_due(9050) == [(9050, 7)]
     deadlines.drop(8)
     assert deadlines.next_due is None
+
+
+def test_a_step_is_left_while_a_hook_written_in_python_thinks(script: Any, store: Store) -> None:
+    """Nothing is performed then, and nothing is left open."""
+    performed: list[str] = []
+    thinks, done_thinking = threading.Event(), threading.Event()
+
+    @respell.tool(name="act")
+    def act() -> str:
+        """Do something that counts."""
+        performed.append("act")
+        return "done"
+
+    hooks = HookRegistry()
+
+    def think(context: HookContext) -> None:
+        thinks.set()
+        done_thinking.wait(30)
+
+    hooks.register("BeforeToolExecution", think, name="think")
+
+    done = script(
+        """
+        local w = Workflow.sequential{steps = {{name = 'act', tool = 'act', timeout_ms = 60}}}
+        print(w:execute().error)
+        """,
+        hooks=hooks,
+    )
+    done_thinking.set()
+    assert thinks.is_set()
+    assert script.lines == ["step act: timed out after 60 ms"]
+    assert performed == []
+    assert store.history.open_effects(done.session.key) == []
+    assert respell.replay(done.session, store=store).identical
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1, True, "1", None, 1e18])
+def test_what_is_no_time_is_no_deadline(seconds: object) -> None:
+    assert duration_us(seconds) is None
+
+
+def test_many_deadlines_leave_nothing_behind(script: Any, store: Store) -> None:
+    done = script("""
+        local w = Workflow.loop{iterator = {range = {['end'] = 50}},
+          error_strategy = 'continue', body = {
+          {name = 'in time', timeout_ms = 60000, fn = function() Utils.sleep(0) end},
+          {name = 'late', timeout_ms = 1, fn = function() Utils.sleep(60) end},
+        }}
+        local r = w:execute()
+        print(r.steps_executed, r.steps_failed)
+    """)
+    assert script.lines == ["100\t50"]
+    assert store.history.open_effects(done.session.key) == []
+    assert respell.replay(done.session, store=store).identical
+    assert respell.check(store=store).findings == []
+
+
+def test_a_call_that_was_left_before_its_turn_is_never_made(
+    script: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread performs calls here: the second call waits for the first, and is left."""
+    monkeypatch.setattr("respell.engine.performing.MAX_THREADS", 1)
+    made: list[str] = []
+    second_left = threading.Event()
+
+    @respell.tool(name="hold")
+    def hold() -> str:
+        """Hold the only thread until the other call was left."""
+        second_left.wait(30)
+        return "held"
+
+    @respell.tool(name="note")
+    def note(what: str) -> str:
+        """Note that it was called."""
+        made.append(what)
+        return what
+
+    hooks = HookRegistry()
+    hooks.register("BeforeStateWrite", lambda _: second_left.set(), name="second was left")
+    done = script(
+        """
+            local w = Workflow.parallel{branches = {
+              function() return Tool.invoke('hold', {}).result end,
+              {name = 'late', steps = {
+                {name = 'note', tool = 'note', input = {what = 'late'}, timeout_ms = 50,
+                 error_strategy = 'continue'},
+                function() State.set('left', true) end,
+              }},
+            }}
+            local r = w:execute()
+            print(r.branches[1].output, r.branches[2].steps[1].error)
+            print(Tool.invoke('note', {what = 'again'}).result)
+        """,
+        hooks=hooks,
+    )
+    assert script.lines == ["held\ttimed out after 50 ms", "again"]
+    assert made == ["again"]
+    assert respell.replay(done.session, store=store).identical

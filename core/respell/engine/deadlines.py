@@ -6,13 +6,18 @@ paused, nobody could do what the deadline waits for.
 
 from __future__ import annotations
 
-from respell.history.record import Part, Record
+from dataclasses import replace
+
+from respell import values
+from respell.history.record import Part, Record, Status
 from respell.store import Store
 from respell.times import SECOND, now_us
 
 DEADLINE = "timer.deadline"
 LEFT = "Left"
 """Class of the error that effects end with whose script has gone on without them."""
+
+_TEXT = values.encode("the script went on without it; whether it was done is not known")
 
 MAX_DEADLINE_S = 100 * 365 * 86400
 
@@ -56,6 +61,14 @@ class Deadlines:
         for _, ordinal in reached:
             del self._due[ordinal]
         return reached
+
+
+def left(intent: Record) -> Record:
+    """Return the outcome of an effect that is given up."""
+    return replace(
+        intent, part=Part.OUTCOME, status=Status.ERROR, at=now_us(), args=b"", outcome=_TEXT,
+        meta=values.encode({"error": LEFT}),
+    )  # fmt: skip
 
 
 def is_left(record: Record) -> bool:

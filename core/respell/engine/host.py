@@ -24,7 +24,7 @@ from respell.engine.asking import Asking
 from respell.engine.attempts import ATTEMPT, NOT_PERFORMED, Attempts, notes_about_attempts
 from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.collecting import Collecting
-from respell.engine.deadlines import DEADLINE, LEFT, Deadlines, duration_us, remaining_us
+from respell.engine.deadlines import DEADLINE, Deadlines, duration_us, left, remaining_us
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended, Stopping, close_session, shown_error
 from respell.engine.frames import Kind as Frame
@@ -81,7 +81,6 @@ _ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, Arithmetic
 
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
 _TIMERS = ("timer.sleep", DEADLINE, "event.receive")
-_LEFT_TEXT = values.encode("the script went on without it; whether it was done is not known")
 _EVENTS = (Frame.RECORD, Frame.CALL)
 
 
@@ -287,8 +286,8 @@ class Host:
             heapq.heappush(self._timers, (record.metadata()["due"], record.ordinal))
             return
         if record.name == DEADLINE:
-            left = remaining_us(self._store, self._session.key, record)
-            self._deadlines.begin(record.ordinal, left)
+            us = remaining_us(self._store, self._session.key, record)
+            self._deadlines.begin(record.ordinal, us)
             return
         if record.name == "event.receive":
             self._receive(record)
@@ -604,13 +603,7 @@ class Host:
             self._hooking.forget(intent.ordinal)
             self._events.settled(intent.ordinal)
             self._attempts.pop(intent.ordinal, None)
-            outcome = Outcome(Status.ERROR, _LEFT_TEXT, LEFT)
-            self._ledger.add(
-                replace(
-                    intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
-                    outcome=outcome.value, meta=outcome.meta(),
-                )
-            )  # fmt: skip
+            self._ledger.add(left(intent))
 
     def _came_too_late(self, ordinal: int, result: Result) -> None:
         """Count what a call took that was given up; its outcome is recorded already."""

@@ -118,6 +118,7 @@ _SHAPES: Mapping[str, tuple[str, Callable[[Any], bool]]] = {
     "timer.sleep": ("null: a sleep returns nothing", _is_nothing),
     "timer.deadline": ("null: that its time has passed is all it says", _is_nothing),
     "workflow.duration": _NUMBER,
+    "agent.state": _NUMBER,
     "state.set": ("null: it returns nothing", _is_nothing),
     "state.delete": _FLAG,
     "state.list": _LIST,

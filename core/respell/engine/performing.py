@@ -10,7 +10,13 @@ from typing import Any
 
 from respell import values
 from respell.engine.effects import Effect, EffectContext
-from respell.errors import LimitExceeded, LimitReached, PermissionDenied, RespellError
+from respell.errors import (
+    EffectFailed,
+    LimitExceeded,
+    LimitReached,
+    PermissionDenied,
+    RespellError,
+)
 from respell.history.record import Status
 
 MAX_THREADS = 64
@@ -120,6 +126,10 @@ class Performing:
 
         def job() -> None:
             result: Result
+            if ctx.cancel.is_set():  # nobody waits for it any more
+                self._results.put((ordinal, Outcome.error(EffectFailed("it was not begun"))))
+                self._wake()
+                return
             try:
                 result = attempt(lambda: effect.perform(ctx, values.decode(args) or {}))
             except LimitReached as limit:

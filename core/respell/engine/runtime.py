@@ -30,7 +30,8 @@ GLOBALS = (
     "logger", "utils", "config", "state", "session", "replay", "artifact", "hook_points",
     "hook_results", "hook_registry", "hook", "event", "tool", "streaming", "agent",
     "agent_registry", "agent_lifecycle", "agent_health", "agent_contexts", "agent_groups",
-    "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow",
+    "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow_parallel",
+    "workflow_runs", "workflow",
 )  # fmt: skip
 
 

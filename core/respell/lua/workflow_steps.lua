@@ -146,7 +146,7 @@ return function(engine, env)
     end
     local given = input_of(run, step)
     if given == nil then given = handed_on(run) end
-    return workflow.execute_inside(inner, given, run)
+    return workflow.execute(inner, given, run)
   end
 
   local DO = { tool = do_tool, agent = do_agent, ["function"] = do_function, workflow = do_workflow }

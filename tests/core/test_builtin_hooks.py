@@ -131,7 +131,10 @@ def test_security_blocks_if_it_is_told_to(
     assert respell.replay(result.session, store=store).identical
 
 
-def test_caching_asks_a_model_once(script: Any, store: Store, configured: Configured) -> None:
+def test_the_originals_cache_never_stored_anything(
+    script: Any, store: Store, configured: Configured
+) -> None:
+    """In v0.6.0 it only looked up; here a model is asked once."""
     config = configured("[hooks.caching]\nenabled = true")
     text = """
     for _, name in ipairs{"ann", "bob"} do

@@ -511,3 +511,37 @@ def test_a_fork_has_what_was_really_written(script: Any, store: Store, hooks: Ho
     fork = respell.session(result.session, store=store).fork(last)
     assert dict(fork.state) == {"a": "by the hook", "c": "by the script", "log": "written"}
     replays(store, result)
+
+
+def test_a_simulation_answers_with_what_hooks_made_of_outcomes(
+    script: Any, store: Store, hooks: HookRegistry
+) -> None:
+    def twice(context: HookContext) -> Any:
+        if context.component == "n":
+            return Modified({**context.data, "value": context.data["value"] * 2})
+        return None
+
+    hooks.register("BeforeStateWrite", twice)
+    result = script(
+        'State.set("n", 4) State.set("m", 1) print(State.get("n"), State.get("m"))', hooks=hooks
+    )
+    assert script.lines == ["8\t1"]
+    simulated = respell.replay(result.session, store=store, mode="simulate")
+    assert simulated.identical, simulated.divergence
+
+
+def test_a_quick_hook_runs_in_the_hosts_own_thread_until_it_is_not_quick(
+    script: Any, hooks: HookRegistry, greetings: list[str]
+) -> None:
+    threads: list[str] = []
+
+    def quick(context: HookContext) -> None:
+        threads.append(threading.current_thread().name)
+        if len(threads) == 2:
+            threading.Event().wait(0.05)
+
+    hooks.register("BeforeToolExecution", quick, quick=True, time_limit_s=0.02)
+    script(CALL * 3, hooks=hooks)
+    here = threading.current_thread().name
+    assert threads == [here, here, "respell-hooks"]
+    assert hooks.get("quick").figures().failures == 1

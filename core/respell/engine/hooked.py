@@ -55,12 +55,8 @@ class WrittenApart:
         intent = self._intents.get(stage.get("number", 0))
         if stage["stage"] != PERFORMED or not stage.get("stored") or intent is None:
             return None
-        args = intent.args if "args" not in stage else _bytes(stage["args"])
+        args = intent.args if "args" not in stage else values.encode(stage["args"])
         return replace(
             intent, part=Part.EFFECT, status=Status.OK, name=stage.get("name", intent.name),
-            args=args, outcome=_bytes(stage["outcome"]),
+            args=args, outcome=values.encode(stage.get("outcome")),
         )  # fmt: skip
-
-
-def _bytes(value: object) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]

@@ -293,7 +293,7 @@ class Hooking:
                 outcome = Outcome.of(effect.perform(ctx, args))
                 changed = {} if one.performed is one.record else _performed(one)
                 note = self._stage_args(
-                    one, PERFORMED, outcome=outcome.value, stored=True, **changed
+                    one, PERFORMED, outcome=values.decode(outcome.value), stored=True, **changed
                 )  # fmt: skip
                 records.append(
                     Record(
@@ -388,7 +388,7 @@ class Hooking:
         if by:
             meta["by_hook"] = by
         if raw is not None and raw.status is Status.OK:
-            meta["performed"] = raw.value
+            meta["performed"] = values.decode(raw.value)
         if one.keys and outcome.status is Status.OK:
             keys, value = one.keys, outcome.value
             self._hosting.ledger.along(lambda: self._cache.keep(keys, value))
@@ -450,7 +450,7 @@ class Hooking:
 
     def _note_performed(self, one: _Around, raw: Outcome) -> None:
         error = {"error": raw.error_class} if raw.error_class else {}
-        self._stage(one, PERFORMED, outcome=raw.value, **error)
+        self._stage(one, PERFORMED, outcome=values.decode(raw.value), **error)
 
     def _ended(self, one: _Around) -> None:
         chain, then = one.chain, one.then
@@ -531,7 +531,7 @@ class Hooking:
         one.attempts = max(attempts, stage.get("attempts", 1))
         one.keys = [Cache(key, ttl) for key, ttl in stage.get("keys", [])]
         if "name" in stage:
-            args = _bytes(stage["args"]) if "args" in stage else record.args
+            args = values.encode(stage["args"]) if "args" in stage else record.args
             one.performed = replace(record, name=stage["name"], args=args)
         if stage["stage"] == WAIT:
             what = stage["what"]
@@ -593,14 +593,10 @@ def _performed(one: _Around) -> dict[str, Any]:
     """Return what is performed, as far as that is not what the script asked for."""
     if one.performed is one.record:
         return {}
-    return {"name": one.performed.name, "args": one.performed.args}
+    return {"name": one.performed.name, "args": one.performed.arguments()}
 
 
 def _raw(stage: dict[str, Any]) -> Outcome:
-    value = _bytes(stage["outcome"])
+    value = values.encode(stage.get("outcome"))
     error = stage.get("error", "")
     return Outcome(Status.ERROR if error else Status.OK, value, error)
-
-
-def _bytes(value: Any) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)

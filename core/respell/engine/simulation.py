@@ -16,6 +16,7 @@ from respell.engine.channel import Channel
 from respell.engine.deadlines import DEADLINE, is_left
 from respell.engine.effects import EffectContext
 from respell.engine.frames import Kind as Frame
+from respell.engine.hooked import WrittenApart
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.engine.wire import Caused, answer
@@ -30,12 +31,18 @@ _HOOK_CALLS = (Part.EFFECT, Part.BEGIN)
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """What was recorded of a call: how it ended, and whether the script went on without it."""
+    """What was recorded of a call: how it ended, and whether the script went on without it.
+
+    Where hooks in Python were around it, it has an intent and an outcome of its own whatever its
+    kind, and what it wrote is what they had let be written.
+    """
 
     outcome: Outcome
     ordinal: int
     is_left: bool
     passed: int  # ordinal of the deadline because of which it was left; 0 for none
+    is_apart: bool
+    written: Record | None
 
 
 def _passed(record: Record, parents: dict[int, int], passed: dict[int, int]) -> int:
@@ -104,27 +111,36 @@ class Simulation:
         opened: dict[int, Record] = {}
         parents: dict[int, int] = {}  # of events that others are inside of, by number
         passed: dict[int, int] = {}  # number of an event -> ordinal of its deadline that passed
+        apart, written = WrittenApart(), dict[int, Record]()
         for _, body in store.history.records(session.key, 1, stop):
             record = Record.unpack(body)
             self.recorded += record.part in _CAUSED
+            if (change := apart.next(record)) is not None:
+                written[change.ordinal] = change
             if record.part is Part.INTENT:
                 opened[record.ordinal] = record
             elif record.part is Part.BEGIN:
                 parents[record.number] = record.parent
             elif record.part is Part.OUTCOME and record.ordinal in opened:
                 intent = opened.pop(record.ordinal)
-                self._put(intent.name, intent.args, record, _passed(record, parents, passed))
+                around = _passed(record, parents, passed)
+                self._put(intent.name, intent.args, record, around, written.get(record.ordinal))
             elif record.part is Part.EFFECT:
-                self._put(record.name, record.args, record, 0)
+                self._put(record.name, record.args, record, 0, None)
                 if record.name.startswith("output."):
                     self.recorded_outputs.append(record.args)
             if record.part is Part.OUTCOME and record.name == DEADLINE and not is_left(record):
                 passed[record.parent] = record.ordinal
 
-    def _put(self, name: str, args: bytes, record: Record, passed: int) -> None:
+    def _put(
+        self, name: str, args: bytes, record: Record, passed: int, written: Record | None
+    ) -> None:
         error = record.metadata().get("error", "") if record.status is Status.ERROR else ""
         outcome = Outcome(record.status, record.outcome, error)
-        self._stock[name, args].append(_Answer(outcome, record.ordinal, is_left(record), passed))
+        is_apart = record.part is Part.OUTCOME
+        self._stock[name, args].append(
+            _Answer(outcome, record.ordinal, is_left(record), passed, is_apart, written)
+        )
 
     def hear(self, kind: int, caused: Caused) -> bool:
         """Answer one frame; False when the call was never recorded, or nothing more was."""
@@ -141,7 +157,7 @@ class Simulation:
         if recorded is not None and (recorded.is_left or caused.name == DEADLINE):
             self._leave_open(caused, recorded)
             return not self.over
-        outcome = self._outcome(caused, recorded.outcome if recorded else None)
+        outcome = self._outcome(caused, recorded)
         if outcome is None:
             self.unknown = {
                 "name": caused.name, "args": caused.args, "source": caused.source,
@@ -163,25 +179,30 @@ class Simulation:
             ordinal, outcome = held
             self._channel.answer(answer(ordinal, outcome.answered, outcome.value))
 
-    def _outcome(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
+    def _outcome(self, caused: Caused, recorded: _Answer | None) -> Outcome | None:
+        outcome = recorded.outcome if recorded else None
         if caused.name.partition(".")[0] in self._OVERLAID and caused.part is Part.EFFECT:
-            return self._overlaid(caused, recorded)
-        return recorded
+            if recorded is not None and recorded.is_apart:
+                if recorded.written is not None:
+                    self._overlaid(recorded.written.name, recorded.written.args, None)
+                return outcome  # hooks made it what it is
+            return self._overlaid(caused.name, caused.args, outcome)
+        return outcome
 
-    def _overlaid(self, caused: Caused, recorded: Outcome | None) -> Outcome | None:
+    def _overlaid(self, name: str, encoded: bytes, recorded: Outcome | None) -> Outcome | None:
         """Do it in the throw-away store; what was there before is answered as recorded."""
-        effect = effects.lookup(caused.name)
+        effect = effects.lookup(name)
         ctx = EffectContext(
             session=self._overlay.sessions.get(self._session.key), store=self._overlay,
             permissions=self._program.permissions, script_dir=self._program.script_dir,
             cwd=self._program.cwd, tools=ToolRegistry(), number=0,
         )  # fmt: skip
-        args = values.decode(caused.args) or {}
+        args = values.decode(encoded) or {}
         changes = effect.manner(ctx, args).kind is effects.Kind.STORED
         if not changes and not self._touched:
             return recorded
         self._touched = self._touched or changes
         done = attempt(lambda: effect.perform(ctx, args))
-        if recorded is None or caused.name.startswith("state."):
+        if recorded is None or name.startswith("state."):
             return done
         return recorded  # ids and times are the recorded ones, as long as the calls are

@@ -246,7 +246,6 @@ class Host:
             self._performing.drop_waiting()
             self._performing.cancel()
             self._performing.close()
-            self._policing.close()
             self._channel.close()
         return self._ended
 

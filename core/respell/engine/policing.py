@@ -83,10 +83,6 @@ class Policing:
         """Whether a session that is stopped fails."""
         return self._settled.fails
 
-    def close(self) -> None:
-        """Let the threads of the policies end."""
-        self._settled.chain.close()
-
     def begin(self, pid: int, tell: Callable[[str, dict[str, Any], str], None]) -> None:
         """Get ready: installed packages have registered their policies, and the worker is up.
 

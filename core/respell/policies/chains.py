@@ -13,13 +13,13 @@ A member that fails is the caller's to deal with: what it raised is its answer.
 from __future__ import annotations
 
 import contextvars
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from respell.errors import UsageError
+from respell.hooks import threads
 
 Composition = Literal["sequential", "parallel", "voting"]
 COMPOSITIONS: tuple[Composition, ...] = ("sequential", "parallel", "voting")
@@ -117,7 +117,6 @@ class Chain(Generic[C, R]):
         self._copy = copy
         self._advance = advance
         self._time_limit_s = time_limit_s
-        self._pool: ThreadPoolExecutor | None = None
 
     def ask(self, members: Sequence[Member[C, R]], about: C) -> Tally[R]:
         """Ask the members; return what they came to. Without members it goes on."""
@@ -131,12 +130,6 @@ class Chain(Generic[C, R]):
         else:
             goes_on = not of or votes / of >= self.threshold - 1e-12
         return Tally(goes_on, answers, None if goes_on else against[0], votes, of)
-
-    def close(self) -> None:
-        """Let the threads end."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
 
     def _is_for(self, answer: Answer[R]) -> bool:
         return answer.result is not None and self._lets(answer.result)
@@ -173,16 +166,11 @@ class Chain(Generic[C, R]):
         made: Future[Answer[R]] = Future()
         context = contextvars.copy_context()
 
-        def work() -> None:
-            made.set_result(context.run(_answer, member, about))
+        def work() -> Callable[[], None]:
+            answer = context.run(_answer, member, about)
+            return lambda: made.set_result(answer)
 
-        if self._time_limit_s is not None:
-            # One that hangs must not take the place of another, nor keep the program.
-            threading.Thread(target=work, name="respell-chain", daemon=True).start()
-        else:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(16, thread_name_prefix="respell-chain")
-            self._pool.submit(work)
+        threads.run(work)
         return made
 
     def _taken(self, member: Member[C, R], asked: Future[Answer[R]]) -> Answer[R]:

@@ -74,6 +74,8 @@ class Meter:
     def notices(self, limits: Mapping[str, Any], now: float, artifacts: int,
                 artifact_bytes: int) -> Iterator[Notice]:  # fmt: skip
         """Yield what is to be told of limits that are near."""
+        if self.resources.has_nothing_to_tell(limits, self.memory_bytes):
+            return
         yield from self.timeout.notices(limits, now)
         yield from self.resources.notices(
             limits,

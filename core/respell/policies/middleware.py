@@ -124,8 +124,6 @@ class Middleware:
                 advance=_advanced,
                 time_limit_s=limit,
             )
-            if chain is not None:
-                chain.close()
             self._register()
 
     def unregister(self) -> bool:
@@ -134,8 +132,6 @@ class Middleware:
             hooks, self._hooks = self._hooks, []
             for hook in hooks:
                 self._registry.unregister(hook)
-            if self._chain is not None:
-                self._chain.close()
         with _lock:
             return _known.pop((id(self._registry), self.name), None) is not None
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from respell import values
-from respell.policies.limits import REQUEST, Reached, memory_of, reached
+from respell.policies.limits import (
+    DEFAULT_MEMORY_BYTES,
+    REQUEST,
+    Reached,
+    memory_of,
+    reached,
+)
 from respell.policies.notices import ALERT, Notice, Told
 
 ALERTS = (0.5, 0.75, 0.9)
@@ -40,6 +47,7 @@ class Resources:
         self.cost_usd = float(usage.get("cost_usd", 0.0))
         self._told = told
         self._alerts = tuple(sorted(alerts))
+        self._quiet_bytes = min(self._alerts, default=math.inf) * DEFAULT_MEMORY_BYTES
 
     def over(self, effect: str, limits: Mapping[str, Any]) -> Reached | None:
         """Return the limit because of which an effect may not be performed any more.
@@ -76,6 +84,10 @@ class Resources:
         self.tokens += usage["input_tokens"] + usage["output_tokens"]
         self.cost_usd += answer.get("cost_usd", 0.0)
         return True
+
+    def has_nothing_to_tell(self, limits: Mapping[str, Any], memory_bytes: int) -> bool:
+        """Whether no share of any limit can be used: most sessions have none."""
+        return not limits and memory_bytes < self._quiet_bytes
 
     def notices(self, limits: Mapping[str, Any], used: Mapping[str, Any]) -> Iterator[Notice]:
         """Yield an alert for each limit of which one more share is used.

@@ -33,7 +33,7 @@ def comparable(line: str) -> str:
     line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "WHEN", line)
     line = re.sub(r"^( +\d+) +\d+\.\d{3}  ", r"\1  TIME  ", line)
     line = re.sub(r'"total_duration_s": [\d.e-]+', '"total_duration_s": TIME', line)
-    line = re.sub(r"\d+(\.\d+)?(e-\d+)? s\b|\bnow\b", "TIME", line)
+    line = re.sub(r"\d+(\.\d+)?(e-\d+)? s( ago)?\b|\bnow\b", "TIME", line)
     if "…" in line:  # where it is cut depends on how long the rest is
         line = " ".join(line.split()[:3])
     return line.rstrip()

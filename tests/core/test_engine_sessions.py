@@ -111,7 +111,7 @@ def test_a_sleep_is_not_started_again_by_a_restart(
     script: Any, store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "sleep.lua"
-    path.write_text("print('before') Utils.sleep(1.0) print('after')")
+    path.write_text("print('before') Utils.sleep(3.0) print('after')")
     seen = threading.Event()
     begun = time.monotonic()
     run = running.start(
@@ -122,10 +122,10 @@ def test_a_sleep_is_not_started_again_by_a_restart(
     waiting = run.go()
     thread.join()
     assert waiting.session.status == "suspended"
-    assert time.monotonic() - begun < 0.9, "a timer is left at once"
+    assert time.monotonic() - begun < 2.9, "a timer is left at once"
     done = script.resume(waiting.session)
     assert done.session.status == "completed"
-    assert 1.0 <= time.monotonic() - begun < 1.9
+    assert 3.0 <= time.monotonic() - begun < 5.9
     assert store.history.sessions_due(2**62) == []
 
 

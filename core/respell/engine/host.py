@@ -12,6 +12,7 @@ import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from respell import values
@@ -155,6 +156,8 @@ class Host:
         self._streams = Streams()
         self._receiving = Receiving(store.bus)
         self._hook_calls = HookCalls()
+        self._untold: list[Record | bytes] = []  # records of hook calls in the batch
+        self._ledger.before_write = self._tell_of_hooks
         self._tool_calls = ToolCalls()
         self._timers: list[tuple[int, int]] = []  # (due in µs, ordinal)
         self._deadlines = Deadlines()
@@ -396,7 +399,7 @@ class Host:
                 self._ledger.add(record)
                 self._collect(self._collecting.heard(record))
                 if record.name == "hook.call":
-                    self._tell_of_hook(record)
+                    self._untold.append(record)
             if self._stopping is not None:
                 self._stop_worker()
         elif kind == Frame.CALL:
@@ -423,7 +426,7 @@ class Host:
             if self._watch.ordinal:
                 self._watch.recorded(name, ordinal_of(payload), time.monotonic())
             if name == b"hook.call":
-                self._tell_of_hook(Record.unpack(body))
+                self._untold.append(body)
 
     def _numbered(self, caused: Caused, outcome: bytes, status: Status) -> Record:
         number, parent = self._events.place(caused, self._ledger.next_number)
@@ -761,15 +764,26 @@ class Host:
 
     # Events of the bus -------------------------------------------------------------------
 
-    def _tell_of_hook(self, record: Record) -> None:
-        """Have it told that a hook of the script ran, in the transaction that records it."""
-        told = self._hook_calls.heard(record)
-        if told is not None and self._store.bus.wanted("hook.executed"):
-            session = self._session.id
-            cause = (session, record.number)
-            self._ledger.along(
-                lambda: self._store.bus.tell("hook.executed", session, told, cause=cause)
-            )
+    def _tell_of_hooks(self) -> None:
+        """Have told, in the batch's transaction, what it has of the hooks of the script.
+
+        Whether anybody listens is asked once for all of them.
+        """
+        untold, self._untold = self._untold, []
+        wanted = bool(untold) and self._store.bus.wanted("hook.executed")
+        for one in untold:
+            if isinstance(one, Record):
+                told = self._hook_calls.heard(one)
+            elif wanted:
+                told = self._hook_calls.heard(one := Record.unpack(one))
+            else:
+                continue
+            if told is not None and wanted:
+                self._ledger.along(partial(self._tell_of_hook, told, one.number))
+
+    def _tell_of_hook(self, told: dict[str, Any], number: int) -> None:
+        session = self._session.id
+        self._store.bus.tell("hook.executed", session, told, cause=(session, number))
 
     def _receive(self, record: Record) -> None:
         """Begin to wait for an event; its intent is in the batch or on disk."""

@@ -26,6 +26,10 @@ _RECORD_BYTES = 64  # of a record besides arguments and outcome, about
 OnOutput = Callable[[str, bytes], None]
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Ledger:
     """The writing end of one session's history.
 
@@ -38,6 +42,7 @@ class Ledger:
         output_error: What `on_output` or an action afterwards raised; nothing more is handed on
             after that.
         taken_bytes: Bytes of all that was ever put into the batch.
+        before_write: Called before the batch is written, to have more done along with it.
     """
 
     def __init__(self, store: Store, writer: HistoryWriter, on_output: OnOutput | None) -> None:
@@ -52,6 +57,7 @@ class Ledger:
         self._afterwards: list[Callable[[], object]] = []
         self.taken_bytes = 0
         self.output_error: Exception | None = None
+        self.before_write: Callable[[], None] = _nothing
         self._number = writer.number
         self.due: float | None = None  # when the batch must be out, by time.monotonic()
 
@@ -143,6 +149,7 @@ class Ledger:
 
     def write(self) -> None:
         """Write the batch; a transaction around this must not be rolled back."""
+        self.before_write()
         if self._along:
             with self._store.transaction():
                 self._do_along()
@@ -164,6 +171,7 @@ class Ledger:
         """
         more: list[Record] = []
         bus = self._store.bus
+        self.before_write()
         with self._store.transaction():
             self._do_along()
             bus.cause = (self._writer.id, number)

@@ -27,7 +27,7 @@ def conversation(page: str) -> list[tuple[str, list[str]]]:
 
 
 def comparable(line: str) -> str:
-    """Return a line without what differs from run to run: ids, times, and cut text."""
+    """Return a line without what differs from run to run: ids, times, cut text, widths."""
     line = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\b[0-9a-f]{8}\b", "ID", line)
     line = re.sub(r"\b[0-9a-f]{64}\b", "HASH", line)
     line = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "WHEN", line)
@@ -36,7 +36,7 @@ def comparable(line: str) -> str:
     line = re.sub(r"\d+(\.\d+)?(e-\d+)? s( ago)?\b|\bnow\b", "TIME", line)
     if "…" in line:  # where it is cut depends on how long the rest is
         line = " ".join(line.split()[:3])
-    return line.rstrip()
+    return re.sub(r"(?<=\S) {2,}", "  ", line.rstrip())
 
 
 def lay_out(page: str, folder: Path) -> None:

@@ -800,6 +800,7 @@ READERS: dict[str, str] = {
     "security.audit": "config.py",
     "security.ask": "../../tui/respell_tui/permission.py",
     "security.trusted": "config.py",
+    "analytics.privacy": "../../tui/respell_tui/commands/stats.py",
     "hooks.timeout_seconds": "engine/host.py",
     "hooks.python": "engine/run.py",
     "hooks.logging.enabled": "hooks/builtin/__init__.py",

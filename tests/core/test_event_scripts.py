@@ -274,6 +274,19 @@ def test_a_receive_that_is_over_its_time_gets_nil(script: Any, store: Store) -> 
     assert receive[0].duration_s >= 0.02
 
 
+def test_a_receive_that_was_left_takes_no_event(script: Any, store: Store) -> None:
+    done = script("""
+        local sub = Event.subscribe("late")
+        local function wait() return Event.receive(sub, 600000) end
+        local step = { name = "wait", type = "custom", timeout_ms = 50, execute = wait }
+        print(Workflow.sequential { name = "w", steps = { step } }:execute().success)
+        Event.publish("late", "for the next")
+        print(Event.receive(sub, 0).data)
+    """)
+    assert script.lines == ["false", "for the next"]
+    assert respell.replay(done.session, store=store).identical
+
+
 def test_replay_gets_the_recorded_events(script: Any, store: Store) -> None:
     done = script("""
         local sub = Event.subscribe("*")

@@ -791,7 +791,7 @@ class Host:
         try:
             ctx = self._context(record.number)
             self._receiving.begin(record.ordinal, ctx, record.arguments(), now)
-        except RespellError as error:
+        except (RespellError, *_ODD_ARGUMENTS) as error:
             self._settle(record.ordinal, Outcome.error(error))
             return
         self._take_events(now)

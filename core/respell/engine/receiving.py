@@ -96,13 +96,16 @@ class Receiving:
         if not self._waiting or now < self.due:
             return
         self.due = now + LOOK_S
+        empty: set[Any] = set()  # subscriptions in which nothing waits: thousands may ask
         for one in tuple(self._waiting):
-            received = self._look(one, now)
+            name = one.args.get("subscription")
+            received = self._look(one, now) if name not in empty or now >= one.until else None
             if received is not None:
                 self._waiting.remove(one)
                 yield received
-            elif one.until < self.due:
-                self.due = one.until
+            else:
+                empty.add(name)
+                self.due = min(self.due, one.until)
 
     def _look(self, one: _Waiting, now: float) -> Received | None:
         try:

@@ -358,7 +358,7 @@ def test_workflows_in_the_branches_of_workflows_run_side_by_side(shows: Any) -> 
           }}
         end
         local w = Workflow.parallel{branches = {
-          {name = 'slow', steps = {leaf('slow', 0.2)}},
+          {name = 'slow', steps = {leaf('slow', 1.5)}},
           {name = 'quick', steps = {leaf('quick', 0.04), function() print('quick is over') end}},
         }}
         local r = w:execute()

@@ -15,7 +15,7 @@ from respell.engine import run as running
 from respell.engine.attempts import STAGE
 from respell.engine.program import Program
 from respell.engine.run import Settlements
-from respell.errors import InDoubt, UsageError
+from respell.errors import InDoubt, LimitReached, UsageError
 from respell.history.record import Record
 from respell.hooks import Cancel, HookContext, HookRegistry, Modified, Retry
 from respell.hooks.breaker import FAILURES_THAT_OPEN, HALF_OPEN_AFTER_S, Breaker, percentile
@@ -280,6 +280,28 @@ def test_an_effect_in_doubt_is_performed_again_as_hooks_had_changed_it(
         on_output=lambda _, text: lines.append(text),
     )  # fmt: skip
     assert (done.ended.status, called, lines) == ("completed", ["changed"] * 2, [b"changed"])
+    assert respell.replay(done.session, store=store).identical
+
+
+def test_what_was_begun_and_never_performed_is_asked_about_when_it_is_resumed(
+    script: Any, store: Store
+) -> None:
+    called: list[str] = []
+
+    @respell.tool
+    def post(to: str) -> str:
+        if not called:
+            called.append("refused")
+            raise LimitReached("not today", limit="operations")
+        called.append(to)
+        return to
+
+    stopped = script('print(Tool.invoke("post", {to = "script"}).result)')
+    assert (stopped.ended.status, called) == ("suspended", ["refused"])
+    hooks = HookRegistry()
+    hooks.register("BeforeToolExecution", lambda _: Modified({"to": "hook"}), name="h")
+    done = script.resume(stopped.session, hooks=hooks)
+    assert (done.ended.status, called, script.lines) == ("completed", ["refused", "hook"], ["hook"])
     assert respell.replay(done.session, store=store).identical
 
 

@@ -43,6 +43,11 @@ class Attempts(list[str]):
         return self.stage is None or self.stage["stage"] == PERFORM
 
     @property
+    def is_first(self) -> bool:
+        """Whether it was begun and never performed, so that no hook was asked about it."""
+        return self.stage is None and NOT_PERFORMED in self and self.number == 1
+
+    @property
     def waits_for_hooks(self) -> bool:
         """Whether it is not about to be performed: hooks have to run first, or afterwards."""
         return self.stage is not None and self.stage["stage"] != PERFORM

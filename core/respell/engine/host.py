@@ -301,7 +301,8 @@ class Host:
             self._not_performed(record.ordinal)
             self._limit_reached(reached)
             return
-        if self._hooking.takes_up(record, notes.stage):
+        asked = notes.is_first and self._hooking.wanted(record.name)
+        if asked or self._hooking.takes_up(record, notes.stage):
             self._hooking.take_up(record, notes.stage, notes.number)
             return
         self._attempts[record.ordinal] = notes.number

@@ -173,9 +173,11 @@ def test_a_session_rate_counts_every_effect_but_what_sleeps(script: Any, store: 
     text = """
     for i = 1, 3 do State.set("i", i) end
     for i = 1, 20 do Utils.sleep(0) end
+    for i = 1, 3 do print(pcall(Event.receive, "none", 0)) end
     """
     done = script(text, limits={"rate": "1/h burst 3"})
     assert done.session.status == "completed"
+    assert len(script.lines) == 3
 
 
 def test_re_execution_waits_for_no_rate(script: Any, store: Store) -> None:

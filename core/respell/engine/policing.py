@@ -10,6 +10,7 @@ from typing import Any
 
 from respell import values
 from respell.engine.channel import Batches
+from respell.engine.deadlines import DEADLINE
 from respell.engine.ledger import Ledger
 from respell.errors import UsageError
 from respell.history.record import Part, Record
@@ -32,7 +33,8 @@ MEMORY_S = 0.25
 STORE = "store"
 """Stands before the names of rates that all sessions of a store share."""
 
-_UNRATED = frozenset(("timer.sleep", "session.suspend"))  # they wait anyway
+_UNRATED = frozenset(("timer.sleep", DEADLINE, "event.receive", "session.suspend"))
+"""They only wait, so no rate makes them wait longer."""
 _NOTE = bytes((Part.NOTE,))
 _NAME_AT = slice(27, 33)  # of a packed record: the first letters of its name
 _PAGE = os.sysconf("SC_PAGE_SIZE")

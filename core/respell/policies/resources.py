@@ -109,6 +109,6 @@ class Resources:
             if self._told.first(ALERT, name, most, percent):
                 yield Notice(
                     ALERT,
-                    f"{percent:g} % of the limit {name} is used: {amount:g} of {most:g}",
+                    f"{percent:g} % of the limit {name} is used: {amount:.10g} of {most:.10g}",
                     {"limit": name, "value": most, "used": amount, "percent": percent},
                 )

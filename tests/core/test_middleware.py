@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import respell
-from respell.errors import UsageError
+from respell.errors import HookCancelled, UsageError
 from respell.hooks import Cancel, HookContext, HookRegistry, Modified, Replace
 from respell.policies.middleware import Middleware, registered
 from respell.policies.rates import Bucket, Rate
@@ -407,3 +407,24 @@ def test_a_name_is_there_once(chain: Made) -> None:
     with pytest.raises(UsageError, match="there is a middleware 'one' already"):
         respell.middleware("one", [named("b", None)])
     assert [one.name for one in registered()] == ["one"]
+
+
+def test_operations_of_python_meet_it_too_and_its_refusal_is_raised(
+    script: Any, chain: Made, store: Store
+) -> None:
+    done = script("print(1)")
+    gate = chain("gate", [named("no", Cancel("closed"))], around=["create", "update", "delete"])
+    session = respell.session(done.session, store=store)
+    with pytest.raises(HookCancelled, match="cancelled by gate: no: closed"):
+        session.archive()
+    with pytest.raises(HookCancelled, match="cancelled by gate: no: closed"):
+        session.delete()
+    with pytest.raises(HookCancelled, match="cancelled by gate: no: closed"):
+        respell.create(store=store, name="late")
+    with pytest.raises(HookCancelled, match="cancelled by gate: no: closed"):
+        script("print(2)")
+    assert session.status == "completed"
+    assert [one.name for one in respell.list_sessions(store=store)] == ["main"]
+    gate.update(enabled=False)
+    session.archive()
+    assert session.status == "archived"

@@ -55,6 +55,9 @@ def test_a_hook_that_never_ends_is_stopped_and_the_session_goes_on(
     assert call.ordinal == note.args["ordinal"]
     result = respell.replay(done.session, store=store)
     assert result.identical, result.divergence
+    simulated = respell.replay(done.session, store=store, mode="simulate", timeout=60)
+    assert simulated.divergence is None
+    assert simulated.output_identical
 
 
 TALKING = """

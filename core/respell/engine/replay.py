@@ -435,7 +435,8 @@ class _Replayer:
             simulation.stops_after = simulation.recorded
         try:
             channel.wait_ready()
-            channel.begin(init, iter(()), live=True)
+            stopped = (simulation.stopped,) if simulation.stopped else ()
+            channel.begin(init, iter(stopped), live=True)
             kind, payload = self._listen(simulation)
         finally:
             channel.close()

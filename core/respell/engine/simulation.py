@@ -16,6 +16,7 @@ from respell.engine.channel import Channel
 from respell.engine.deadlines import DEADLINE, is_left
 from respell.engine.effects import EffectContext
 from respell.engine.frames import Kind as Frame
+from respell.engine.hook_watch import TIMED_OUT
 from respell.engine.hooked import WrittenApart
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
@@ -73,6 +74,7 @@ class Simulation:
         unknown: The call that was never recorded, which ended the simulation.
         outputs: Arguments of the output events, in order.
         recorded_outputs: Those that were recorded.
+        stopped: The notes of hooks that took too long: the worker does not enter them again.
     """
 
     _OVERLAID = ("state", "session", "artifact")
@@ -87,6 +89,7 @@ class Simulation:
         self.unknown: dict[str, Any] | None = None
         self.outputs: list[bytes] = []
         self.recorded_outputs: list[bytes] = []
+        self.stopped: list[bytes] = []
         self._channel = channel
         self._stock: dict[tuple[str, bytes], deque[_Answer]] = defaultdict(deque)
         self._held: dict[int, tuple[int, Outcome]] = {}  # deadlines that passed, not yet said
@@ -117,6 +120,8 @@ class Simulation:
             self.recorded += record.part in _CAUSED
             if (change := apart.next(record)) is not None:
                 written[change.ordinal] = change
+            if record.name == TIMED_OUT:
+                self.stopped.append(body)
             if record.part is Part.INTENT:
                 opened[record.ordinal] = record
             elif record.part is Part.BEGIN:

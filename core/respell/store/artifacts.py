@@ -57,7 +57,8 @@ _COUNT = f"""
 # The version after which a new one comes may be a deleted one.
 _PLACE = """
     SELECT s.id, s.status, s.sequence, s.artifacts, s.usage, s.limits, ifnull(a.version, 0),
-        a.content_hash, EXISTS (SELECT 1 FROM blobs WHERE hash = ?3)
+        a.content_hash, EXISTS (SELECT 1 FROM blobs WHERE hash = ?3),
+        EXISTS (SELECT 1 FROM subscriptions)
     FROM sessions AS s LEFT JOIN artifacts AS a ON a.session = s.key AND a.name = ?2
         AND a.version = (SELECT max(version) FROM artifacts WHERE session = ?1 AND name = ?2)
     WHERE s.key = ?1 AND NOT s.deleted
@@ -86,6 +87,7 @@ class Place(NamedTuple):
         version: The newest version of that name, deleted or not; 0 if there is none.
         previous_hash: That version's content.
         knows_content: Whether the store has a row for the content that was asked about.
+        has_listeners: Whether anybody listens to any events.
     """
 
     id: str
@@ -97,6 +99,7 @@ class Place(NamedTuple):
     version: int
     previous_hash: bytes | None
     knows_content: bool
+    has_listeners: bool
 
     @property
     def usage(self) -> dict[str, Any]:
@@ -175,7 +178,7 @@ class Artifacts:
                 row = (key, record.created_at, record.sequence)
                 database.execute_many(_INSERT_TAG, [(tag, *row) for tag in record.tags])
             database.execute(_COUNT, (record.sequence, blob.size, now, key))
-            if self._bus.wanted("artifact.stored"):
+            if place.has_listeners and self._bus.wanted("artifact.stored"):
                 self._tell_stored(record)
         return record
 

@@ -11,6 +11,7 @@ import pytest
 import respell
 from respell.errors import HookCancelled, UsageError
 from respell.hooks import Cancel, HookContext, HookRegistry, Modified, Replace
+from respell.policies import places
 from respell.policies.middleware import Middleware, registered
 from respell.policies.rates import Bucket, Rate
 from respell.store import Store
@@ -428,3 +429,14 @@ def test_operations_of_python_meet_it_too_and_its_refusal_is_raised(
     gate.update(enabled=False)
     session.archive()
     assert session.status == "archived"
+
+
+def test_each_effect_on_sessions_is_of_one_kind() -> None:
+    from respell.engine import effects
+
+    effects.lookup("session.get")
+    there = {name for name in effects._effects if name.startswith("session.")}
+    assert there >= places._READS
+    for effect in there - {"session.suspend"}:
+        kinds = [kind for kind in places.OPERATIONS if places._test_of(kind)(effect)]
+        assert len(kinds) == 1, (effect, kinds)

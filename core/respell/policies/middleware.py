@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import TimeoutError as TookTooLong
-from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
 from respell import values
 from respell.errors import UsageError
 from respell.hooks.context import HookContext
-from respell.hooks.points import ANY_EFFECT, EFFECTS, find
 from respell.hooks.registry import Hook, HookRegistry, declared
 from respell.hooks.results import CONTINUE, Cancel, HookResult, Modified, result_of
 from respell.policies.chains import Answer, Chain, Composition, Member, Tally, check_composition
+from respell.policies.places import OPERATIONS, places
 
 PRIORITY = -10_000
 """Before hooks of every named priority."""
@@ -29,33 +27,7 @@ TIME_LIMIT_S = 5.0
 """Seconds that each member may take, unless others are given."""
 
 _GOES_ON = ("continue", "modified", "skipped")
-_CREATE = ("SessionStart",)
-_UPDATE = ("SessionSave", "SessionCheckpoint", "SessionRestore", "SessionEnd", "SessionArchive")
-_DELETE = ("SessionDelete",)
-_POINTS = {"create": _CREATE, "update": _UPDATE, "delete": _DELETE}
-_READS = frozenset(
-    f"session.{verb}"
-    for verb in (
-        "get", "list", "load", "timeline", "stats", "diff", "replay_metadata", "list_replayable",
-        "can_replay", "get_current", "get_tags",
-    )
-)  # fmt: skip
-
-OPERATIONS = ("create", "read", "update", "delete", "other")
-"""Kinds of operations on sessions; other is what is none of the four."""
-
-ALL = "effects"
-"""Everything that a host performs."""
-
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a middleware is registered: a point, and which effects it is about there."""
-
-    point: str
-    wants: Callable[[str], bool] | None = None
 
 
 class Middleware:
@@ -146,7 +118,7 @@ class Middleware:
         for when, wanted in (("before", before), ("after", after)):
             if not wanted:
                 continue
-            for place in _places(self.around, when):
+            for place in places(self.around, when):
                 self._hooks.append(
                     self._registry.register(
                         place.point,
@@ -307,7 +279,7 @@ def middleware(
     if not isinstance(name, str) or not name or len(name.encode()) > 255:
         raise UsageError(f"{name!r:.80} is no name for a middleware: it has 1 to 255 bytes")
     for one in wanted:
-        _places((one,), "before")
+        places((one,), "before")
     made = Middleware(name, wanted, float(priority), joined)
     with _lock:
         if (id(joined), name) in _known:
@@ -331,81 +303,6 @@ def registered(registry: HookRegistry | None = None) -> list[Middleware]:
     with _lock:
         found = [one for (where, _), one in _known.items() if where == joined]
     return sorted(found, key=lambda one: one._priority)
-
-
-# Where ------------------------------------------------------------------------------------
-
-
-def _places(around: Sequence[str], when: str) -> list[_Place]:
-    """Return where a middleware is registered so that nothing is met twice.
-
-    Raises:
-        UsageError: There is nothing of such a name.
-    """
-    points: dict[str, None] = {}
-    tests: list[Callable[[str], bool]] = []
-    for one in around:
-        if one == ALL:
-            return [_Place(ANY_EFFECT[0 if when == "before" else 1])]
-        if one in _POINTS and when == "before":
-            points.update(dict.fromkeys(_POINTS[one]))
-        elif one in OPERATIONS:
-            tests.append(_test_of(one))
-        else:
-            point, test = _single(one, when)
-            if point:
-                points[point] = None
-            if test:
-                tests.append(test)
-    places = [_Place(point) for point in points]
-    if tests:
-        place = ANY_EFFECT[0 if when == "before" else 1]
-        places.append(_Place(place, lambda effect: any(test(effect) for test in tests)))
-    return places
-
-
-def _single(name: str, when: str) -> tuple[str, Callable[[str], bool] | None]:
-    """Return the point of one effect, or of one that was named; or a test for the effect."""
-    if not isinstance(name, str):
-        raise UsageError(f"a middleware is around operations and effects, not {name!r:.80}")
-    if name in EFFECTS:
-        before, after, _ = EFFECTS[name]
-        point = before if when == "before" else after
-        return (point, None) if point and len(_effects_at(point)) == 1 else ("", name.__eq__)
-    if "." in name and ":" not in name:
-        from respell.engine import effects
-        from respell.errors import EffectFailed
-
-        try:
-            effects.lookup(name)
-        except EffectFailed as error:
-            raise UsageError(f"a middleware can't be around {name!r:.80}: {error}") from None
-        return "", name.__eq__
-    try:
-        point_ = find(name)
-    except UsageError as error:
-        kinds = ", ".join((*OPERATIONS, ALL))
-        raise UsageError(
-            f"a middleware is around {kinds}, an effect such as tool.invoke, or a point of "
-            f"hooks; {error}"
-        ) from None
-    return (point_.name, None) if point_.when == when else ("", None)
-
-
-def _effects_at(point: str) -> list[str]:
-    return [effect for effect, around in EFFECTS.items() if point in around]
-
-
-def _test_of(kind: str) -> Callable[[str], bool]:
-    if kind == "read":
-        return _READS.__contains__
-    if kind == "other":
-        named = {e for points in _POINTS.values() for point in points for e in _effects_at(point)}
-        return lambda effect: (
-            effect.startswith("session.") and effect not in named and effect not in _READS
-        )
-    meant = {effect for point in _POINTS[kind] for effect in _effects_at(point)}
-    return meant.__contains__
 
 
 # Members ----------------------------------------------------------------------------------
@@ -483,7 +380,7 @@ def _votes_against(tally: Tally[HookResult]) -> list[str]:
 
 def _error(answer: Answer[HookResult]) -> str:
     error = answer.error
-    if isinstance(error, TookTooLong):
+    if isinstance(error, TimeoutError):
         return "it took too long"
     if isinstance(error, UsageError):
         return str(error)

@@ -527,6 +527,23 @@ def test_the_circuit_opens_is_tried_again_after_15_seconds_and_closes() -> None:
     assert lines == ["3\topen", "4\topen", "4\topen", "6\tclosed"]
 
 
+def test_each_call_is_timed_from_its_own_beginning() -> None:
+    lines = lines_at(
+        """
+        local outer = Hook.register('custom:outer', function() end, {name = 'before it'})
+        outer = Hook.register('custom:outer', function()
+          print('tick')
+          Hook.trigger('custom:inner', 1)
+        end, {name = 'outer'})
+        local inner = Hook.register('custom:inner', function() print('tick') end)
+        Hook.trigger('custom:outer', 1)
+        print(outer:metrics().p50_ms, inner:metrics().p50_ms)
+        """,
+        [0.25, 0.5],
+    )
+    assert lines == ["750.0\t500.0"]
+
+
 def test_what_is_kept_of_outcomes_is_bounded_and_grows_old() -> None:
     lines = lines_at(
         """

@@ -658,6 +658,7 @@ return function(engine, env)
     else
       at = hook_ended or port.now()
     end
+    hook_ended = nil
     local call = { source = source, line = line, args = AT .. pack(">I8", at) .. head .. data .. tail }
     local outer, scheduling = current, engine.scheduling
     hook_now = ordinal + 1

@@ -218,9 +218,11 @@ class Hooking:
             self._hosting.ledger.write()
             self._cached = False
         record = one.record
-        args = record.arguments()
+        data = record.args or _NO_ARGUMENTS
+        if record.name == "tool.invoke":  # of all others the data is the arguments
+            data = values.encode(data_of(record.name, record.arguments()))
         chain = Chain(
-            one.hooks.before, "before", values.encode(data_of(record.name, args)),
+            one.hooks.before, "before", data,
             self._about(record, record), attempt=one.tries, find=self._cache.find,
             check=lambda result: check_result(record.name, result),
         )  # fmt: skip
@@ -264,7 +266,8 @@ class Hooking:
         try:
             effect = effects.lookup(performed.name)
             ctx, one.ctx = one.ctx or self._hosting.context(performed.number), None
-            kind = effect.manner(ctx, performed.arguments()).kind
+            args = performed.arguments()
+            kind = effect.manner(ctx, args).kind
         except (RespellError, *_ODD_ARGUMENTS) as error:
             self.performed(one.record.ordinal, Outcome.error(error))
             return
@@ -276,7 +279,6 @@ class Hooking:
         elif one.at_once:
             if self._hosting.ledger.changes_more:
                 self._hosting.ledger.write()
-            args = performed.arguments()
             self.performed(one.record.ordinal, attempt(lambda: effect.perform(ctx, args)))
             return
         self._hosting.attempts[one.record.ordinal] = one.attempts
@@ -585,6 +587,7 @@ class Hooking:
         self._telling.finish()
 
 
+_NO_ARGUMENTS = values.encode({})
 _NONE = _Hooks((), (), ())
 _NO_CHAIN = Chain((), "tell", b"", About())
 

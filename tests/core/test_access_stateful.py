@@ -128,7 +128,7 @@ class Granting(RuleBasedStateMachine):
             del self.artifacts[thing]
             self.grants = {key: it for key, it in self.grants.items() if key[1] != thing}
 
-    @rule(who=_who, owner=_who, value=st.integers())
+    @rule(who=_who, owner=_who, value=st.integers(0, 9))
     def write_state(self, who: int, owner: int, value: int) -> None:
         allowed = self.may(who, owner, "state", LEVELS["write"])
         scope = f"session:{self.scripts[owner].id}"

@@ -80,9 +80,12 @@ class Meter:
         yield from self.resources.notices(
             limits,
             {
-                **self.usage(),
+                "operations": self.resources.operations,
+                "tokens": self.resources.tokens,
+                "cost_usd": self.resources.cost_usd,
                 "artifacts": artifacts,
                 "artifact_bytes": artifact_bytes,
+                "history_bytes": self.history_bytes,
                 "memory_bytes": self.memory_bytes,
             },
         )

@@ -47,6 +47,8 @@ class Resources:
         self.cost_usd = float(usage.get("cost_usd", 0.0))
         self._told = told
         self._alerts = tuple(sorted(alerts))
+        self._seen: Mapping[str, Any] | None = None
+        self._marks: list[tuple[str, float, float]] = []
         self._quiet_bytes = min(self._alerts, default=math.inf) * DEFAULT_MEMORY_BYTES
 
     def over(self, effect: str, limits: Mapping[str, Any]) -> Reached | None:
@@ -96,19 +98,26 @@ class Resources:
             limits: The session's.
             used: What it has used of each, by the limit's name.
         """
-        for name in _COUNTED:
-            most = memory_of(limits) if name == "memory_bytes" else limits.get(name)
-            amount = used.get(name, 0)
-            if most is None or not amount:
+        if limits != self._seen:
+            self._seen, self._marks = dict(limits), self._marks_of(limits)
+        for at, (name, most, mark) in enumerate(self._marks):
+            amount = used[name]
+            if amount < mark * most:
                 continue
-            share = amount / most
-            crossed = [mark for mark in self._alerts if share >= mark]
-            if not crossed:
-                continue
-            percent = round(crossed[-1] * 100, 6)
+            share = max(one for one in self._alerts if amount >= one * most)
+            higher = [one for one in self._alerts if one > share]
+            self._marks[at] = (name, most, higher[0] if higher else math.inf)
+            percent = round(share * 100, 6)
             if self._told.first(ALERT, name, most, percent):
                 yield Notice(
                     ALERT,
                     f"{percent:g} % of the limit {name} is used: {amount:.10g} of {most:.10g}",
                     {"limit": name, "value": most, "used": amount, "percent": percent},
                 )
+
+    def _marks_of(self, limits: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+        """Return each limit that counts something, its value, and the first share to be told."""
+        if not self._alerts:
+            return []
+        every = {**limits, "memory_bytes": memory_of(limits)}
+        return [(name, every[name], self._alerts[0]) for name in _COUNTED if name in every]

@@ -61,6 +61,28 @@ def test_what_is_referred_to_stays_for_ever(store: Store, clock: Clock) -> None:
     assert check(store, read_data=True).findings == []
 
 
+def test_a_wal_that_another_process_takes_away_meanwhile_is_no_error(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store)
+    wal, away = store.path / "store.db-wal", store.path / "taken-away"
+    looked_at = Path.exists
+
+    def exists(path: Path) -> bool:
+        there = looked_at(path)
+        if path == wal and there:
+            wal.rename(away)
+        return there
+
+    monkeypatch.setattr(Path, "exists", exists)
+    collect(store, dry_run=True)
+    monkeypatch.undo()
+    if not away.exists():
+        wal.rename(away)
+    assert collect(store, dry_run=True).reusable_bytes >= 0
+    away.rename(wal)
+
+
 def test_what_nothing_refers_to_goes_after_a_day_and_its_file_a_day_later(
     store: Store, clock: Clock
 ) -> None:

@@ -9,6 +9,7 @@ writer lock and only while there is no row, and deleted by a later collection.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -313,8 +314,11 @@ class _Collection:
         report.reusable_bytes = database.free_bytes()
 
     def _file_size(self) -> int:
-        files = (self._database.path, self._database.path.with_name("store.db-wal"))
-        return sum(path.stat().st_size for path in files if path.exists())
+        size = self._database.path.stat().st_size
+        # SQLite takes the WAL away when the last connection of another process closes.
+        with suppress(FileNotFoundError):
+            size += self._database.path.with_name("store.db-wal").stat().st_size
+        return size
 
 
 def _tell_nobody(done: int, total: int) -> None:

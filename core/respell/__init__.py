@@ -20,7 +20,7 @@ TYPE_CHECKING = False  # typing's own would be imported by every worker, for not
 if TYPE_CHECKING:
     from typing import Any
 
-    from respell import hooks
+    from respell import debug, hooks
     from respell.analytics import OverTime, SessionStats, StoreStats
     from respell.api import (
         builder,
@@ -154,6 +154,7 @@ __all__ = [
     "check",
     "create",
     "current",
+    "debug",
     "diff",
     "events",
     "fork",
@@ -178,12 +179,12 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     home = _HOME.get(name)
-    if home is None and name != "hooks":
+    if home is None and name not in ("debug", "hooks"):
         raise AttributeError(f"module 'respell' has no attribute {name!r}")
     from importlib import import_module
 
     if home is None:
-        return import_module("respell.hooks")
+        return import_module(f"respell.{name}")
     value = getattr(import_module(home), name)
     globals()[name] = value
     return value

@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks import (
     bench_artifacts,
     bench_care,
+    bench_debug,
     bench_engine,
     bench_exchange,
     bench_hooks,
@@ -31,6 +32,7 @@ def main() -> None:
         bench_policies,
         bench_hooks,
         bench_engine,
+        bench_debug,
     ):
         with tempfile.TemporaryDirectory(prefix="respell-bench-") as folder:
             print(f"measuring {module.__name__} …", file=sys.stderr)

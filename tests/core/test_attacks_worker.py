@@ -211,13 +211,13 @@ NONSENSE = {
 def let_loose(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
     """Have the next workers run this Python code instead, as if they had been taken over."""
 
-    def start(theirs: socket.socket, memory_bytes: int | None) -> subprocess.Popen[bytes]:
+    def start(theirs: list[socket.socket], memory_bytes: int | None) -> subprocess.Popen[bytes]:
+        fd = theirs[0].fileno()
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", "-c", ROGUE + dedent(code), str(theirs.fileno())],
-            pass_fds=(theirs.fileno(),),
+            [sys.executable, "-I", "-S", "-c", ROGUE + dedent(code), str(fd)], pass_fds=(fd,)
         )
 
-    monkeypatch.setattr(channel, "_start", start)
+    monkeypatch.setattr(channel, "start_worker", start)
 
 
 @pytest.mark.parametrize("nonsense", NONSENSE)

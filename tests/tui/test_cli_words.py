@@ -49,7 +49,7 @@ def test_the_version_is_told(respell: CommandLine) -> None:
 
 
 def test_what_is_not_there_yet_is_not_offered(respell: CommandLine) -> None:
-    for name in ("debug", "last", "dap"):
+    for name in ("dap",):
         assert "unknown command" in respell(name, code=2).err
 
 

@@ -108,8 +108,8 @@ def build() -> Parser:
         title="commands", metavar="COMMAND", dest="command", parser_class=Parser
     )
     for add in (
-        _running, _asking, _looking, _replaying, _artifacts, _access, _lifecycle, _exchange, _care,
-        _about,
+        _running, _asking, _looking, _replaying, _debugging, _artifacts, _access, _lifecycle,
+        _exchange, _care, _about,
     ):  # fmt: skip
         add(commands)
     return parser
@@ -310,6 +310,30 @@ def _replaying(commands: _Commands) -> None:
     )  # fmt: skip
     diff.add_argument("a", metavar="A", help=ID_HELP)
     diff.add_argument("b", metavar="B", help="likewise")
+
+
+def _debugging(commands: _Commands) -> None:
+    debug = _add(
+        commands, "debug", "debugging:debug", "goes through a session line by line, both ways",
+        json=True, more="A position is EVENT or EVENT+STEPS, e.g. 12 or 12+340.\n"
+        "Its command `help` lists the others. Nothing is performed again, and the\n"
+        "session stays as it is.",
+    )  # fmt: skip
+    debug.add_argument("id", metavar="ID-or-SCRIPT", help=f"{ID_HELP}; or a script to run first")
+    debug.add_argument("--at", metavar="POSITION", help="begin there (also 50%%, start, end)")
+    debug.add_argument(
+        "--break", dest="breaks", metavar="FILE:LINE[:CONDITION]", action="append", default=[],
+        help="stop there",
+    )  # fmt: skip
+    debug.add_argument("--commands", metavar="FILE", help="take the commands from this file")
+
+    last = _add(
+        commands, "last", "debugging:last", "says when a value last changed", json=True,
+        more="EXPR is a variable, with fields: total, config.retries, list[3].",
+    )  # fmt: skip
+    _session(last)
+    last.add_argument("expression", metavar="EXPR", help="the value")
+    last.add_argument("--at", metavar="POSITION", help="before this position; else, the end")
 
 
 def _artifacts(commands: _Commands) -> None:

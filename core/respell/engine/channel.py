@@ -88,7 +88,7 @@ class Channel:
         self._answered = False
         self.layers: list[str] = []
         self.closed = False  # the worker's end of the socket is
-        self._process = _start(theirs, memory_bytes)
+        self._process = start_worker([theirs], memory_bytes)
         theirs.close()
 
     @property
@@ -321,19 +321,27 @@ class Channel:
             self._watch()
 
 
-def _start(theirs: socket.socket, memory_bytes: int | None) -> subprocess.Popen[bytes]:
+def start_worker(theirs: list[socket.socket], memory_bytes: int | None) -> subprocess.Popen[bytes]:
+    """Start a worker process.
+
+    Args:
+        theirs: Its end of the socket, and where a debugger drives it, of the one that brings
+            the sockets of its forks.
+        memory_bytes: Most that Lua may allocate; None for no limit.
+    """
     # -I -S: no user site, no .pth files; the few folders that are needed are given by hand.
+    fds = [one.fileno() for one in theirs]
     code = (
         f"import sys; sys.path[:0] = {_import_path()!r}; "
         "from respell.engine.worker import main; "
-        f"main({theirs.fileno()}, {memory_bytes or 0})"
+        f"main({fds[0]}, {memory_bytes or 0}, {fds[1] if len(fds) > 1 else -1})"
     )
     environment = {"LC_ALL": "C", "PATH": "/usr/bin:/bin"}
     if "TZ" in os.environ:
         environment["TZ"] = os.environ["TZ"]
     return subprocess.Popen(
         [sys.executable, "-I", "-S", "-X", "utf8", "-c", code],
-        pass_fds=(theirs.fileno(),),
+        pass_fds=fds,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if os.environ.get("RESPELL_WORKER_STDERR") else subprocess.DEVNULL,

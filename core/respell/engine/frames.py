@@ -28,12 +28,15 @@ class Kind:
     TRACE = 0x07  # what was re-executed since the last one
     READY = 0x08  # confined and waiting for INIT; names the sandbox layers
     IN_HOOK = 0x09  # computes in the hook call with this ordinal now, 0: in none
+    PAUSED = 0x0A  # a worker that a debugger drives stands still; where, and why
+    REPLY = 0x0B  # what an order came to
     # host -> worker
     INIT = 0x81
     HISTORY = 0x82
     END = 0x83  # of the history; payload 1: go live, 0: stop there
     ANSWER = 0x84
     DATA = 0x85
+    COMMAND = 0x86  # an order of a debugger
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:

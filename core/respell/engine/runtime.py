@@ -33,12 +33,13 @@ GLOBALS = (
     "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow_parallel",
     "workflow_runs", "workflow",
 )  # fmt: skip
+DEBUGGER = ("inspection", "debugger")  # what a worker has besides that a debugger drives
 
 
-def load_library() -> list[tuple[str, bytes]]:
-    """Return name and source of every Lua file of ours, boot first."""
+def load_library(more: tuple[str, ...] = ()) -> list[tuple[str, bytes]]:
+    """Return name and source of every Lua file of ours, boot first, and of `more`."""
     files = []
-    for name in ("boot", *LIBRARY, *GLOBALS):
+    for name in ("boot", *LIBRARY, *GLOBALS, *more):
         with open(os.path.join(LUA_FOLDER, name + ".lua"), "rb") as file:
             files.append((name, file.read()))
     return files

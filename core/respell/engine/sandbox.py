@@ -31,6 +31,7 @@ _SIGKILL = 9  # on every system; `import signal` would cost the worker's start 2
 _MIB = 1 << 20
 _SLACK_BYTES = 128 * _MIB
 _OPEN_FILES = 64
+_PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_GET_NO_NEW_PRIVS, _PR_SET_NO_NEW_PRIVS = 1, 4, 39, 38
 
 # Who started this process; looked up at import, before that one could have died.
@@ -91,6 +92,15 @@ def tie_to_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, _SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent dies; before `confine`.
+
+    Does nothing where the system has no such thing.
+    """
+    if _LINUX:
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def limit_address_space(more_bytes: int) -> bool:

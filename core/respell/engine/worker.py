@@ -20,16 +20,19 @@ from respell.engine.frames import Kind, frame
 SPIN_S = 0.0003  # how long an answer is waited for awake
 
 
-def main(fd: int, memory_bytes: int) -> None:
+def main(fd: int, memory_bytes: int, sockets_fd: int = -1) -> None:
     """Run one script as the host says; ends the process.
 
     Args:
         fd: The socket to the host.
         memory_bytes: Most that Lua may allocate; 0 for no limit.
+        sockets_fd: The socket that brings the sockets of forks, where a debugger drives this
+            worker; else -1.
     """
     os.environ.setdefault("TZ", ":/etc/localtime")
     time.tzset()  # reads the file while it still can
     stream = open(fd, "rb", buffering=1 << 18, closefd=False)  # noqa: SIM115 - for ever
+    debugged = sockets_fd >= 0
     write = os.write
 
     def send(data: bytes) -> None:
@@ -76,8 +79,36 @@ def main(fd: int, memory_bytes: int) -> None:
         "entropy": os.urandom,
         "now": lambda: time.time_ns() // 1000,
     }
-    start = runtime.new_runtime(port, memory_bytes=memory_bytes or None)
-    layers = sandbox.confine(memory_bytes=memory_bytes or None)
+    if debugged:
+        import signal
+        import socket
+
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody needs to wait for forks
+        sandbox.adopt_orphans()
+        sockets = socket.socket(fileno=sockets_fd)
+
+        def fork(tie: bool) -> tuple[bool, int]:
+            """Fork; the child goes on with the sockets that the host has sent."""
+            nonlocal fd, stream, sockets
+            _, fds, _, _ = socket.recv_fds(sockets, 1, 2)
+            parent = os.getpid()
+            pid = os.fork()
+            if pid:
+                for one in fds:
+                    os.close(one)
+                return False, pid
+            if tie:
+                sandbox.tie_to_parent(parent)
+            os.close(fd)
+            sockets.close()
+            fd, sockets = fds[0], socket.socket(fileno=fds[1])
+            stream = open(fd, "rb", buffering=1 << 18, closefd=False)  # noqa: SIM115
+            return True, os.getpid()
+
+        port["fork"] = fork
+    library = runtime.load_library(runtime.DEBUGGER) if debugged else None
+    start = runtime.new_runtime(port, memory_bytes=memory_bytes or None, library=library)
+    layers = sandbox.confine(memory_bytes=memory_bytes or None, allow_fork=debugged)
     send(frame(Kind.READY, ",".join(layers).encode()))
     start()
 

@@ -179,6 +179,7 @@ return function(engine, env)
 
   local function locate(e)
     if type(e) == "string" and find(e, "^respell/") then e = blame(e) end
+    if engine.on_error then engine.on_error(e, true) end
     return e
   end
 
@@ -199,6 +200,7 @@ return function(engine, env)
     local function handle(e)
       if e == ABANDONED then return e end
       if type(e) == "string" and find(e, "^respell/") then e = blame(e) end
+      if engine.on_error then engine.on_error(e, true) end
       if not names[handler] then return handler(e) end
       -- `debug.traceback` takes a tail call for one of the script's.
       local value = handler(e)

@@ -58,6 +58,7 @@ return function(engine)
     elseif failure == engine.ABANDONED then
       check_memory(failure)
     end
+    if engine.on_error then engine.on_error(failure, true) end
     return failure
   end
 

@@ -83,7 +83,7 @@ return function(engine, env)
     return all, list
   end
 
-  -- Ends the re-execution at edits that are to be checked; `level` as its caller sees it.
+  -- Ends the re-execution at edits that are to be checked; `level` as it sees it itself.
   local function tell(level, list)
     local all, names = in_scope(level and level + 1)
     local missing = {}
@@ -107,6 +107,20 @@ return function(engine, env)
       end
     end
     if left == 0 then return end
+    -- `level` is the script's, as its caller sees it; true once the last edit is done.
+    local function step(level)
+      steps = steps + 1
+      engine.line_steps = steps
+      for _, edit in raw.ipairs(list) do
+        if edit.steps == steps then
+          if edit.check then tell(level + 2, list) end
+          set_variable(level + 2, edit.name, edit.value)
+          left = left - 1
+        end
+      end
+      return left == 0
+    end
+    if engine.on_step_edits then return engine.on_step_edits(step) end
     local hooked = {}
     local function disarm()
       for co in next, hooked do sethook(co) end
@@ -114,17 +128,7 @@ return function(engine, env)
       engine.on_coroutine = nil
     end
     local function hook()
-      if not of_script(getinfo(2, "S")) then return end
-      steps = steps + 1
-      engine.line_steps = steps
-      for _, edit in raw.ipairs(list) do
-        if edit.steps == steps then
-          if edit.check then tell(3, list) end
-          set_variable(3, edit.name, edit.value)
-          left = left - 1
-        end
-      end
-      if left == 0 then disarm() end
+      if of_script(getinfo(2, "S")) and step(2) then disarm() end
     end
     local function arm(co)
       hooked[co] = true

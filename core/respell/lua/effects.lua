@@ -183,10 +183,23 @@ return function(engine, env)
     return engine.branch_of(co) or engine.identify(co)
   end
 
+  -- A debugger (lua/debugger.lua) is told of each event as the script gets to know of it, by
+  -- its number, and comes in the place of the process's end.
+  local on_answer, on_stop
+
+  function engine.watch_events(answered, stopped)
+    on_answer, on_stop = answered, stopped
+  end
+
+  -- For a debugger, which waits for its orders on the same line.
+  engine.keep_frame = keep_frame
+  function engine.windows_received() return last, ended end
+
   -- Stops -------------------------------------------------------------------------------
 
   -- Reports and ends the process; the script never learns of it.
   local function stop_here(kind, report)
+    if on_stop then return on_stop(kind, report) end
     report.kind, report.lines, report.steps = kind, engine.lines, engine.line_steps
     if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     port.finish(pack("<B", STOPPED) .. encode(report))
@@ -259,6 +272,13 @@ return function(engine, env)
     end
   end
 
+  -- What raises the error of an effect that must not happen: an expression is evaluated.
+  local refuse
+
+  function engine.refuse_effects(raise)
+    refuse, pending = raise, {}
+  end
+
   local function compare(part, name, args, source, line)
     if r_name ~= name then
       return diverge("another effect", name, args, source, line)
@@ -276,8 +296,12 @@ return function(engine, env)
   -- the last record instead of at the next effect. To be called once that record is used.
   local stops_at_end = false
 
-  local function check_end()
-    if not look() and not live then stop_here("frontier", { ordinal = ordinal }) end
+  -- `number` is the event's, if the script would have its answer next.
+  local function check_end(number)
+    if not look() and not live then
+      if on_answer and number then on_answer(number) end
+      stop_here("frontier", { ordinal = ordinal })
+    end
   end
 
   -- Live --------------------------------------------------------------------------------
@@ -316,8 +340,9 @@ return function(engine, env)
   -- Variables that a fork sets at a position: ordinal -> list (respell/lua/edits.lua).
   local edits
 
-  local function deliver(o, status, outcome, source, line, name)
+  local function deliver(o, status, outcome, source, line, name, number)
     if hook_now ~= hook_told then tell_hook() end
+    if on_answer then on_answer(number or numbers[o]) end
     if edits and edits[o] then engine.apply_edits(edits[o]) end
     if status >= FAILED then return fail(status, outcome, source, line, name) end
     return decode(outcome)
@@ -416,11 +441,11 @@ return function(engine, env)
       -- Around which hooks of the host were has its outcome in a record of its own.
       local apart = part == EFFECT and r_part == INTENT
       compare(apart and INTENT or part, name, args, source, line)
-      local status, outcome = r_status, r_outcome
-      if part == INTENT then numbers[o] = r_number end
-      if stops_at_end then check_end() end
+      local status, outcome, number = r_status, r_outcome, r_number
+      if part == INTENT then numbers[o] = number end
+      if stops_at_end then check_end(part == EFFECT and not apart and number) end
       if apart then status, outcome = wait_sync(o) end
-      if part == EFFECT then return deliver(o, status, outcome, source, line, name) end
+      if part == EFFECT then return deliver(o, status, outcome, source, line, name, number) end
     elseif live then
       frame(CALL, part, o, NONE, name, args, "", source, line)
       if part == EFFECT then
@@ -441,7 +466,7 @@ return function(engine, env)
     local source, line = locate(3)
     local is_posted = posted[name]
     if is_posted then check_guard(name) end
-    if pending then begin_pending() end
+    if pending then begin_pending(name) end
     ordinal = ordinal + 1
     local o = ordinal
     if tracing then note_trace(name, args, source, line) end
@@ -450,7 +475,7 @@ return function(engine, env)
 
   -- Begins an effect without waiting for it, and returns its ordinal: a scheduler waits.
   function engine.post(name, args)
-    if pending then begin_pending() end
+    if pending then begin_pending(name) end
     args = encode(args, name)
     local source, line = locate(3)
     check_guard(name)
@@ -460,6 +485,7 @@ return function(engine, env)
     if look() then
       compare(INTENT, name, args, source, line)
       numbers[o] = r_number
+      if on_answer then on_answer(r_number) end
       if stops_at_end then check_end() end
     elseif live then
       frame(CALL, INTENT, o, NONE, name, args, "", source, line)
@@ -475,14 +501,14 @@ return function(engine, env)
   function engine.record(name, args, produce)
     if type(args) ~= "string" then args = encode(args, name) end
     local source, line = locate(3)
-    if pending then begin_pending() end
+    if pending then begin_pending(name) end
     ordinal = ordinal + 1
     if tracing then note_trace(name, args, source, line) end
     if look() then
       compare(EFFECT, name, args, source, line)
-      local status, outcome = r_status, r_outcome
-      if stops_at_end then check_end() end
-      return deliver(ordinal, status, outcome, source, line, name)
+      local status, outcome, number = r_status, r_outcome, r_number
+      if stops_at_end then check_end(number) end
+      return deliver(ordinal, status, outcome, source, line, name, number)
     elseif not live then
       return frontier(name, args, source, line)
     elseif ask_all and produce then
@@ -496,6 +522,7 @@ return function(engine, env)
 
   -- An output event: `text` goes to where `name` says, once it is committed.
   function engine.output(name, text)
+    if engine.on_output then return engine.on_output(text) end
     return engine.record(name, "\x81\xa4text" .. encode_string(text))
   end
 
@@ -504,7 +531,7 @@ return function(engine, env)
   local spans = {}           -- ordinal of an open one -> {outer, name, source, line}
 
   local function begin(name, args, source, line, produce)
-    if pending then begin_pending() end
+    if pending then begin_pending(name) end
     ordinal = ordinal + 1
     local o = ordinal
     if tracing then note_trace(name, args, source, line) end
@@ -513,6 +540,7 @@ return function(engine, env)
       compare(BEGIN, name, args, source, line)
       numbers[o] = r_number
       value = decode(r_outcome)
+      if on_answer then on_answer(r_number) end
       if stops_at_end then check_end() end
       if hook_now ~= hook_told then tell_hook() end
     elseif live then
@@ -579,7 +607,8 @@ return function(engine, env)
   local AT_BYTES = #AT + 8
   local hook_ended   -- when the hook before in the chain ended: when the next one begins
 
-  function begin_pending()
+  function begin_pending(name)
+    if refuse then return refuse(name) end
     local call = pending
     if call == ABANDONED then return error(ABANDONED, 0) end
     pending = nil
@@ -608,7 +637,10 @@ return function(engine, env)
       elseif part == FINAL and not here then
         return diverge("another effect", HOOK, "", source, line)
       end
-      if part == EFFECT then compare(EFFECT, HOOK, call.args, source, line) end
+      if part == EFFECT then
+        compare(EFFECT, HOOK, call.args, source, line)
+        if on_answer then on_answer(r_number) end
+      end
       have = false
       if stops_at_end then check_end() end
       return us
@@ -651,7 +683,7 @@ return function(engine, env)
   -- nil, what was recorded of the time (when it began, how long it took), and that text.
   -- The arguments without `at` are the bytes of `head`, `data` and `tail`.
   function engine.hook_call(source, line, head, data, tail, body)
-    if pending then begin_pending() end
+    if pending then begin_pending(HOOK) end
     local at
     if look() and r_name == HOOK and #r_args > AT_BYTES then
       at = unpack(">I8", r_args, #AT + 1)
@@ -792,6 +824,7 @@ return function(engine, env)
     if look() then
       return diverge("the script ended where more was recorded")
     end
+    if on_stop then return on_stop("finish", payload) end
     -- An effect that was posted and never waited for would otherwise be cut off.
     if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     payload.lines, payload.steps = engine.lines, engine.line_steps

@@ -29,7 +29,12 @@ return function(engine, env)
   end
 
   local function describe(failure)
-    return { message = engine.error_text(engine.blame(failure)), traceback = engine.traceback("", 2) }
+    local description = { message = engine.error_text(engine.blame(failure)), traceback = engine.traceback("", 2) }
+    if engine.on_uncaught then
+      engine.on_error(failure, false)
+      engine.on_uncaught(description)
+    end
+    return description
   end
 
   -- The text of an error value, as the stand-alone interpreter shows it.
@@ -84,6 +89,7 @@ return function(engine, env)
       return engine.report_end(FAILED, { message = message, traceback = "" })
     end
     if init.count_lines then count_lines() end
+    if engine.debug then engine.debug(chunk) end
     return result_of(raw.xpcall(chunk, describe, raw.table.unpack(init.args)))
   end
 end

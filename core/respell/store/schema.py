@@ -296,7 +296,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WHERE place = 2;
     """,
     # 3: what sessions let others do with what is theirs; the audit log has checksums; an
-    # event bus; rates
+    # event bus; rates; breakpoints and bookmarks
     """
     ALTER TABLE audit ADD COLUMN sum INTEGER;
     UPDATE audit SET sum = row_sum(at, session, actor, action, target, allowed, reason)
@@ -319,6 +319,16 @@ MIGRATIONS: tuple[str, ...] = (
         UNIQUE (session, kind, target, grantee)
     ) STRICT;
     CREATE INDEX grants_grantee ON grants (grantee);
+
+    CREATE TABLE debug_marks (
+        id INTEGER PRIMARY KEY,
+        session INTEGER NOT NULL,               -- key of the session that was debugged
+        kind TEXT NOT NULL,                     -- breakpoint, bookmark
+        name TEXT NOT NULL,                     -- a bookmark's name, a breakpoint's number
+        value BLOB NOT NULL,                    -- canonical map of all else
+        sum INTEGER,
+        UNIQUE (session, kind, name)
+    ) STRICT;
 
     -- New artifacts come with sum and tags: a trigger, even one that does nothing, makes storing
     -- one a tenth slower.

@@ -67,7 +67,7 @@ _IS_STILL_IT = "SELECT 1 FROM sessions WHERE key = ?1 AND id = ?3 AND deleted = 
 
 OWNED_TABLES = (
     "artifacts", "open_effects", "blob_refs", "leases", "session_inputs", "inbox", "grants",
-    "subscriptions",
+    "subscriptions", "debug_marks",
 )  # fmt: skip
 """Tables with rows of sessions, besides their records; they go when a session goes, and tags of
 artifacts with their rows."""

@@ -13,6 +13,7 @@ from respell.store.audit import Audit
 from respell.store.blobs import Blobs
 from respell.store.bus import Bus
 from respell.store.database import Database, Durability
+from respell.store.debugging import Debugging
 from respell.store.grants import Grants
 from respell.store.history import History
 from respell.store.inbox import Inbox
@@ -40,8 +41,8 @@ class Store:
             survives the death of this process.
         clock: What gives the time, in µs since 1970 UTC.
         read_only: The folder or the database can't be written to.
-        sessions, history, state, blobs, artifacts, leases, inbox, bus, audit, grants, notes:
-            What it holds.
+        sessions, history, state, blobs, artifacts, leases, inbox, bus, audit, grants, debugging,
+            notes: What it holds.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Store:
         self.inbox = Inbox(self._database, clock)
         self.audit = Audit(self._database, clock, enabled=audit)
         self.grants = Grants(self._database, clock)
+        self.debugging = Debugging(self._database)
         self.notes = Notes(self._database)
         self.rates = Rates(self._database)
 

@@ -37,6 +37,7 @@ SUMMED: Mapping[str, tuple[str, ...]] = {
     "grants": (
         "session", "kind", "target", "grantee", "level", "expires_at", "granted_by", "granted_at",
     ),
+    "debug_marks": ("session", "kind", "name", "value"),
     "audit": ("at", "session", "actor", "action", "target", "allowed", "reason"),
 }  # fmt: skip
 """The columns of each table that its column `sum` covers, in their order."""

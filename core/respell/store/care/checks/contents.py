@@ -73,6 +73,10 @@ _TABLES = (
         removable=True,
     ),
     _Table(
+        "debug_marks", ("id",), "breakpoint or bookmark {0}",
+        {"kind": _TEXT, "name": _TEXT, "value": _VALUE}, "Set it again", removable=True,
+    ),
+    _Table(
         "audit", ("id",), "entry {0} of the audit log",
         {"session": _TEXT, "actor": _TEXT, "action": _TEXT, "target": _TEXT, "reason": _TEXT},
         "What it says can't be relied on",

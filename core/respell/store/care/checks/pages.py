@@ -26,6 +26,7 @@ _KEYS = {
     "bus_events": "sequence",
     "subscriptions": "key",
     "deliveries": "rowid",
+    "debug_marks": "id",
 }
 """What numbers the rows of a table; those of the others are reached by their sessions."""
 

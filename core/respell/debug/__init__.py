@@ -1,0 +1,27 @@
+"""Time-travel debugging of any session that ever ran.
+
+with Debugger.open(session, store=store) as debugger:
+    debugger.end()
+    debugger.step_back_over()
+    print(debugger.stop, debugger.variables().locals, debugger.evaluate("total * 2"))
+"""
+
+from respell.debug.asynchronous import AsyncDebugger
+from respell.debug.breakpoints import Breakpoint
+from respell.debug.changes import Change
+from respell.debug.debugger import Debugger, Log, Stop
+from respell.debug.inspecting import (
+    Coroutine,
+    Evaluated,
+    Frame,
+    Value,
+    Variable,
+    Variables,
+)
+from respell.debug.position import Position
+from respell.store.debugging import Bookmark
+
+__all__ = [
+    "AsyncDebugger", "Bookmark", "Breakpoint", "Change", "Coroutine", "Debugger", "Evaluated",
+    "Frame", "Log", "Position", "Stop", "Value", "Variable", "Variables",
+]  # fmt: skip

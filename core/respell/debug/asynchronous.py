@@ -1,0 +1,108 @@
+"""The debugger for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import ParamSpec, TypeVar
+
+from respell.debug.debugger import Debugger, Stop
+from respell.debug.position import Position
+from respell.errors import UsageError
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class AsyncDebugger:
+    """A `Debugger` in a thread of its own, to be awaited.
+
+    The core is synchronous: a move is one order and one report, and the line mode, tests and
+    scripts need no event loop for that. Its workers live as long as the thread that started
+    them, so here one thread does everything, in the order it was asked for; a cancelled task
+    cancels the move, which leaves the debugger where it was.
+
+        async with await AsyncDebugger.open(session, store=store) as debugger:
+            stop = await debugger.call(Debugger.step_over)
+            frames = await debugger.call(Debugger.stack)
+    """
+
+    def __init__(self, thread: ThreadPoolExecutor, debugger: Debugger) -> None:
+        """Use `AsyncDebugger.open`."""
+        self._thread = thread
+        self._debugger = debugger
+
+    @classmethod
+    async def open(
+        cls, session: SessionRecord | str, *, store: Store, checkpoints: bool = True
+    ) -> AsyncDebugger:
+        """Open a session (see `Debugger.open`)."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
+        loop = asyncio.get_running_loop()
+        try:
+            debugger = await loop.run_in_executor(
+                thread, lambda: Debugger.open(session, store=store, checkpoints=checkpoints)
+            )
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        return cls(thread, debugger)
+
+    @property
+    def stop(self) -> Stop:
+        """Where the last move ended, and why."""
+        return self._debugger.stop
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+        return self._debugger.position
+
+    async def call(self, method: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call a method of the debugger in its thread.
+
+        Args:
+            method: A method of the class, `Debugger.step_in`; it gets the debugger first.
+            args: The arguments behind that.
+            kwargs: The arguments by name.
+        """
+        function: Callable[..., T] = method
+        if getattr(Debugger, getattr(method, "__name__", ""), None) is not method:
+            raise UsageError("call() takes a method of Debugger, such as Debugger.step_in")
+        loop = asyncio.get_running_loop()
+        future = loop.run_in_executor(
+            self._thread, lambda: function(self._debugger, *args, **kwargs)
+        )
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self._debugger.cancel()
+            await asyncio.wait([future])
+            raise
+
+    def cancel(self) -> None:
+        """End the move in progress; it returns with the reason cancelled."""
+        self._debugger.cancel()
+
+    async def close(self) -> None:
+        """End all processes."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._debugger.close)
+        self._thread.shutdown()
+
+    async def __aenter__(self) -> AsyncDebugger:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        await self.close()

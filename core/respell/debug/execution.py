@@ -1,0 +1,308 @@
+"""Re-execution of one session to any of its positions.
+
+One worker is *here*: it stands where the user is. To go on it simply runs; to go back, a
+checkpoint before the place (or a new process) runs to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from respell.debug.checkpoints import BUDGET_BYTES, Checkpoint, Checkpoints
+from respell.debug.position import Position
+from respell.debug.worker import (
+    CAN_FORK,
+    TELL_EVERY_S,
+    DebugWorker,
+    OnWait,
+    Report,
+    Wake,
+    Windows,
+)
+from respell.engine.ending import ended_by_itself
+from respell.engine.lineage import edits_of, known_id
+from respell.engine.program import Program
+from respell.engine.run import program_of
+from respell.errors import UsageError
+from respell.history.record import Record
+from respell.policies.limits import memory_of
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+ENTRY = Position(1, 0)
+"""Before the first line: where every worker begins."""
+
+NEVER = 1 << 62
+
+_GAP_S = 0.004  # less than this since the last checkpoint is not worth another
+_MEMORY_SLACK = 64 * 1024 * 1024  # for what the debugger looks at
+
+
+class Execution:
+    """What is re-executed, and the workers that do.
+
+    Args:
+        store: Where the session is.
+        session: The session; what is recorded by now is what there is.
+        checkpoints: Whether to keep checkpoints where the system allows it.
+        budget_bytes: Most memory for them.
+
+    Attributes:
+        here: The worker that stands at the current place; None before the first `seek`.
+        on_wait: Called while a worker is busy.
+        decide: Called with a worker and its report where a breakpoint's condition or message has
+            to be evaluated by a throw-away worker; returns the outcome.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        session: SessionRecord,
+        *,
+        checkpoints: bool = True,
+        budget_bytes: int = BUDGET_BYTES,
+    ) -> None:
+        if not session.has_program:
+            raise UsageError(f"session {session.id[:8]} has no program of its own to debug")
+        self._store, self._session = store, session
+        self.program: Program = program_of(store, session)
+        self._stop = session.records
+        self.ended_by_itself = ended_by_itself(store, session)
+        self._init = self.program.init(
+            session_id=known_id(store, session),
+            trace=False,
+            script_changed=self.program.script_changed,
+            edits=edits_of(store, session) or None,
+            ask_all=False,
+            stops_at_end=not self.ended_by_itself,
+        )
+        self.wake = Wake()
+        self._windows = Windows(self._read)
+        self._forks = checkpoints and CAN_FORK
+        self.checkpoints = Checkpoints(budget_bytes)
+        self.here: DebugWorker | None = None
+        self._base: Checkpoint | None = None  # what `here` was forked from
+        self._marked_s = 0.0  # `ran_s` of the last checkpoint that `here` has passed
+        self.on_wait: OnWait | None = None
+        self._began = self._told = time.monotonic()
+        self.decide: Callable[[DebugWorker, Report], Any] = lambda worker, report: False
+        self.last_event = self.script_event(store.history.event_at(session.key, self._stop))
+
+    def _read(self) -> Iterator[bytes]:
+        for batch in self._store.history.bodies(self._session.key, self._stop):
+            yield b"".join(batch)
+
+    def script_event(self, number: int) -> int:
+        """Return the last event of the script at or before a number; 1 where there is none."""
+        while number > 1:
+            for _, record in self._store.history.events(self._session.key, number, number):
+                if record.ordinal:
+                    return number
+            number -= 1
+        return 1
+
+    def records_of(self, number: int) -> list[Record]:
+        """Return the records of an event."""
+        return [r for _, r in self._store.history.events(self._session.key, number, number)]
+
+    # Workers -----------------------------------------------------------------------------
+
+    def _start(self) -> DebugWorker:
+        return DebugWorker.start(
+            self._init,
+            self._windows,
+            memory_bytes=memory_of(self._session.limits) + _MEMORY_SLACK,
+            read_blob=self._store.blobs.read,
+            wake=self.wake,
+        )
+
+    def fresh_before(self, position: Position) -> DebugWorker:
+        """Return a worker, nobody else's, that stands at or before a position."""
+        if not self._forks:
+            return self._start()
+        return self._checkpoint_before(position).worker.fork(tie=True)
+
+    def _checkpoint_before(self, position: Position) -> Checkpoint:
+        found = self.checkpoints.last_before(position)
+        if found is None:
+            found = self.checkpoints.add(ENTRY, self._start(), pinned=True)
+        return found
+
+    def drop_here(self) -> None:
+        """End the worker that is here, as after a move that was given up."""
+        if self.here is not None:
+            self.here.close()
+            self.here = None
+        if self._base is not None:
+            self._base.pinned = self._base.position == ENTRY
+            self._base = None
+
+    def _take_up(self, position: Position) -> DebugWorker:
+        """Make a worker that stands at or before a position the one that is here."""
+        here = self.here
+        if here is not None and "end" not in here.report and here.report["counted"]:
+            stands = position_of(here.report)
+            best = self.checkpoints.last_before(position) if self._forks else None
+            if stands <= position and (best is None or best.position <= stands):
+                return here
+        self.drop_here()
+        if not self._forks:
+            self.here = self._start()
+            return self.here
+        base = self._checkpoint_before(position)
+        self.here = base.worker.fork(tie=True)
+        base.pinned, self._base, self._marked_s = True, base, base.worker.ran_s
+        return self.here
+
+    def _mark(self) -> None:
+        """Leave a checkpoint here, if it is worth one."""
+        here = self.here
+        if not self._forks or here is None or "end" in here.report or not here.report["counted"]:
+            return
+        if here.ran_s - self._marked_s < _GAP_S:
+            return
+        position = position_of(here.report)
+        before = self.checkpoints.last_before(position)
+        if before is None or before.position != position:
+            self.checkpoints.add(position, here.fork(tie=False))
+        self._marked_s = here.ran_s
+
+    # Moves -------------------------------------------------------------------------------
+
+    def run(self, **order: Any) -> Report:
+        """Let the worker that is here run, and return where it stands next."""
+        assert self.here is not None
+        return self._run_worker(self.here, {"order": "run", **order})
+
+    def _run_worker(self, worker: DebugWorker, order: dict[str, Any]) -> Report:
+        report = worker.run(order, self._tell)
+        while report["reason"] in ("condition", "message"):
+            verdict = self.decide(worker, report)
+            self._tell()
+            report = worker.run({"order": "verdict", "verdict": verdict}, self._tell)
+        return report
+
+    def begin_move(self) -> None:
+        """Count the time of a move from now on."""
+        self._began = self._told = time.monotonic()
+        self.wake.clear()
+
+    def _tell(self, _busy_s: float = 0.0) -> None:
+        now = time.monotonic()
+        if self.on_wait is not None and now - self._told >= TELL_EVERY_S:
+            self._told = now
+            self.on_wait(now - self._began)
+
+    def seek(self, to: Position) -> Report:
+        """Go to a position, wherever it is.
+
+        Returns:
+            The report of the worker that is there; of a position that does not exist, that of
+            where it came to instead.
+        """
+        worker = self._take_up(to)
+        for rung in self._rungs(position_of(worker.report), to):
+            if position_of(worker.report) < rung:
+                self.run(arm=rung.event, to_event=rung.event, to_steps=rung.steps)
+                if "end" in worker.report or position_of(worker.report) >= to:
+                    break
+                self._mark()
+        if position_of(worker.report) < to and "end" not in worker.report:
+            self.run(arm=to.event, to_event=to.event, to_steps=to.steps)
+        return worker.report
+
+    def seek_event(self, number: int) -> Report:
+        """Go to where the script knows of an event, or to the end if it never does."""
+        worker = self._take_up(Position(number))
+        start = position_of(worker.report)
+        if start == Position(number):
+            return worker.report
+        for rung in self._rungs(start, Position(number)):
+            if position_of(worker.report) < rung:
+                self.run(arm=NEVER, to_event=rung.event, to_steps=0)
+                self._mark()
+        if position_of(worker.report) >= Position(number):
+            return worker.report
+        report = self.run(arm=min(number, self.last_event), late=number)
+        if "end" in report and report["event"] > number:
+            # Nobody ever waited for its answer: the next event is as near as one can get.
+            return self.seek(Position(number))
+        return report
+
+    def seek_end(self) -> Report:
+        """Go to where the script ended, or where its recording does."""
+        last = Position(self.last_event)
+        self.seek(last)
+        assert self.here is not None
+        if "end" not in self.here.report:
+            self.run(arm=self.last_event)
+        return self.exact(self.here.report)
+
+    def scan(self, **order: Any) -> Report:
+        """Run another worker from the start, and return its report; the one here stays."""
+        worker = self.fresh_before(ENTRY)
+        try:
+            return self._run_worker(worker, {"order": "run", **order})
+        finally:
+            worker.close()
+
+    def exact(self, report: Report) -> Report:
+        """Return a report whose line steps are known, by going there again if they are not."""
+        if report["counted"]:
+            return report
+        event = report["event"]
+        self.drop_here()
+        self.seek(Position(event))
+        return self.run(arm=event)
+
+    def mark(self) -> None:
+        """Leave a checkpoint here, before going on, if it is worth one."""
+        self._mark()
+
+    def _rungs(self, start: Position, to: Position) -> list[Position]:
+        """Return where to leave checkpoints on a long way: the nearer its end, the denser."""
+        if not self._forks:
+            return []
+        rungs = []
+        distance = 8
+        while to.event - distance > start.event:
+            rungs.append(Position(to.event - distance))
+            distance *= 8
+        if to.steps > 512 and to.event > start.event:
+            rungs.append(Position(to.event))
+        distance = 64
+        least = start.steps if start.event == to.event else 0
+        while to.steps - distance > least:
+            rungs.append(Position(to.event, to.steps - distance))
+            distance *= 8
+        return sorted(rungs)
+
+    def throw_away(self, worker: DebugWorker) -> DebugWorker:
+        """Return a worker that stands where another does, to do anything with and close."""
+        if self._forks:
+            return worker.fork(tie=True)
+        report = worker.report
+        made = self._start()
+        try:
+            if "end" in report:
+                made.run({"order": "run", "arm": self.last_event}, self._tell)
+            elif position_of(report) > ENTRY:
+                at = {"to_event": report["event"], "to_steps": report["steps"]}
+                made.run({"order": "run", "arm": report["event"], **at}, self._tell)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def close(self) -> None:
+        """End all workers."""
+        self.drop_here()
+        self.checkpoints.close()
+        self.wake.close()
+
+
+def position_of(report: Report) -> Position:
+    """Return the position that a worker's report says."""
+    return Position(report["event"], report["steps"])

@@ -1,0 +1,142 @@
+"""Looking at a script that stands still, and at what its session was at that time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell.debug.execution import Execution
+from respell.debug.inspecting import (
+    Coroutine,
+    Evaluated,
+    Frame,
+    Value,
+    Variable,
+    Variables,
+    frames_of,
+    value_of,
+    variables_of,
+)
+from respell.debug.position import Position
+from respell.debug.worker import Cancelled, DebugWorker, as_text
+from respell.errors import UsageError
+from respell.history.events import Event, events
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+EVALUATE_WITHIN_S = 10.0
+
+
+class Inspector:
+    """Reads from the worker that is here, and from the history up to its position."""
+
+    def __init__(self, store: Store, session: SessionRecord, execution: Execution) -> None:
+        self._store, self._session, self._execution = store, session, execution
+
+    @property
+    def _worker(self) -> DebugWorker:
+        assert self._execution.here is not None
+        return self._execution.here
+
+    def coroutines(self) -> list[Coroutine]:
+        """Return the main thread and every coroutine that lives, or died of an error."""
+        listed = [
+            Coroutine(one["coroutine"], as_text(one["status"]))
+            for one in self._worker.ask("coroutines")
+        ]
+        return sorted(listed, key=lambda one: one.number)
+
+    def stack(self, coroutine: int | None, first: int, count: int) -> list[Frame]:
+        """Return the frames of a coroutine, innermost first."""
+        order = {} if coroutine is None else {"coroutine": coroutine}
+        said = self._worker.ask("stack", first=first, count=count, **order)
+        return frames_of(said, first)
+
+    def frame(self, index: int, coroutine: int | None = None) -> Frame:
+        """Return one frame.
+
+        Raises:
+            UsageError: There is none.
+        """
+        found = self.stack(coroutine, index, 1)
+        if not found:
+            raise UsageError(f"there is no frame {index} here")
+        return found[0]
+
+    def variables(self, frame: Frame) -> Variables:
+        """Return what a frame's function sees."""
+        said = self._worker.ask("variables", coroutine=frame.coroutine, level=frame.level)
+        return Variables(*(variables_of(said[n]) for n in ("locals", "varargs", "upvalues")))
+
+    def globals(self) -> tuple[list[Variable], list[str]]:
+        """Return the globals that the script made or changed, and names of those it took away."""
+        said = self._worker.ask("globals")
+        return variables_of(said["changed"]), [as_text(name) for name in said["gone"] or []]
+
+    def children(
+        self, ref: int, first: int, count: int
+    ) -> tuple[list[Variable], int, Value | None]:
+        """Return what is inside of a value, how much that is in all, and its metatable."""
+        said = self._worker.ask("children", ref=ref, first=first, count=count)
+        meta = said.get("meta")
+        return variables_of(said["children"]), said["total"], value_of(meta) if meta else None
+
+    def evaluate(self, text: str, frame: Frame | None, timeout_s: float) -> Evaluated:
+        """Evaluate in a worker that is thrown away."""
+        order: dict[str, Any] = {"text": text}
+        if frame is not None:
+            order |= {"coroutine": frame.coroutine, "level": frame.level}
+        worker = self._execution.throw_away(self._worker)
+        try:
+            said = worker.ask("evaluate", timeout_s=timeout_s, **order)
+        except Cancelled:
+            return Evaluated(error=f"it did not end within {timeout_s:g} s")
+        finally:
+            worker.close()
+        return evaluated(said)
+
+    def event(self, position: Position) -> Event | None:
+        """Return the event that a position comes after."""
+        return next(events(self._store, self._session.key, position.event, position.event), None)
+
+    def output(self, position: Position) -> list[str]:
+        """Return what had been written by then."""
+        return [
+            as_text(event.args.get("text", ""))
+            for event in events(self._store, self._session.key, 1, position.event)
+            if event.name.startswith("output.")
+        ]
+
+    def state(self, position: Position) -> dict[str, dict[str, Any]]:
+        """Return the values that the script had set by then and not deleted, by scope and key."""
+        scopes: dict[str, dict[str, Any]] = {}
+        for event in events(self._store, self._session.key, 1, position.event):
+            if event.name not in ("state.set", "state.delete") or event.error is not None:
+                continue
+            scope = as_text(event.args.get("scope") or f"session:{self._session.id}")
+            key = as_text(event.args.get("key"))
+            value = event.args.get("value") if event.name == "state.set" else None
+            if value is None:
+                scopes.get(scope, {}).pop(key, None)
+            else:
+                scopes.setdefault(scope, {})[key] = value
+        return {scope: kept for scope, kept in scopes.items() if kept}
+
+    def artifacts(self, position: Position) -> list[dict[str, Any]]:
+        """Return the artifacts that its events had made by then, deleted ones included."""
+        made = []
+        for event in events(self._store, self._session.key, 1, position.event):
+            for one in self._store.artifacts.of_event(self._session.key, event.number):
+                made.append(
+                    {"id": one.id, "name": one.name, "version": one.version, "event": event.number}
+                )
+        return made
+
+
+def evaluated(said: dict[str, Any]) -> Evaluated:
+    """Return what a worker says that an expression came to."""
+    error = said.get("error")
+    return Evaluated(
+        [value_of(one) for one in said.get("values") or []],
+        None if error is None else as_text(error),
+        [as_text(text) for text in said["output"] or []],
+    )

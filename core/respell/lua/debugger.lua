@@ -1,0 +1,328 @@
+-- The debugger's side of a replaying worker: where it stands, and where it stops.
+--
+-- A position is an event's number and the line steps since the script knew of that event,
+-- counted over all coroutines. Lines are counted only from the event on that a run is told to
+-- arm at, in the main thread and in every living coroutine. All decisions per line are made
+-- here; the host is asked nothing until the worker stops.
+--
+-- Orders (respell/debug/worker.py): one at a time, and only while the worker stands still.
+
+return function(engine)
+  local raw, port = engine.raw, engine.port
+  local next, type, error, pcall = raw.next, raw.type, raw.error, raw.pcall
+  local getinfo, sethook = raw.debug.getinfo, raw.debug.sethook
+  local create, resume, running, status =
+    raw.coroutine.create, raw.coroutine.resume, raw.coroutine.running, raw.coroutine.status
+  local byte, sub, pack = raw.string.byte, raw.string.sub, raw.string.pack
+  local encode, decode, source_of = engine.encode, engine.decode, engine.source_of
+
+  local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
+  local NEVER = 1 << 62
+
+  local view = engine.debug_view   -- lua/inspection.lua
+  local main                        -- the main thread
+  local event, steps = 1, 0         -- where we are
+  local counted = true              -- whether `steps` is known
+  local armed, hooked = false, false
+  local arm_at = NEVER
+  local step_edits                  -- edits of a fork that wait for their line
+
+  -- What a run is to do; set by the order.
+  local to_event, to_steps = NEVER, 0     -- stops there
+  local from_event, from_steps = 0, 0     -- where it began: errors there are not new
+  local late_event                        -- stops at the first line after this one's answer
+  local want, want_co, want_depth         -- "line", "over", "out", "event", "watch"
+  local stepping, want_thread             -- whether it is one of the first three; of `want_co`
+  local collect = false                   -- go on at hits, and remember the last one
+  local last, found                       -- the last hit: {event, steps, reason, more}
+  local all_hits, most_hits               -- every hit, if wanted
+  local lines, functions, errors          -- breakpoints: line -> list; line defined -> list; which
+  local entering                          -- ids of breakpoints on the function that was entered
+  local logs                              -- of log points: {event, steps, text}
+  local ended                             -- the report of the end, once it is reached
+
+  local co_numbers = raw.setmetatable({}, { __mode = "k" })
+
+  local function co_number(co)
+    local number = co_numbers[co]
+    if not number then
+      number = engine.branch_of(co) or engine.known_id(co) or 0
+      co_numbers[co] = number
+    end
+    return number
+  end
+
+  local pause
+
+  -- Hooks ---------------------------------------------------------------------------------
+
+  local on_hook
+
+  local function set_hooks()
+    local mask = (armed or step_edits) and (functions and "lc" or "l") or nil
+    if mask == hooked then return end
+    hooked = mask
+    local f = mask and on_hook or nil
+    sethook(main, f, mask)
+    for co in next, engine.coroutines do
+      if status(co) ~= "dead" then sethook(co, f, mask) end
+    end
+  end
+
+  function engine.on_coroutine(co)
+    if hooked then sethook(co, on_hook, hooked) end
+  end
+
+  function engine.on_step_edits(step)
+    step_edits = step
+    set_hooks()
+  end
+
+  -- Hits ----------------------------------------------------------------------------------
+
+  local function note_hit(reason, more)
+    if last and last[1] == event and last[2] == steps then return end
+    last, found = { event, steps, reason, more }, found + 1
+    if all_hits and found <= most_hits then
+      all_hits[found] = { event, steps }
+    end
+  end
+
+  local function hit(reason, more)
+    if collect then return note_hit(reason, more) end
+    return pause(reason, more)
+  end
+
+  local function log(text)
+    logs[#logs + 1] = { event = event, steps = steps, text = text }
+  end
+
+  -- Whether the condition of a breakpoint holds at the line we are at. Where it can't be
+  -- computed without a trace the host has it computed by a worker that is thrown away.
+  local function holds(point, f)
+    if not point.condition then return true end
+    local outcome = view.pure(point.condition, f)
+    if outcome == nil then return pause("condition", { breakpoint = point.id }) == true end
+    return outcome
+  end
+
+  local function message_of(point, f)
+    local text = view.pure_message(point.pieces, f)
+    if text == nil then text = pause("message", { breakpoint = point.id }) end
+    return text
+  end
+
+  -- Returns the ids of the breakpoints of a list that hold here; nil for none.
+  local function matching(list, source, f)
+    local ids
+    for _, point in raw.ipairs(list) do
+      if (not point.source or point.source == source) and holds(point, f) then
+        if point.pieces then
+          log(message_of(point, f))
+        else
+          ids = ids or {}
+          ids[#ids + 1] = point.id
+        end
+      end
+    end
+    return ids
+  end
+
+  -- On each line --------------------------------------------------------------------------
+
+  -- Whether a line is what a step was to reach. Levels: 1 is here, 2 `on_line`, 3 the script's.
+  -- Step over and out stay in their coroutine as long as it lives.
+  local function reached()
+    if want == "line" then return true end
+    local co = running()
+    if co_number(co) == want_co then
+      if want == "over" then return getinfo(3 + want_depth, "l") == nil end
+      return getinfo(2 + want_depth, "l") == nil
+    end
+    return not collect and want_co ~= 0 and (not want_thread or status(want_thread) == "dead")
+  end
+
+  local function on_line(_, line)
+    local f = getinfo(2, "f").func
+    local source = source_of(f)
+    if not source then return end
+    if step_edits and step_edits(2) then
+      step_edits = nil
+      if not armed then set_hooks() end
+    end
+    if not armed then return end
+    steps = steps + 1
+    if want == "watch" then view.sample(f, event, steps, line) end
+    if event == to_event and steps == to_steps then return pause("goto") end
+    if late_event == 0 then return pause("goto") end
+    if entering then
+      local list = entering
+      entering = nil
+      local ids = matching(list, source, f)
+      if ids then return hit("function breakpoint", { breakpoints = ids }) end
+    end
+    local list = lines and lines[line]
+    if list then
+      local ids = matching(list, source, f)
+      if ids then return hit("breakpoint", { breakpoints = ids }) end
+    end
+    if stepping and reached() then return hit("step") end
+  end
+
+  local function on_call()
+    local info = getinfo(2, "S")
+    local list = functions and functions[info.linedefined]
+    if list and armed and info.what ~= "C" then entering = list end
+  end
+
+  function on_hook(what, line)
+    if what == "line" then return on_line(what, line) end
+    return on_call()
+  end
+
+  -- At events, errors and the end -----------------------------------------------------------
+
+  local function on_answer(number)
+    if not number then return end
+    if number <= event then
+      -- An answer that comes after a later event's: the place of it is the next line.
+      if number == late_event then late_event = 0 end
+      return
+    end
+    local passed = to_event < number and { steps = steps, counted = counted } or nil
+    event, steps, counted = number, 0, true
+    entering = nil
+    if not armed and number >= arm_at then
+      armed = true
+      set_hooks()
+    end
+    if passed then return pause("passed", passed) end
+    if (number == to_event and to_steps == 0) or late_event == 0 or number == late_event then
+      return pause("goto")
+    end
+    if want == "event" then return hit("event") end
+  end
+
+  function engine.on_error(failure, caught)
+    if not errors or not armed or ended then return end
+    if errors.kind ~= "all" and caught then return end
+    if event == from_event and steps <= from_steps then return end
+    if event == to_event and steps == to_steps then return end
+    local text = view.error_text(failure)
+    return hit("exception", { breakpoints = errors.ids, error = { message = text, caught = caught } })
+  end
+
+  local function on_stop(kind, report)
+    report.kind = kind
+    steps = steps + 1
+    ended = report
+    if want == "watch" then view.sample(nil, event, steps, 0) end
+    local reason = event == to_event and steps == to_steps and "goto" or "end"
+    while true do pause(reason) reason = "end" end
+  end
+
+  -- Orders --------------------------------------------------------------------------------
+
+  local orders = {}
+
+  local function report_of(reason, more)
+    local report = view.place()
+    report.reason, report.event, report.steps, report.counted = reason, event, steps, counted
+    report.last = last
+    report.found, report.hits = found, all_hits
+    report.logs = logs
+    report["end"] = ended
+    if want == "watch" then report.watch = view.watched() end
+    if more then for k, v in next, more do report["at_" .. k] = v end end
+    return report
+  end
+
+  local function tell(kind, value)
+    local payload = encode(value)
+    port.send(pack("<I4B", #payload + 1, kind) .. payload)
+  end
+
+  local function listen(thread)
+    while true do
+      local frame = port.receive()
+      if engine.keep_frame(frame) == COMMAND then
+        local order = decode(sub(frame, 2))
+        local perform = orders[order.order]
+        if perform then
+          local ok, reply = pcall(perform, order)
+          if ok then tell(REPLY, reply) else tell(REPLY, { refused = view.error_text(reply) }) end
+        else
+          return order
+        end
+      end
+    end
+  end
+
+  function orders.fork(order)
+    local is_child, pid = port.fork(order.tie)
+    local windows, all = engine.windows_received()
+    return { child = is_child, pid = pid, windows = windows, all = all }
+  end
+
+  for name, perform in next, view.orders do orders[name] = perform end
+
+  -- Takes over what a run is to do.
+  local function begin(order)
+    if order.order == "verdict" then return order.verdict end
+    to_event, to_steps = order.to_event or NEVER, order.to_steps or 0
+    late_event = order.late
+    want, want_co, want_depth = order.want, order.coroutine, order.depth
+    collect = order.collect or false
+    stepping = want == "line" or want == "over" or want == "out"
+    want_thread = nil
+    if want_co and want_co ~= 0 then
+      for co in next, engine.coroutines do
+        if co_number(co) == want_co then want_thread = co end
+      end
+    end
+    from_event, from_steps = event, steps
+    last, found = nil, 0
+    logs = {}
+    most_hits = order.most or 0
+    all_hits = order.most and {} or nil
+    lines, functions, errors = order.lines, order.functions, order.errors
+    if want == "watch" then view.watch(order.watch) end
+    arm_at = order.arm or NEVER
+    if event >= arm_at then
+      if not armed then
+        -- In mid-interval nothing was counted yet.
+        if steps > 0 or not counted then counted = false end
+        armed = true
+      end
+    elseif armed then
+      armed, counted = false, false
+    end
+    hooked = 0   -- the mask may be another one
+    set_hooks()
+  end
+
+  -- Stands still until the host says how to go on. Orders are carried out in a coroutine of
+  -- our own: so the levels of the thread that stands still are the same for all of them.
+  function pause(reason, more)
+    view.enter(running(), ended)
+    tell(PAUSED, report_of(reason, more))
+    local co = create(listen)
+    local ok, order = resume(co)
+    view.leave()
+    if not ok then error(order, 0) end
+    return begin(order)
+  end
+
+  found = 0
+  logs = {}
+
+  -- Called before the first line.
+  function engine.debug(chunk)
+    main = running()
+    co_numbers[main] = 0
+    view.start(main, chunk, co_number)
+    engine.watch_events(on_answer, on_stop)
+    function engine.on_uncaught(failure) return on_stop("failed", failure) end
+    pause("entry")
+  end
+end

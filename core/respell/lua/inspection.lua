@@ -1,0 +1,701 @@
+-- What a debugger sees of a script that stands still: stacks, variables, values.
+--
+-- Looking leaves no trace: nothing of the script is called, no object gets an id. Evaluating
+-- does what it says, so the host has it done by a worker that is thrown away.
+
+return function(engine, env)
+  local raw = engine.raw
+  local next, type, error, pcall, rawget, rawequal, rawlen, select =
+    raw.next, raw.type, raw.error, raw.pcall, raw.rawget, raw.rawequal, raw.rawlen, raw.select
+  local getinfo, getlocal, getupvalue, sethook = raw.debug.getinfo, raw.debug.getlocal,
+    raw.debug.getupvalue, raw.debug.sethook
+  local setlocal, setupvalue, setmetatable, rawset =
+    raw.debug.setlocal, raw.debug.setupvalue, raw.setmetatable, raw.rawset
+  local create, resume, running, status =
+    raw.coroutine.create, raw.coroutine.resume, raw.coroutine.running, raw.coroutine.status
+  local yield = raw.coroutine.yield
+  local format, sub, byte, find, string_unpack, concat = raw.string.format, raw.string.sub,
+    raw.string.byte, raw.string.find, raw.string.unpack, raw.table.concat
+  local math_type, tostring, unpack = raw.math.type, raw.tostring, raw.table.unpack
+  local source_of, known_id = engine.source_of, engine.known_id
+
+  local SHOWN_BYTES, PREVIEW, MOST_FRAMES = 1024, 6, 200
+  local SORTED = 1000   -- most entries of a table whose keys are sorted for a preview
+
+  local view = {}
+  engine.debug_view = view
+
+  local main, co_number
+  local here, here_level      -- the thread that stands still, and the level of its script
+  local refs, keys_of         -- number -> object, while it stands still
+  local first_globals = {}
+
+  function view.start(main_thread, _, number_of)
+    main, co_number = main_thread, number_of
+    for k, v in next, env do first_globals[k] = v end
+  end
+
+  -- Frames --------------------------------------------------------------------------------
+
+  -- Returns the first level at or outside of `level` that is a script's, and its info.
+  local function script_level(thread, level)
+    while true do
+      local info = getinfo(thread, level, "Sf")
+      if not info then return nil end
+      if info.what ~= "C" and source_of(info.func) then return level, info end
+      level = level + 1
+    end
+  end
+
+  -- Number of frames outside of `level`, itself included: asking costs its depth.
+  local function depth_at(thread, level)
+    if not getinfo(thread, level, "l") then return 0 end
+    local low, high = level, level + 1
+    while getinfo(thread, high, "l") do low, high = high, high + (high - level) end
+    while high - low > 1 do
+      local middle = (low + high) // 2
+      if getinfo(thread, middle, "l") then low = middle else high = middle end
+    end
+    return low - level + 1
+  end
+
+  function view.enter(thread)
+    here, here_level, refs, keys_of = thread, nil, {}, {}
+  end
+
+  function view.leave()
+    here, refs, keys_of = nil, nil, nil
+  end
+
+  local function name_of(info)
+    if info.what == "main" then return "main chunk" end
+    if info.name then return info.name end
+    return format("function <%s:%d>", source_of(info.func) or "?", info.linedefined)
+  end
+
+  local function frame_at(thread, level)
+    local info = getinfo(thread, level, "nSltf")
+    return {
+      name = name_of(info), source = source_of(info.func), line = info.currentline,
+      defined = info.linedefined, tail = info.istailcall, what = info.namewhat,
+    }
+  end
+
+  -- Where the worker stands: `pause` has called this, so it is three levels inside.
+  function view.place()
+    local co = running()
+    -- The stack is looked at from another coroutine, as all orders are.
+    local place
+    local look = create(function()
+      local level = script_level(co, 0)
+      if level then
+        place = frame_at(co, level)
+        place.depth = depth_at(co, level)
+      else
+        place = { depth = 0 }
+      end
+      place.coroutine = co_number(co)
+    end)
+    local ok, failure = resume(look)
+    if not ok then error(failure, 0) end
+    return place
+  end
+
+  -- Values --------------------------------------------------------------------------------
+
+  local number_text = function(v)
+    if math_type(v) == "integer" then return tostring(v) end
+    return format("%.14g", v)
+  end
+
+  local function hold(object)
+    local known = refs[object]
+    if known then return known end
+    local n = #refs + 1
+    refs[n], refs[object] = object, n
+    return n
+  end
+
+  local function id_text(kind, object)
+    local id = known_id(object)
+    return id and format("%s: #%d", kind, id) or kind
+  end
+
+  local describe
+
+  local function function_text(f)
+    local info = getinfo(f, "S")
+    local source = info.what ~= "C" and source_of(f)
+    if source then return format("function <%s:%d>", source, info.linedefined) end
+    return "function: builtin"
+  end
+
+  local function preview(t, size)
+    local parts, n = {}, 0
+    local length = rawlen(t)
+    for i = 1, length < PREVIEW and length or PREVIEW do
+      n = n + 1
+      parts[n] = { value = describe(rawget(t, i), true) }
+    end
+    if n < PREVIEW and size <= SORTED then
+      local keys, count = engine.keys(t, true)
+      for i = 1, count do
+        if n == PREVIEW then break end
+        local k = keys[i]
+        if not (math_type(k) == "integer" and k >= 1 and k <= length) then
+          n = n + 1
+          parts[n] = { key = describe(k, true), value = describe(rawget(t, k), true) }
+        end
+      end
+    end
+    return parts
+  end
+
+  local function count_of(t)
+    local n = 0
+    for _ in next, t do n = n + 1 end
+    return n
+  end
+
+  -- A value as data: type, text, and for what has an inside a number to ask for it by.
+  function describe(v, shallow)
+    local kind = type(v)
+    if kind == "string" then
+      local cut = #v > SHOWN_BYTES
+      return { type = kind, text = cut and sub(v, 1, SHOWN_BYTES) or v, size = #v }
+    elseif kind == "number" then
+      return { type = math_type(v), text = number_text(v) }
+    elseif kind == "table" then
+      local shown = { type = kind, text = id_text(kind, v), ref = hold(v), size = count_of(v) }
+      if not shallow then
+        shown.preview = preview(v, shown.size)
+        shown.meta = engine.metatable_of(v) ~= nil or nil
+      end
+      return shown
+    elseif kind == "function" then
+      return { type = kind, text = function_text(v), ref = hold(v) }
+    elseif kind == "thread" then
+      return { type = kind, text = format("coroutine %d (%s)", co_number(v), status(v)), ref = hold(v) }
+    end
+    return { type = kind, text = tostring(v) }
+  end
+
+  -- Error values as text, without calling a `__tostring`.
+  function view.error_text(e)
+    if type(e) == "string" then return e end
+    local message = type(e) == "table" and rawget(e, "message")
+    if type(message) == "string" then return message end
+    if type(e) == "number" then return number_text(e) end
+    return format("(error object is a %s value)", type(e))
+  end
+
+  -- What can be asked for -----------------------------------------------------------------
+
+  local orders = {}
+  view.orders = orders
+
+  local function thread_of(number)
+    if number == nil or number == co_number(here) then return here end
+    if number == 0 then return main end
+    for co in next, engine.coroutines do
+      if co_number(co) == number then return co end
+    end
+    error("there is no coroutine " .. tostring(number), 0)
+  end
+
+  -- The stack of one coroutine, innermost first.
+  function orders.stack(order)
+    local thread = thread_of(order.coroutine)
+    local frames, total = {}, 0
+    local level = script_level(thread, 0)
+    local depth = level and depth_at(thread, level) + level
+    local first, most = order.first or 0, order.count or MOST_FRAMES
+    while level do
+      if total >= first and total < first + most then
+        local frame = frame_at(thread, level)
+        frame.level, frame.depth = level, depth - level
+        frames[#frames + 1] = frame
+      end
+      total = total + 1
+      level = script_level(thread, level + 1)
+    end
+    return { frames = frames, total = total, coroutine = co_number(thread), status = status(thread) }
+  end
+
+  function orders.coroutines()
+    local list = { { coroutine = 0, status = here == main and "running" or status(main) } }
+    for co in next, engine.coroutines do
+      local state = co == here and "running" or status(co)
+      if state ~= "dead" or getinfo(co, 0, "l") then
+        list[#list + 1] = { coroutine = co_number(co), status = state }
+      end
+    end
+    return list
+  end
+
+  local function level_of(thread, order)
+    local level = order.level
+    if not level then level = script_level(thread, 0) end
+    if not level or not getinfo(thread, level, "l") then error("no function of the script runs here", 0) end
+    return level
+  end
+
+  local function locals_of(thread, level)
+    local list = {}
+    local i = 1
+    local name, value = getlocal(thread, level, i)
+    while name do
+      if byte(name) ~= 40 then list[#list + 1] = { name = name, value = describe(value) } end
+      i = i + 1
+      name, value = getlocal(thread, level, i)
+    end
+    return list
+  end
+
+  function orders.variables(order)
+    local thread = thread_of(order.coroutine)
+    local level = level_of(thread, order)
+    local varargs, upvalues = {}, {}
+    local i = 1
+    local name, value = getlocal(thread, level, -i)
+    while name do
+      varargs[i] = { name = format("...[%d]", i), value = describe(value) }
+      i = i + 1
+      name, value = getlocal(thread, level, -i)
+    end
+    local f = getinfo(thread, level, "f").func
+    i = 1
+    name, value = getupvalue(f, i)
+    while name do
+      if name ~= "_ENV" then upvalues[#upvalues + 1] = { name = name, value = describe(value) } end
+      i = i + 1
+      name, value = getupvalue(f, i)
+    end
+    return { locals = locals_of(thread, level), varargs = varargs, upvalues = upvalues }
+  end
+
+  -- Globals that the script made or changed, and the names of those it took away.
+  function orders.globals()
+    local changed, gone = {}, {}
+    local keys, n = engine.keys(env, true)
+    for i = 1, n do
+      local k = keys[i]
+      local v = rawget(env, k)
+      if not rawequal(v, first_globals[k]) then
+        changed[#changed + 1] = { name = describe(k, true), value = describe(v) }
+      end
+    end
+    for k in next, first_globals do
+      if rawget(env, k) == nil and type(k) == "string" then gone[#gone + 1] = k end
+    end
+    raw.table.sort(gone)
+    return { changed = changed, gone = gone }
+  end
+
+  -- What is inside of a table (its pairs, its metatable) or a function (its upvalues).
+  function orders.children(order)
+    local object = refs[order.ref]
+    local first, count = order.first or 0, order.count or 100
+    local list = {}
+    if type(object) == "table" then
+      local kept = keys_of[object]
+      if not kept then
+        local keys, n = engine.keys(object, true)
+        kept = { keys = keys, n = n }
+        keys_of[object] = kept
+      end
+      for i = first + 1, raw.math.min(first + count, kept.n) do
+        local k = kept.keys[i]
+        list[#list + 1] = { key = describe(k, true), value = describe(rawget(object, k)) }
+      end
+      local meta = engine.metatable_of(object)
+      return { children = list, total = kept.n, meta = meta ~= nil and describe(meta) or nil }
+    elseif type(object) == "function" then
+      local i = 1
+      local name, value = getupvalue(object, i)
+      while name do
+        if source_of(object) and name ~= "_ENV" then
+          list[#list + 1] = { name = name, value = describe(value) }
+        end
+        i = i + 1
+        name, value = getupvalue(object, i)
+      end
+      return { children = list, total = #list }
+    end
+    return { children = list, total = 0 }
+  end
+
+  -- Evaluating ----------------------------------------------------------------------------
+
+  local function find_local(thread, level, wanted)
+    local found, value
+    local i = 1
+    local name, v = getlocal(thread, level, i)
+    while name do
+      if name == wanted then found, value = i, v end
+      i = i + 1
+      name, v = getlocal(thread, level, i)
+    end
+    return found, value
+  end
+
+  local function find_upvalue(f, wanted)
+    local i = 1
+    local name, value = getupvalue(f, i)
+    while name do
+      if name == wanted then return i, value end
+      i = i + 1
+      name, value = getupvalue(f, i)
+    end
+  end
+
+  -- Reading and writing by name, as the function at `level` would.
+  local function scope_of(thread, level)
+    local f = level and getinfo(thread, level, "f").func
+    local function index(_, name)
+      if level then
+        local i, value = find_local(thread, level, name)
+        if i then return value end
+        i, value = find_upvalue(f, name)
+        if i then return value end
+      end
+      return env[name]
+    end
+    local function newindex(_, name, value)
+      if level then
+        local i = find_local(thread, level, name)
+        if i then setlocal(thread, level, i, value) return end
+        i = find_upvalue(f, name)
+        if i then setupvalue(f, i, value) return end
+      end
+      env[name] = value
+    end
+    return setmetatable({}, { __index = index, __newindex = newindex }), index
+  end
+
+  local function varargs_of(thread, level)
+    local list, n = {}, 0
+    if level then
+      local name, value = getlocal(thread, level, -1)
+      while name do
+        n = n + 1
+        list[n] = value
+        name, value = getlocal(thread, level, -n - 1)
+      end
+    end
+    return list, n
+  end
+
+  local function compile(text, scope)
+    local chunk = raw.load("return " .. text, "=evaluate", "t", scope)
+    if chunk then return chunk end
+    local statement, message = raw.load(text, "=evaluate", "t", scope)
+    if not statement then error((raw.string.gsub(message, "^evaluate:%d+: ", "")), 0) end
+    return statement
+  end
+
+  -- Only in a worker that is thrown away.
+  function orders.evaluate(order)
+    local thread = thread_of(order.coroutine)
+    local level = order.level or script_level(thread, 0)
+    local output = {}
+    engine.on_output = function(text) output[#output + 1] = text end
+    engine.refuse_effects(function(name)
+      error(format("this would cause %s; evaluating performs no effects", name), 0)
+    end)
+    engine.on_error = nil
+    local ok, chunk = pcall(compile, order.text, scope_of(thread, level))
+    if not ok then return { error = chunk, output = output } end
+    local args, n = varargs_of(thread, level)
+    local co = create(chunk)
+    local results = raw.table.pack(resume(co, unpack(args, 1, n)))
+    if status(co) ~= "dead" then return { error = "it yields: there is nobody to yield to", output = output } end
+    if not results[1] then
+      local message = engine.blame(results[2], co)
+      return { error = (raw.string.gsub(view.error_text(message), "^evaluate:%d+: ", "")), output = output }
+    end
+    local list = {}
+    for i = 2, results.n do list[i - 1] = describe(results[i]) end
+    return { values = list, output = output, truth = results[2] and true or false }
+  end
+
+  -- Conditions: computed on the spot if that calls nothing but what is known to leave no
+  -- trace; else nil. A call that is none of these is refused before its first instruction.
+  local IMPURE = {}
+  local harmless = {}
+  for _, library in raw.ipairs { raw.string, raw.math, raw.utf8 } do
+    for _, f in next, library do harmless[f] = true end
+  end
+  harmless[raw.math.random], harmless[raw.math.randomseed] = nil, nil
+  harmless[raw.string.rep], harmless[raw.string.gsub], harmless[raw.string.gmatch] = nil, nil, nil
+  -- What looks names up; no script has these.
+  for _, f in raw.ipairs { find_local, find_upvalue, varargs_of, getlocal, getupvalue, unpack } do
+    harmless[f] = true
+  end
+  for _, name in raw.ipairs { "type", "tonumber", "rawlen", "rawequal", "rawget", "select" } do
+    harmless[raw[name]] = true
+  end
+
+  -- Each text is compiled once; the place that its names mean is changed under it.
+  local compiled = {}   -- text -> {chunk, place, index}, or {error = …}
+  local script_at       -- at which level the script was when something was computed last
+
+  local function compile_once(text)
+    local place = {}
+    local function index(_, name)
+      local thread, level = place[1], place[2]
+      local i, value = find_local(thread, level, name)
+      if i then return value end
+      i, value = find_upvalue(place[3], name)
+      if i then return value end
+      return env[name]
+    end
+    local function newindex() error(IMPURE, 0) end
+    local ok, chunk = pcall(compile, text, setmetatable({}, { __index = index, __newindex = newindex }))
+    if not ok then return { error = chunk } end
+    local it = { chunk = chunk, place = place, varargs = find(text, "...", 1, true) }
+    function it.guard()
+      local f = getinfo(2, "f").func
+      if f ~= chunk and f ~= index and not harmless[f] and not (f == yield and it.over) then
+        error(IMPURE, 0)
+      end
+    end
+    return it
+  end
+
+  -- One coroutine computes the same text again and again: a new one with a hook is dear.
+  local function worker_of(it)
+    return create(function()
+      sethook(it.guard, "c")
+      while true do
+        it.over = false
+        local value
+        if it.varargs then
+          local args, n = varargs_of(it.place[1], it.place[2])
+          value = it.chunk(unpack(args, 1, n))
+        else
+          value = it.chunk()
+        end
+        it.over = true
+        yield(value)
+      end
+    end)
+  end
+
+  -- Returns whether it could be computed, and the value; nil where it would leave a trace. `f`
+  -- is the function of the script that the line is in.
+  local function pure_values(text, f)
+    local it = compiled[text]
+    if not it then
+      it = compile_once(text)
+      compiled[text] = it
+    end
+    if it.error then return false, it.error end
+    local thread = running()
+    if not script_at or not getinfo(thread, script_at, "l")
+      or getinfo(thread, script_at, "f").func ~= f then
+      script_at = script_level(thread, 1) - 1   -- as seen from here, and from `work`
+    end
+    it.place[1], it.place[2], it.place[3] = thread, script_at, f
+    local work = it.work
+    if not work then
+      work = worker_of(it)
+      sethook(work)
+      it.work = work
+    end
+    local ok, value = resume(work)
+    if not ok then
+      it.work = nil
+      if rawequal(value, IMPURE) then return nil end
+    end
+    return ok, value
+  end
+
+  -- Whether `text` is true where the script stands; nil if that can't be said without a
+  -- trace. An error in it counts as false.
+  function view.pure(text, f)
+    local ok, value = pure_values(text, f)
+    if ok == nil then return nil end
+    return ok and value and true or false
+  end
+
+  -- The text of a log point: pieces are texts and {expression}; nil as above.
+  function view.pure_message(pieces, f)
+    local texts = {}
+    for i, piece in raw.ipairs(pieces) do
+      if type(piece) == "string" then
+        texts[i] = piece
+      else
+        local ok, value = pure_values(piece[1], f)
+        if ok == nil then return nil end
+        if not ok then
+          texts[i] = "<" .. view.error_text(value) .. ">"
+        elseif type(value) == "string" then
+          texts[i] = value
+        else
+          refs = refs or {}
+          texts[i] = describe(value, true).text
+        end
+      end
+    end
+    return concat(texts)
+  end
+
+  -- Watching one value ------------------------------------------------------------------
+
+  local watching, last_value, known, change, line_before, first_sample
+  local owners   -- function -> whether the watched variable is one of its own
+
+  local function walk(value)
+    for _, key in raw.ipairs(watching.path) do
+      if type(value) ~= "table" then return nil end
+      value = rawget(value, key)
+    end
+    return value
+  end
+
+  local function is_owner(f)
+    local owns = owners[f]
+    if owns == nil then
+      owns = getinfo(f, "S").linedefined == watching.defined and source_of(f) == watching.source
+      owners[f] = owns
+    end
+    return owns
+  end
+
+  -- Whether the variable can be seen at the line we are at, and its value. It is looked for
+  -- at lines of its own function only: there it is in reach. Levels: 1 is here, 2 `sample`,
+  -- 3 `on_line`, 4 the script's.
+  local function current(f)
+    if watching.scope == "global" then return true, walk(rawget(env, watching.name)) end
+    if not f or not is_owner(f) then return false end
+    if watching.scope == "upvalue" then
+      local i, value = find_upvalue(f, watching.name)
+      return i ~= nil, walk(value)
+    end
+    local depth = watching.depth
+    if co_number(running()) ~= watching.coroutine or getinfo(4 + depth, "l")
+      or not getinfo(3 + depth, "l") then
+      return false
+    end
+    local found
+    local i = 1
+    local name, v = getlocal(4, i)
+    while name do
+      if name == watching.name then found = v end
+      i = i + 1
+      name, v = getlocal(4, i)
+    end
+    return true, walk(found)
+  end
+
+  function view.watch(order)
+    watching, last_value, known, change, line_before, first_sample =
+      order, nil, false, nil, nil, nil
+    owners = setmetatable({}, { __mode = "k" })
+  end
+
+  -- Called on each line, from `on_line`; at the end without a function.
+  function view.sample(f, event, steps, line)
+    local visible, value = current(f)
+    if visible then
+      if not known then
+        known, first_sample = true, { event, steps }
+      elseif not rawequal(value, last_value) and (value == value or last_value == last_value) then
+        change = { event = event, steps = steps, old = last_value, new = value, before = line_before }
+      end
+      last_value = value
+    end
+    if f then line_before = { source_of(f), line } end
+  end
+
+  function view.watched()
+    local report = { first = first_sample }
+    if change then
+      report.change = {
+        event = change.event, steps = change.steps, old = describe(change.old),
+        new = describe(change.new), before = change.before,
+      }
+    end
+    return report
+  end
+
+  -- Lines with code ---------------------------------------------------------------------
+
+  -- Reads what `string.dump` wrote of a chunk of ours (lundump.c): all lines that have code, and
+  -- where functions begin and end.
+  local function lines_in(dumped)
+    local at = 1
+    local lines, functions = {}, {}
+    local function read(what)
+      local value
+      value, at = string_unpack(what, dumped, at)
+      return value
+    end
+    local function size()
+      local x = 0
+      while true do
+        local b = byte(dumped, at)
+        at = at + 1
+        x = x << 7 | b & 0x7f
+        if b & 0x80 ~= 0 then return x end
+      end
+    end
+    local function skip_string()
+      local n = size()
+      if n > 1 then at = at + n - 1 end
+    end
+    local function read_function()
+      skip_string()
+      local defined, last = size(), size()
+      at = at + 3                      -- parameters, vararg, stack size
+      local vararg = byte(dumped, at - 2) ~= 0
+      local n = size()
+      at = at + 4 * n                  -- instructions
+      for _ = 1, size() do
+        local kind = read("B")
+        if kind == 0x13 then at = at + 8       -- float
+        elseif kind == 0x03 then at = at + 8   -- integer
+        elseif kind == 0x04 or kind == 0x14 then skip_string() end
+      end
+      n = size()
+      at = at + 3 * n                  -- upvalues
+      for _ = 1, size() do read_function() end
+      n = size()
+      local deltas = at
+      at = at + n
+      local absolute = {}
+      for _ = 1, size() do
+        local pc = size()
+        absolute[pc] = size()
+      end
+      for _ = 1, size() do skip_string() size() size() end   -- names of locals
+      for _ = 1, size() do skip_string() end                 -- names of upvalues
+      local line = defined
+      local first
+      for pc = 0, n - 1 do
+        local delta = string_unpack("b", dumped, deltas + pc)
+        if delta == -128 then line = absolute[pc] else line = line + delta end
+        -- The first instruction of a function with varargs only prepares them.
+        if not (vararg and pc == 0) then
+          lines[line] = true
+          if not first or line < first then first = line end
+        end
+      end
+      functions[#functions + 1] = { defined, last }
+    end
+    at = at + 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1   -- header, and the number of upvalues
+    read_function()
+    return lines, functions
+  end
+
+  function orders.lines(order)
+    local chunk, message = raw.load(engine.without_first_comment(order.source), "=lines", "t", {})
+    if not chunk then error(message, 0) end
+    local lines, functions = lines_in(raw.string.dump(chunk))
+    local list = {}
+    for line in next, lines do list[#list + 1] = line end
+    raw.table.sort(list)
+    return { lines = list, functions = functions }
+  end
+end

@@ -1,0 +1,92 @@
+"""The debugger, in a recording of 10,000 effects and about 1,000,000 lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import respell
+from benchmarks.measure import Figure
+from respell.debug import Debugger
+from respell.store import Store
+
+_SCRIPT = """\
+local total = 0
+for i = 1, 10000 do
+  local t = os.time()
+  for j = 1, 48 do
+    total = total + j
+    local x = j * 2
+  end
+end
+"""
+
+
+def figures(folder: Path) -> list[Figure]:
+    """Measure moves, looking, and checkpoints."""
+    script = folder / "long.lua"
+    script.write_text(_SCRIPT)
+    with Store(folder / "store", durability="process") as store:
+        session = respell.run(script, store=store).session.id
+        return [*_opening(store, session), *_moving(store, session)]
+
+
+def _opening(store: Store, session: str) -> list[Figure]:
+    def at_end() -> None:
+        with Debugger.open(session, store=store) as debugger:
+            debugger.end()
+
+    def cold() -> None:
+        with Debugger.open(session, store=store) as debugger:
+            debugger.go_to("7000+60")
+
+    return [
+        Figure("debugger: open a session at its end", _seconds(at_end), "s", 0.5),
+        Figure("debugger: open, and go to a position", _seconds(cold), "s", 1.0),
+    ]
+
+
+def _moving(store: Store, session: str) -> list[Figure]:
+    with Debugger.open(session, store=store) as debugger:
+        debugger.go_to("9000+60")
+        reverse = sorted(_seconds(debugger.step_back_over, 1) for _ in range(100))
+        reverse_p50, reverse_p95 = reverse[50] * 1000, reverse[95] * 1000
+        places = ("4000+9", "8000+70", "2000", "9500+50", "6000+1")
+        warm = sorted(_seconds(lambda p=place: debugger.go_to(p), 1) for place in places)[2]  # type: ignore[misc]
+
+        def panes() -> None:
+            debugger.stack()
+            debugger.variables()
+            debugger.globals()
+            debugger.coroutines()
+            debugger.event()
+
+        looked = _seconds(panes, 20) * 1000
+        debugger.go_to("9000+60")
+        change = _seconds(lambda: debugger.last_change("t"))
+        memory = debugger.checkpoint_bytes / 1e6
+        started = time.perf_counter()
+        debugger.go_to("1100+1")
+        # It has never changed since: a hundred thousand lines are looked through.
+        debugger.last_change("nothing")
+        never = (time.perf_counter() - started) / 1.1
+    return [
+        Figure("debugger: one move back, median", reverse_p50, "ms", 16.0),
+        Figure("debugger: one move back, 95th of 100", reverse_p95, "ms", 100.0),
+        Figure("debugger: go to any position, warm", warm, "s", 0.2),
+        Figure("debugger: stacks, variables, globals and event of a stop", looked, "ms", 10.0),
+        Figure("debugger: last change of a local", change, "s", 0.5),
+        Figure("debugger: last change, per 100,000 lines", never, "s", 0.5),
+        Figure("debugger: memory of the checkpoints", memory, "MB", 256.0),
+    ]
+
+
+def _seconds(action: Callable[[], object], times: int = 3) -> float:
+    """Return the median time of a call."""
+    samples = []
+    for _ in range(times):
+        started = time.perf_counter()
+        action()
+        samples.append(time.perf_counter() - started)
+    return sorted(samples)[times // 2]

@@ -53,6 +53,8 @@ def _completer(action: Action, parser: ArgumentParser) -> Completer | None:
         return DirectoriesCompleter()
     if action.dest == "artifact":
         return artifacts
+    if action.metavar == "ID-or-SCRIPT":
+        return sessions_and_scripts
     if action.dest in ("id", "a", "b"):
         return sessions
     if action.dest in ("limit", "allow", "deny", "status") and action.metavar != "N":
@@ -60,6 +62,11 @@ def _completer(action: Action, parser: ArgumentParser) -> Completer | None:
     if action.metavar in ("SCRIPT", "FILE") or action.dest == "output":
         return FilesCompleter()
     return None
+
+
+def sessions_and_scripts(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
+    """Return what `respell debug` takes: sessions, and files."""
+    return [*sessions(prefix, parsed_args), *FilesCompleter()(prefix)]
 
 
 def sessions(prefix: str, parsed_args: Namespace, **_: object) -> dict[str, str]:

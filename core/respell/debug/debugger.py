@@ -17,7 +17,7 @@ from respell.debug.inspecting import Coroutine, Evaluated, Frame, Value, Variabl
 from respell.debug.inspector import EVALUATE_WITHIN_S, Inspector, evaluated
 from respell.debug.position import Position
 from respell.debug.worker import Cancelled, DebugWorker, Report, as_text
-from respell.errors import UsageError
+from respell.errors import RespellError, UsageError
 from respell.history.events import Event
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -392,7 +392,7 @@ class Debugger:
         except Cancelled:
             self._return()
             self.stop = replaced(origin, "cancelled")
-        except UsageError:
+        except RespellError:
             self._return()
             raise
         return self.stop

@@ -317,6 +317,9 @@ class DebugWorker:
             except (NotFound, UsageError) as error:
                 raise WorkerFailed(f"the worker asked for what is not there: {error}") from None
             self._send(frame(Kind.DATA, data))
+        elif kind == Kind.FINISH:
+            message = values.decode(payload[1:]).get("message", "")
+            raise UsageError(f"there is nothing to debug: {as_text(message)}")
         elif kind == Kind.STOPPED:
             report = values.decode(payload)
             raise WorkerFailed(

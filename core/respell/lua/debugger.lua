@@ -323,6 +323,7 @@ return function(engine)
     view.start(main, chunk, co_number)
     engine.watch_events(on_answer, on_stop)
     function engine.on_uncaught(failure) return on_stop("failed", failure) end
+    engine.check_end()   -- one that was stopped before its first event may compute for ever
     pause("entry")
   end
 end

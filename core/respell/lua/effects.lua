@@ -845,6 +845,11 @@ return function(engine, env)
         edits[edit.ordinal][#edits[edit.ordinal] + 1] = edit
       end
     end
+    if stops_at_end and not engine.debug then check_end() end
+  end
+
+  -- Ends the re-execution if there is nothing recorded to go on with; for a debugger.
+  function engine.check_end()
     if stops_at_end then check_end() end
   end
 

@@ -1,0 +1,180 @@
+"""The debugger on sessions of every kind, and what is left of its processes."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import respell
+from respell.debug import Debugger
+from respell.errors import RespellError, UsageError
+from respell.store import Store
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints are kept on Linux only")
+
+
+def test_a_session_that_was_stopped_while_it_computed_ends_after_its_last_event(
+    script: Any, store: Store
+) -> None:
+    result = script("print('before')\nwhile true do end\n", limits={"max_duration": 1})
+    assert result.exit_code == 5
+    with Debugger.open(result.session.id, store=store) as debugger:
+        stop = debugger.end()
+        assert (stop.at_end, str(stop.position), stop.line) == (True, "2+1", 1)
+        assert debugger.step_back().position.event == 1
+
+
+def test_a_session_that_was_stopped_before_its_first_event_can_be_looked_at(
+    script: Any, store: Store
+) -> None:
+    result = script("while true do end\n", limits={"max_duration": 1})
+    with Debugger.open(result.session.id, store=store) as debugger:
+        assert debugger.stop.at_end
+        assert debugger.step_in().at_end
+        assert debugger.step_back().at_end
+        assert debugger.evaluate("1 + 1").values[0].text == "2"
+
+
+def test_a_script_that_does_not_compile_says_so(script: Any, store: Store) -> None:
+    result = script("local = 1\n")
+    with pytest.raises(UsageError, match=r"nothing to debug: main\.lua:1:"):
+        Debugger.open(result.session.id, store=store)
+
+
+def test_a_session_without_program_is_refused(store: Store) -> None:
+    session = respell.create(name="empty", store=store)
+    with pytest.raises(UsageError, match="no program of its own"):
+        Debugger.open(session.id, store=store)
+
+
+def test_a_session_that_ran_out_of_memory_leaves_one_where_one_was(
+    script: Any, store: Store
+) -> None:
+    text = "print('a')\nlocal t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1000) .. i end\n"
+    result = script(text, limits={"memory_bytes": 64 << 20})
+    with Debugger.open(result.session.id, store=store) as debugger:
+        debugger.step_in()
+        where = debugger.position
+        try:
+            debugger.end()
+        except RespellError:
+            assert debugger.position == where
+        assert debugger.go_to(2).line == 1
+
+
+def test_variables_that_a_fork_sets_are_set_whenever_one_comes_by(
+    script: Any, store: Store
+) -> None:
+    text = "local x = 1\nprint(x)\nlocal y = x\nlocal z = y\nprint(x, y, z)\nprint('end')\n"
+    original = script(text).session
+    forked = respell.fork(original, at="2+2", variables={"x": 7}, store=store)
+    assert script.resume(forked).exit_code == 0
+    assert "7\t1\t1" in script.lines
+    for checkpoints in (True, False):
+        with Debugger.open(forked.id, store=store, checkpoints=checkpoints) as debugger:
+            for where, expected in (("2+2", "7"), ("2+1", "1"), ("2+3", "7")):
+                debugger.go_to(where)
+                assert debugger.evaluate("x").values[0].text == expected, where
+            debugger.go_to(2)
+            assert debugger.next_event().line == 5
+            assert debugger.evaluate("x, z").values[0].text == "7"
+
+
+def test_a_debugger_works_on_the_session_that_it_is_called_from(script: Any, store: Store) -> None:
+    seen: list[str] = []
+
+    @respell.tool(name="look_back")
+    def look_back(session: str) -> int:
+        """Look at what the calling session has recorded by now."""
+        with Debugger.open(session, store=store) as debugger:
+            stop = debugger.end()
+            seen.append(f"{stop.line} {debugger.evaluate('x').values[0].text}")
+        return 1
+
+    script("local x = 5\nprint(x)\nTool.invoke('look_back', { session = Session.getCurrent() })\n")
+    assert seen == ["3 5"]
+
+
+# Processes -------------------------------------------------------------------------------
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below one."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            parents[int(entry.name)] = int(fields[1])
+    found = {pid}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid}
+
+
+def wait_until_gone(pids: set[int]) -> None:
+    """Wait for processes to end."""
+    for pid in pids:
+        try:
+            fd = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        ended, _, _ = select.select([fd], [], [], 30)
+        os.close(fd)
+        assert ended, pid
+
+
+@LINUX
+def test_closing_leaves_no_process(script: Any, store: Store) -> None:
+    session = script("for i = 1, 400 do print(i) end\n").session
+    before = descendants(os.getpid())
+    with Debugger.open(session.id, store=store) as debugger:
+        for where in ("300+1", "20", "350"):
+            debugger.go_to(where)
+        for _ in range(5):
+            debugger.step_back()
+        made = descendants(os.getpid()) - before
+        assert len(made) >= 2
+    wait_until_gone(made)
+
+
+WAITS = """\
+import sys
+from respell.debug import Debugger
+from respell.store import Store
+with Store(sys.argv[1]) as store, Debugger.open(sys.argv[2], store=store) as debugger:
+    debugger.go_to("300+1")
+    debugger.step_back()
+    print("ready", flush=True)
+    {then}
+"""
+
+
+@LINUX
+@pytest.mark.parametrize("then", ["sys.stdin.read()", "debugger.evaluate('spin()', timeout_s=600)"])
+def test_killing_the_debugger_leaves_no_process(script: Any, store: Store, then: str) -> None:
+    session = script(
+        "function spin() while true do end end\nfor i = 1, 400 do print(i) end\n"
+    ).session
+    program = subprocess.Popen(
+        [sys.executable, "-c", WAITS.format(then=then), str(store.path), session.id],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert program.stdout is not None
+    assert program.stdin is not None
+    assert program.stdout.readline() == "ready\n"
+    workers = descendants(program.pid)
+    assert workers
+    program.kill()
+    program.wait()
+    program.stdin.close()
+    program.stdout.close()
+    wait_until_gone(workers)

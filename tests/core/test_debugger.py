@@ -315,6 +315,8 @@ def test_breakpoints_and_bookmarks_are_kept_in_the_store(debug: Open, store: Sto
         again.delete_bookmark("here")
         with pytest.raises(NotFound, match="no bookmark 'here'"):
             again.delete_bookmark("here")
+        kept = again.breakpoints.add_line("main.lua", 3, condition="b > 1")
+        assert (kept.id, len(again.breakpoints.list())) == (1, 2)
     assert store.history.verify(debugger.session.key) == debugger.session.records
 
 

@@ -9,7 +9,7 @@ with Debugger.open(session, store=store) as debugger:
 from respell.debug.asynchronous import AsyncDebugger
 from respell.debug.breakpoints import Breakpoint
 from respell.debug.changes import Change
-from respell.debug.debugger import Debugger, Log, Stop
+from respell.debug.debugger import Debugger
 from respell.debug.inspecting import (
     Coroutine,
     Evaluated,
@@ -19,6 +19,7 @@ from respell.debug.inspecting import (
     Variables,
 )
 from respell.debug.position import Position
+from respell.debug.stops import Log, Stop
 from respell.store.debugging import Bookmark
 
 __all__ = [

@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from respell.debug.debugger import Debugger, Stop
+from respell.debug.debugger import Debugger
 from respell.debug.position import Position
+from respell.debug.stops import Stop
 from respell.errors import UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store

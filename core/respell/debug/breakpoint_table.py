@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import builtins
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from respell.debug.breakpoints import Breakpoint, defined_functions, parse_hits, parse_log
@@ -115,6 +116,9 @@ class BreakpointTable:
             parse_hits(made.hits)
         if made.log:
             parse_log(made.log)
+        for one in self._all.values():
+            if replace(one, id=made.id, enabled=True) == made:
+                made = replace(one, enabled=True)  # it is there already
         self._all[made.id] = made
         self._keep(made)
         return made

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from respell.debug.execution import ENTRY, Execution, position_of
 from respell.debug.inspecting import Frame, Value, value_of
 from respell.debug.inspector import Inspector
 from respell.debug.position import Position
+from respell.debug.stops import Stop
 from respell.debug.worker import as_text
 from respell.errors import UsageError
 from respell.history.events import Event
-
-if TYPE_CHECKING:
-    from respell.debug.debugger import Stop
 
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)")
 _FIELD = re.compile(

@@ -33,7 +33,11 @@ GLOBALS = (
     "workflow_conditions", "workflow_steps", "workflow_kinds", "workflow_parallel",
     "workflow_runs", "workflow",
 )  # fmt: skip
-DEBUGGER = ("inspection", "debugger")  # what a worker has besides that a debugger drives
+DEBUGGER = (
+    "inspection",
+    "code_lines",
+    "debugger",
+)  # what a worker has besides that a debugger drives
 
 
 def load_library(more: tuple[str, ...] = ()) -> list[tuple[str, bytes]]:

@@ -5,8 +5,8 @@
 
 return function(engine, env)
   local raw = engine.raw
-  local next, type, error, pcall, rawget, rawequal, rawlen, select =
-    raw.next, raw.type, raw.error, raw.pcall, raw.rawget, raw.rawequal, raw.rawlen, raw.select
+  local next, type, error, pcall, rawget, rawequal, rawlen =
+    raw.next, raw.type, raw.error, raw.pcall, raw.rawget, raw.rawequal, raw.rawlen
   local getinfo, getlocal, getupvalue, sethook = raw.debug.getinfo, raw.debug.getlocal,
     raw.debug.getupvalue, raw.debug.sethook
   local setlocal, setupvalue, setmetatable, rawset =
@@ -14,8 +14,8 @@ return function(engine, env)
   local create, resume, running, status =
     raw.coroutine.create, raw.coroutine.resume, raw.coroutine.running, raw.coroutine.status
   local yield = raw.coroutine.yield
-  local format, sub, byte, find, string_unpack, concat = raw.string.format, raw.string.sub,
-    raw.string.byte, raw.string.find, raw.string.unpack, raw.table.concat
+  local format, sub, byte, find, concat = raw.string.format, raw.string.sub, raw.string.byte,
+    raw.string.find, raw.table.concat
   local math_type, tostring, unpack = raw.math.type, raw.tostring, raw.table.unpack
   local source_of, known_id = engine.source_of, engine.known_id
 
@@ -618,84 +618,5 @@ return function(engine, env)
       }
     end
     return report
-  end
-
-  -- Lines with code ---------------------------------------------------------------------
-
-  -- Reads what `string.dump` wrote of a chunk of ours (lundump.c): all lines that have code, and
-  -- where functions begin and end.
-  local function lines_in(dumped)
-    local at = 1
-    local lines, functions = {}, {}
-    local function read(what)
-      local value
-      value, at = string_unpack(what, dumped, at)
-      return value
-    end
-    local function size()
-      local x = 0
-      while true do
-        local b = byte(dumped, at)
-        at = at + 1
-        x = x << 7 | b & 0x7f
-        if b & 0x80 ~= 0 then return x end
-      end
-    end
-    local function skip_string()
-      local n = size()
-      if n > 1 then at = at + n - 1 end
-    end
-    local function read_function()
-      skip_string()
-      local defined, last = size(), size()
-      at = at + 3                      -- parameters, vararg, stack size
-      local vararg = byte(dumped, at - 2) ~= 0
-      local n = size()
-      at = at + 4 * n                  -- instructions
-      for _ = 1, size() do
-        local kind = read("B")
-        if kind == 0x13 then at = at + 8       -- float
-        elseif kind == 0x03 then at = at + 8   -- integer
-        elseif kind == 0x04 or kind == 0x14 then skip_string() end
-      end
-      n = size()
-      at = at + 3 * n                  -- upvalues
-      for _ = 1, size() do read_function() end
-      n = size()
-      local deltas = at
-      at = at + n
-      local absolute = {}
-      for _ = 1, size() do
-        local pc = size()
-        absolute[pc] = size()
-      end
-      for _ = 1, size() do skip_string() size() size() end   -- names of locals
-      for _ = 1, size() do skip_string() end                 -- names of upvalues
-      local line = defined
-      local first
-      for pc = 0, n - 1 do
-        local delta = string_unpack("b", dumped, deltas + pc)
-        if delta == -128 then line = absolute[pc] else line = line + delta end
-        -- The first instruction of a function with varargs only prepares them.
-        if not (vararg and pc == 0) then
-          lines[line] = true
-          if not first or line < first then first = line end
-        end
-      end
-      functions[#functions + 1] = { defined, last }
-    end
-    at = at + 4 + 1 + 1 + 6 + 3 + 8 + 8 + 1   -- header, and the number of upvalues
-    read_function()
-    return lines, functions
-  end
-
-  function orders.lines(order)
-    local chunk, message = raw.load(engine.without_first_comment(order.source), "=lines", "t", {})
-    if not chunk then error(message, 0) end
-    local lines, functions = lines_in(raw.string.dump(chunk))
-    local list = {}
-    for line in next, lines do list[#list + 1] = line end
-    raw.table.sort(list)
-    return { lines = list, functions = functions }
   end
 end

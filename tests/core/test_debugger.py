@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -288,6 +289,23 @@ def test_functions_errors_and_effects_have_breakpoints(debug: Open) -> None:
     assert (stop.line, stop.error) == (13, "main.lua:13: not caught")
     debugger.end()
     assert [debugger.reverse_continue().line for _ in range(3)] == [13, 12, 10]
+
+
+def test_modules_have_breakpoints_too(debug: Open, tmp_path: Path) -> None:
+    (tmp_path / "double.lua").write_text(
+        "local M = {}\nfunction M.f(a)\n  return a * 2\nend\nreturn M"
+    )
+    debugger = debug('local double = require("double")\nprint(double.f(2))\n')
+    line = debugger.breakpoints.add_line("double.lua", 3)
+    function = debugger.breakpoints.add_function("f")
+    stop = debugger.continue_()
+    assert (stop.source, stop.line) == ("double.lua", 3)
+    assert stop.breakpoints == (function.id, line.id)
+    assert debugger.continue_().at_end
+    with pytest.raises(UsageError, match="no function of the script runs here"):
+        debugger.variables()
+    with pytest.raises(UsageError, match=r"no function g; those it gives a name to are M\.f"):
+        debugger.breakpoints.add_function("g")
 
 
 def test_an_effect_is_chosen_by_what_was_recorded(debug: Open) -> None:

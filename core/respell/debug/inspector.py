@@ -59,7 +59,9 @@ class Inspector:
         """
         found = self.stack(coroutine, index, 1)
         if not found:
-            raise UsageError(f"there is no frame {index} here")
+            if index:
+                raise UsageError(f"there is no frame {index} here")
+            raise UsageError("no function of the script runs here; step back to where one does")
         return found[0]
 
     def variables(self, frame: Frame) -> Variables:

@@ -155,16 +155,17 @@ return function(engine)
     if want == "watch" then view.sample(f, event, steps, line) end
     if event == to_event and steps == to_steps then return pause("goto") end
     if late_event == 0 then return pause("goto") end
-    if entering then
-      local list = entering
-      entering = nil
-      local ids = matching(list, source, f)
-      if ids then return hit("function breakpoint", { breakpoints = ids }) end
-    end
     local list = lines and lines[line]
-    if list then
-      local ids = matching(list, source, f)
-      if ids then return hit("breakpoint", { breakpoints = ids }) end
+    if entering or list then
+      local entered = entering and matching(entering, source, f)
+      entering = nil
+      local ids = list and matching(list, source, f)
+      if entered then
+        raw.table.move(ids or {}, 1, ids and #ids or 0, #entered + 1, entered)
+        return hit("function breakpoint", { breakpoints = entered })
+      elseif ids then
+        return hit("breakpoint", { breakpoints = ids })
+      end
     end
     if stepping and reached() then return hit("step") end
   end

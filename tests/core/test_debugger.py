@@ -308,6 +308,31 @@ def test_modules_have_breakpoints_too(debug: Open, tmp_path: Path) -> None:
         debugger.breakpoints.add_function("g")
 
 
+def test_an_answer_that_comes_late_has_its_place_where_it_comes(debug: Open) -> None:
+    debugger = debug(
+        """\
+local function branch(delay, word)
+  Utils.sleep(delay)
+  local said = word
+  print(said)
+end
+Workflow.parallel({ name = "both", branches = {
+  function() branch(0.05, "slow") end,
+  function() branch(0.01, "quick") end,
+} }):execute()
+"""
+    )
+    debugger.breakpoints.add_effect("timer.sleep")
+    forward = []
+    while not debugger.continue_().at_end:
+        forward.append((str(debugger.position), debugger.evaluate("word").values[0].text))
+    assert [word for _, word in forward] == ['"quick"', '"slow"']
+    back = []
+    while debugger._trail.clear() or debugger.reverse_continue().reason != "entry":
+        back.append((str(debugger.position), debugger.evaluate("word").values[0].text))
+    assert back == list(reversed(forward))
+
+
 def test_an_effect_is_chosen_by_what_was_recorded(debug: Open) -> None:
     debugger = debug(SUMS)
     debugger.breakpoints.add_effect("output.*", where=lambda event: "6" in event.args["text"])

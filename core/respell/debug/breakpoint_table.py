@@ -9,11 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 from respell.debug.breakpoints import Breakpoint, defined_functions, parse_hits, parse_log
-from respell.debug.execution import Execution
+from respell.debug.execution import Execution, position_of
 from respell.debug.position import Position
 from respell.debug.worker import as_text
 from respell.errors import NotFound, UsageError
 from respell.history.events import Event, events
+from respell.history.record import Part
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.values import unicode
@@ -241,11 +242,26 @@ class BreakpointTable:
 
     def _events_of(self, point: Breakpoint) -> builtins.list[Position]:
         last = self._execution.last_event
-        return [
-            Position(event.number)
+        places = (
+            self._place_of(event.number)
             for event in events(self._store, self._session.key, 1, last)
             if point.matches(event)
-        ]
+        )
+        return sorted({place for place in places if place is not None})
+
+    def _place_of(self, number: int) -> Position | None:
+        """Return where the script knows of an event; None if it never does.
+
+        Of one whose answer came after a later event had begun that is found by running.
+        """
+        history = self._store.history
+        records = builtins.list(history.events(self._session.key, number, number))
+        last, _ = records[-1]
+        begun = records[0][1].part is Part.INTENT
+        if not begun or history.event_at(self._session.key, last) <= number:
+            return Position(number)
+        report = self._execution.scan(arm=number, late=number)
+        return None if "end" in report else position_of(report)
 
     def _scan(self, point: Breakpoint) -> builtins.list[Position]:
         report = self._execution.scan(collect=True, most=_MOST_HITS, arm=1, **self.order(point))

@@ -52,7 +52,7 @@ explore: $(STAMP)
 		$$(grep -rlE "^(from|import) hypothesis" tests --include="test_*.py")
 
 bench: $(STAMP)
-	PYTHONPATH=tests $(BIN)/python -m benchmarks
+	PYTHONPATH=tests $(BIN)/python -m benchmarks $(PARTS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -62,14 +62,14 @@ def _member(context: Any) -> None:
 
 
 def _per_effect_us(folder: Path, options: dict[str, Any]) -> float:
-    @respell.tool(name="bench_noop")
-    def bench_noop() -> int:
+    @respell.tool(name="bench_policed")
+    def bench_policed() -> int:
         """Do nothing, outside."""
         return 1
 
     folder.mkdir(exist_ok=True)
     script = folder / "bench.lua"
-    script.write_text(f"for i = 1, {_EFFECTS} do Tool.invoke('bench_noop', {{}}) end")
+    script.write_text(f"for i = 1, {_EFFECTS} do Tool.invoke('bench_policed', {{}}) end")
     with Store(folder / "store", durability="full") as store:
         begun = run.start(store, Program.from_file(script), script=str(script), **options)
         started = time.perf_counter()

@@ -74,14 +74,15 @@ def replay_in_a_new_process(store: Path, hook: bool) -> list[Any]:
 @pytest.mark.skipif(
     not Path("/proc/sys/kernel/randomize_va_space").exists(), reason="no way to see ASLR here"
 )
-def test_all_processes_re_execute_one_trace(script: Any, store: Store) -> None:
+@pytest.mark.parametrize("processes", [6, pytest.param(20, marks=pytest.mark.slow)])
+def test_all_processes_re_execute_one_trace(script: Any, store: Store, processes: int) -> None:
     assert Path("/proc/sys/kernel/randomize_va_space").read_text().strip() != "0"
     done = script(SCRIPT)
     assert done.session.status == "completed", done.session.error
-    results = [replay_in_a_new_process(store.path, hook=i % 2 == 1) for i in range(8)]
+    results = [replay_in_a_new_process(store.path, i % 2 == 1) for i in range(processes)]
     assert {identical for identical, _, _ in results} == {True}
     assert len({trace for _, trace, _ in results}) == 1
-    assert [lines for _, _, lines in results] == [i % 2 == 1 for i in range(8)]
+    assert [lines for _, _, lines in results] == [i % 2 == 1 for i in range(processes)]
 
 
 def test_two_runs_differ_only_in_what_came_from_outside(script: Any) -> None:

@@ -36,12 +36,15 @@ class LineMode:
         debugger: What they are given to.
         out: Where answers go.
         json: Answer each command with one line of JSON.
+        tidy: Called when a move has ended, to take away what was shown meanwhile.
     """
 
-    def __init__(self, debugger: Debugger, out: Out, *, json: bool) -> None:
+    def __init__(
+        self, debugger: Debugger, out: Out, *, json: bool, tidy: Callable[[], None]
+    ) -> None:
         self.debugger = debugger
         self.over = False
-        self._out, self._json = out, json
+        self._out, self._json, self._tidy = out, json, tidy
         self._frame = 0
         self._watched: list[str] = []
         self._sources: dict[str, list[str]] = {}
@@ -78,6 +81,7 @@ class LineMode:
 
     def _stopped(self, stop: Stop) -> Answer:
         self._frame = 0
+        self._tidy()
         for one in stop.logs:
             self._line(f"{one.position}  ", one.text)
         where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"

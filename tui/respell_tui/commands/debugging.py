@@ -38,7 +38,7 @@ def debug(command: Command) -> int:
             debugger.breakpoints.add_line(file, line, condition=condition)
         if args.at is not None:
             _go(debugger, args.at)
-        mode = LineMode(debugger, command.out, json=args.json)
+        mode = LineMode(debugger, command.out, json=args.json, tidy=lambda: command.err.over(""))
         mode.begin()
         with _cancels(debugger):
             return _converse(command, mode)
@@ -55,6 +55,7 @@ def last(command: Command) -> int:
         if debugger.stop.at_end and not debugger.stop.line:
             debugger.step_back()  # the script's variables are gone once it has ended
         change = debugger.last_change(args.expression)
+        command.err.over("")
         if args.json:
             command.out.json(change.to_json() if change is not None else None)
         elif change is None:

@@ -47,3 +47,8 @@ def lay_out(page: str, folder: Path) -> None:
             (folder / named[1]).write_text(text)
     (folder / "notes.txt").write_text("buy milk and bread\n")
     (folder / "todo.txt").write_text("write the guide\nread it again\n")
+
+
+def as_seen(screen: str) -> list[str]:
+    """Return the lines on a screen, without the progress that was wiped off it."""
+    return re.sub(r"(?:[^\n]*\r)?\x1b\[K", "", screen).splitlines()

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from command_line import CommandLine
-from guide_pages import HOME, blocks, comparable, conversation, lay_out
+from guide_pages import HOME, as_seen, blocks, comparable, conversation, lay_out
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
@@ -49,7 +49,7 @@ def assert_true(respell: CommandLine, page: str) -> None:
         program, *words = shlex.split(command)
         assert program == "respell"
         screen = on_a_terminal(respell, words, expected)
-        seen = screen.replace(str(respell.folder), HOME).splitlines()
+        seen = as_seen(screen.replace(str(respell.folder), HOME))
         assert [comparable(line) for line in seen] == [comparable(line) for line in expected]
 
 

@@ -228,6 +228,33 @@ def test_content_is_stored_and_handed_out_as_hooks_say(script: Any, store: Store
     assert script.lines == ["TEXT!\tTEXT!\ttrue"]
 
 
+@pytest.mark.parametrize(
+    ("point", "asked", "wanted"),
+    [
+        ("artifact:before_create", "Artifact.store(nil, 'b', 'x')", "the id of an artifact"),
+        ("artifact:after_create", "Artifact.store(nil, 'b', 'x')", "the id of an artifact"),
+        ("artifact:accessed", "Artifact.get(nil, id)", "a table with id and content"),
+        ("artifact:accessed", "Artifact.getContent(nil, id)", "a table with content or value"),
+        ("AfterToolDiscovery", "Tool.get('calculator')", "the description of a tool, or nil"),
+        (
+            "BeforeAgentInit", "Agent.create{model = 'mock/echo'}",
+            "what an agent is made of, with name and model",
+        ),
+    ],
+)  # fmt: skip
+def test_what_hooks_make_of_an_outcome_has_to_be_one(
+    script: Any, store: Store, point: str, asked: str, wanted: str
+) -> None:
+    script(f"""
+        local id = Artifact.store(nil, 'a', 'x')
+        local hook = Hook.register('{point}', function() return {{type = 'replace', data = 5}} end)
+        print(pcall(function() return {asked} end))
+    """)
+    call = asked.partition("(")[0].partition("{")[0]
+    found = f"main.lua:4: {call}: hooks made its outcome a number; it must be {wanted}"
+    assert script.lines == [f"false\t{found}"]
+
+
 def test_points_of_sessions_without_program(script: Any, store: Store) -> None:
     lines = fired(
         script, store,

@@ -97,6 +97,20 @@ def test_each_result_does_at_a_before_point_what_it_says(
     assert sorted(greetings) == sorted(greeted), "a replay called a tool"
 
 
+def test_what_a_hook_makes_of_a_list_has_to_be_one(
+    script: Any, store: Store, hooks: HookRegistry
+) -> None:
+    def odd(context: HookContext) -> Modified | None:
+        return Modified([5]) if context.effect == "artifact.list" else None
+
+    hooks.register("AfterEffect", odd)
+    replays(store, script("print(pcall(Artifact.list))", hooks=hooks))
+    assert script.lines == [
+        "false\tmain.lua:1: Artifact.list: hooks made its outcome another table; "
+        "it must be a list of artifacts, each with its id"
+    ]
+
+
 AFTER: list[tuple[Any, str, list[str]]] = [
     (Continue(), "true\thello Ann", ["Ann"]),
     (Modified({"result": "hi"}), "true\thi", ["Ann"]),

@@ -243,6 +243,22 @@ def test_a_field_is_what_it_was_when_it_was_read(bench: Bench) -> None:
     assert bench.names(ran).count("session.get") == 4
 
 
+def test_a_known_id_answers_every_field_of_its_record(bench: Bench) -> None:
+    ran = bench.run("""
+        local s = Session.create{
+          name = "one", description = "d", tags = {"t"}, max_duration = 3600, max_idle_time = 60,
+        }
+        print(s.limits.max_duration, s.limits.max_idle_time, s.usage.operations, s.running)
+        for _, id in ipairs { s, Session.getCurrent() } do
+          for key in pairs(Session.get(id)) do
+            if id[key] == nil then print("missing", key) end
+          end
+        end
+        print(s.waiting_for, s.error)
+        """)
+    assert ran.output == ["3600.0\t60.0\t0\tfalse", "nil\tnil"]
+
+
 def test_the_running_session_is_the_current_one_until_another_is_chosen(bench: Bench) -> None:
     ran = bench.run("""
         local own = Session.getCurrent()

@@ -56,6 +56,8 @@ return function(engine, env)
     else
       config = engine.call("agent.create", given)
     end
+    hooks.check_outcome(type(config) == "table" and type(config.name) == "string" and type(config.model) == "string",
+      call, "what an agent is made of, with name and model", config)
     local agent = {
       name = config.name, description = config.description, provider = config.provider, model = config.model,
     }

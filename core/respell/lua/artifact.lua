@@ -32,6 +32,10 @@ return function(engine, env)
     return setmetatable(plain, Id)
   end
 
+  local function is_id(outcome)
+    return type(outcome) == "table" and type(rawget(outcome, "id")) == "string"
+  end
+
   -- The text of an id: of the table that `store` returned (or one like it), of an entry of
   -- a list, or the text itself.
   local function id_text(value, call)
@@ -61,8 +65,11 @@ return function(engine, env)
     if key == "metadata" then return entry end
   end
 
-  local function entries(list)
+  local function entries(list, call)
+    local wanted = "a list of artifacts, each with its id"
+    engine.hooks.check_outcome(type(list) == "table", call, wanted, list)
     for i = 1, #list do
+      engine.hooks.check_outcome(type(list[i]) == "table" and is_id(list[i].id), call, wanted, list)
       as_id(list[i].id)
       setmetatable(list[i], Entry)
     end
@@ -96,7 +103,9 @@ return function(engine, env)
   end
 
   local function made(effect, name, args, call)
-    return as_id(hooked("artifact:before_create", "artifact:after_create", effect, name, args, call))
+    local id = hooked("artifact:before_create", "artifact:after_create", effect, name, args, call)
+    engine.hooks.check_outcome(is_id(id), call, "the id of an artifact", id)
+    return as_id(id)
   end
 
   -- (session, name, content, options), or as in v0.6.0 (session, type, name, content,
@@ -167,12 +176,14 @@ return function(engine, env)
   function Artifact.get(session, id)
     local call = "Artifact.get"
     local found = read("artifact.get", session, id, call)
+    engine.hooks.check_outcome(type(found) == "table" and is_id(found.id), call, "a table with id and content", found)
     return { id = as_id(found.id), metadata = found.metadata, content = content_of(found) }
   end
 
   function Artifact.getContent(session, id)
     local call = "Artifact.getContent"
     local found = read("artifact.get_content", session, id, call)
+    engine.hooks.check_outcome(type(found) == "table", call, "a table with content or value", found)
     if found.value ~= nil then return found.value end
     return content_of(found)
   end
@@ -187,18 +198,19 @@ return function(engine, env)
     if session == nil and filter and filter.session_id ~= nil then session = filter.session_id end
     return entries(engine.call("artifact.list", {
       session = engine.session_or_current(session, call), filter = filter,
-    }))
+    }), call)
   end
 
   function Artifact.query(filter)
-    return entries(engine.call("artifact.query", { filter = engine.options(filter, "Artifact.query") }))
+    local call = "Artifact.query"
+    return entries(engine.call("artifact.query", { filter = engine.options(filter, call) }), call)
   end
 
   function Artifact.versions(session, name)
     local call = "Artifact.versions"
     return entries(engine.call("artifact.versions", {
       session = engine.session_or_current(session, call), name = text(name, call, "name"),
-    }))
+    }), call)
   end
 
   function Artifact.delete(session, id)

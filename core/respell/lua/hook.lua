@@ -301,6 +301,13 @@ return function(engine)
     return engine.span(event, spec.args or { name = spec.name, data = spec.data }, body, engine.port.now)
   end
 
+  -- For what takes outcomes apart: hooks of any language may have made something else of one.
+  function H.check_outcome(fits, call, wanted, outcome)
+    if fits then return end
+    error(format("%s%s: hooks made its outcome %s; it must be %s", engine.where(), call,
+      outcome == nil and "nil" or type(outcome) == "table" and "another table" or "a " .. type(outcome), wanted), 0)
+  end
+
   -- Tells the hooks of a point of something that none of them can change.
   function H.fire(point, kind, name, data)
     if not wanted(point) then return end

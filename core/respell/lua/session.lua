@@ -78,7 +78,9 @@ return function(engine, env)
   local fields = {
     name = true, description = true, status = true, tags = true, metadata = true,
     custom_metadata = true, parent_session_id = true, created_at = true, updated_at = true,
-    ended_at = true, created_by = true, forked_from = true,
+    ended_at = true, created_by = true, creator = true, forked_from = true, script = true,
+    running = true, interrupted = true, events = true, artifacts = true, usage = true,
+    limits = true, waiting_for = true, error = true,
   }
 
   local function answer(id, key)

@@ -190,6 +190,7 @@ return function(engine, env)
   function Tool.get(name)
     if type(name) ~= "string" then bad_argument(1, "get", "string", name) end
     local found = discovered("get", { name = name }, get)
+    hooks.check_outcome(not found or type(found) == "table", "Tool.get", "the description of a tool, or nil", found)
     return found and object(found)
   end
 

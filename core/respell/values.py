@@ -24,7 +24,6 @@ from respell.errors import UsageError
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1
 MAX_DEPTH = 100
-_NAN = b"\xcb\x7f\xf8\x00\x00\x00\x00\x00\x00"
 _BOOLEAN_KEY = 1
 
 

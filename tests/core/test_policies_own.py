@@ -393,3 +393,19 @@ def test_hooks_are_told_of_limits_that_are_near_and_reached(script: Any) -> None
     assert {limit for limit, _ in told} == {"operations"}
     assert [data["percent"] for _, data in told[:-1]] == [50, 75, 90]
     assert told[-1][1]["what"] == "it performed 4 effects"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"policies": [deny]}, "policies must be of the class respell.Policies, or None; not ["),
+        ({"hooks": 5}, "hooks must be of the class respell.HookRegistry, or None; not 5"),
+    ],
+)
+def test_what_is_no_set_of_policies_or_hooks_is_refused_before_anything_runs(
+    store: Store, script: Any, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        script(LOOP, **given)
+    assert str(refused.value).startswith(message)
+    assert store.sessions.list() == []

@@ -26,7 +26,6 @@ from respell.engine.lineage import edits_of, known_id
 from respell.engine.program import Program
 from respell.engine.run import program_of
 from respell.errors import UsageError
-from respell.history.record import Record
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -102,10 +101,6 @@ class Execution:
                     return number
             number -= 1
         return 1
-
-    def records_of(self, number: int) -> list[Record]:
-        """Return the records of an event."""
-        return [r for _, r in self._store.history.events(self._session.key, number, number)]
 
     # Workers -----------------------------------------------------------------------------
 

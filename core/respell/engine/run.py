@@ -651,6 +651,8 @@ def _services(
     policies: Policies | None,
     on_alert: OnAlert | None,
 ) -> Services:
+    _check_kind("hooks", hooks, HookRegistry)
+    _check_kind("policies", policies, Policies)
     artifacts = config.artifacts
     collection = Collection(
         tool_results=artifacts.collect_tool_results,
@@ -665,6 +667,13 @@ def _services(
         config=config, ask=ask, hooks=_hooks(config, hooks),
         policies=(policies or Policies()).settled(config), on_alert=on_alert,
     )  # fmt: skip
+
+
+def _check_kind(option: str, given: object, kind: type) -> None:
+    if given is not None and not isinstance(given, kind):
+        raise UsageError(
+            f"{option} must be of the class respell.{kind.__name__}, or None; not {given!r:.80}"
+        )
 
 
 def _hooks(config: Config, given: HookRegistry | None) -> HookRegistry:

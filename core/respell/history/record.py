@@ -24,7 +24,6 @@ from blake3 import blake3
 from respell import values
 from respell.errors import UsageError
 
-LUA_FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
 HASH_SIZE = 32
 FIRST_HASH = bytes(HASH_SIZE)
 

@@ -1,4 +1,4 @@
-"""How a run ends, and the transaction that makes it so."""
+"""How a run can end, and the transaction that makes it so."""
 
 from __future__ import annotations
 
@@ -33,21 +33,6 @@ class Ended:
     reason: str = ""
     limit: str = ""
     message: str = ""
-
-
-@dataclass(slots=True)
-class Stopping:
-    """A suspend that was asked for and waits for the next effect.
-
-    Attributes:
-        why: How the run will have ended.
-        worker_until: When the worker is killed, by time.monotonic().
-        calls_until: When calls in flight are given up, likewise.
-    """
-
-    why: Ended
-    worker_until: float
-    calls_until: float
 
 
 def close_session(

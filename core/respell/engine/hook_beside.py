@@ -9,14 +9,12 @@ from respell.engine import effects
 from respell.engine.effects import Kind
 from respell.engine.hook_records import BESIDE
 from respell.engine.hosting import Hosting
-from respell.engine.performing import Outcome, Result
+from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result
 from respell.errors import RespellError, StoreError
 from respell.history.record import Part, Record
 from respell.hooks.executor import Chain
 from respell.hooks.results import operation_of
 from respell.times import now_us
-
-_ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 
 class Beside:
@@ -56,7 +54,7 @@ class Beside:
                 return
         except StoreError:
             raise
-        except (RespellError, *_ODD_ARGUMENTS) as error:
+        except (RespellError, *ODD_ARGUMENTS) as error:
             self.ended(begun.ordinal, Outcome.error(error))
             return
         if kind is Kind.EXTERNAL:

@@ -1,26 +1,37 @@
-"""What the bus tells of the calls of hooks."""
+"""The calls of hooks: those of Python are recorded here, and the bus is told of all."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from respell.engine.hook_records import note_of
 from respell.history.record import Part, Record, Status
 from respell.hooks.results import recorded
+from respell.times import now_us
 
 if TYPE_CHECKING:
     from respell.engine.ledger import Ledger
-    from respell.hooks.executor import Call
+    from respell.hooks.executor import Call, Chain
     from respell.store import Store
 
 
-def tell_of_call(store: Store, ledger: Ledger, call: Call) -> None:
-    """Have it told that a hook written in Python ran, in the transaction that records it.
+def record_calls(store: Store, ledger: Ledger, chain: Chain, number: int) -> None:
+    """Record the calls of hooks written in Python, and have them told.
 
     Args:
         store: The store.
-        ledger: The session's; the call's record was added last.
-        call: The call.
+        ledger: The session's.
+        chain: What has run.
+        number: Number of the event that it ran inside of; 0 for none.
     """
+    at = now_us()
+    for call in chain.calls:
+        ledger.add(note_of(call, ledger.next_number(), number, at))
+        _tell_of(store, ledger, call)
+
+
+def _tell_of(store: Store, ledger: Ledger, call: Call) -> None:
     if not store.bus.wanted("hook.executed"):
         return
     result = "failed" if call.error else recorded(call.result)["type"]
@@ -30,27 +41,51 @@ def tell_of_call(store: Store, ledger: Ledger, call: Call) -> None:
 
 
 class HookCalls:
-    """Puts together what is told of a call: its arguments come before its outcome."""
+    """Has told what hooks of the script do, in the transaction that records it.
 
-    def __init__(self) -> None:
+    Args:
+        store: The store.
+        ledger: The session's; `tell` is to be called before it writes.
+    """
+
+    def __init__(self, store: Store, ledger: Ledger) -> None:
+        self._bus = store.bus
+        self._ledger = ledger
+        self._untold: list[Record | bytes] = []  # of the batch
         self._begun: dict[int, dict[str, Any]] = {}  # by number
 
-    def heard(self, record: Record) -> dict[str, Any] | None:
-        """Take in a record of a `hook.call`.
+    def add(self, record: Record | bytes) -> None:
+        """Take in a record of a call, which is in the batch."""
+        self._untold.append(record)
 
-        Returns:
-            What is to be told, once the call has ended; None before, and where an earlier host
-            began it.
+    def tell(self) -> None:
+        """Have told what was taken in; whether anybody listens is asked once for all of it."""
+        untold, self._untold = self._untold, []
+        wanted = bool(untold) and self._bus.wanted("hook.executed")
+        for one in untold:
+            if isinstance(one, Record):
+                told = self._heard(one)
+            elif wanted:
+                told = self._heard(one := Record.unpack(one))
+            else:
+                continue
+            if told is not None and wanted:
+                self._ledger.along(partial(self._tell, told, one.number))
+
+    def _tell(self, told: dict[str, Any], number: int) -> None:
+        session = self._ledger.session_id
+        self._bus.tell("hook.executed", session, told, cause=(session, number))
+
+    def _heard(self, record: Record) -> dict[str, Any] | None:
+        """Return what is to be told of a call that has ended: its arguments came before.
+
+        None before it has, and where an earlier host began it.
         """
         if record.part is Part.BEGIN:
-            args = record.arguments()
-            self._begun[record.number] = {
-                name: args.get(name) for name in ("hook", "point", "component")
-            }
+            self._begun[record.number] = _of_arguments(record)
             return None
         if record.part is Part.EFFECT:
-            args = record.arguments()
-            told = {name: args.get(name) for name in ("hook", "point", "component")}
+            told = _of_arguments(record)
         elif (begun := self._begun.pop(record.number, None)) is not None:
             told = begun
         else:
@@ -58,3 +93,8 @@ class HookCalls:
         result = record.value() if record.status is Status.OK else None
         kind = result.get("type") if isinstance(result, dict) else "failed"
         return {**told, "result": kind}
+
+
+def _of_arguments(record: Record) -> dict[str, Any]:
+    args = record.arguments()
+    return {name: args.get(name) for name in ("hook", "point", "component")}

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from respell.errors import UsageError
+from respell.history.record import Record
+from respell.hooks.context import About
 from respell.hooks.points import EFFECTS, POINTS
 from respell.hooks.results import HookResult, Modified, Redirect
+from respell.store import Store
 
 _NAMES = {
     "tool": ("name",),
@@ -95,3 +98,20 @@ def redirected(effect: str, args: dict[str, Any], target: str) -> tuple[str, dic
     raise UsageError(
         f"{effect} can't be redirected; tools, requests to models and operations on sessions can"
     )
+
+
+def about_effect(store: Store, session_id: str, record: Record, performed: Record) -> About:
+    """Return what hooks around an effect are told of it.
+
+    Args:
+        store: The store.
+        session_id: Id of the session that runs.
+        record: The effect's intent.
+        performed: The same as hooks have changed it.
+    """
+    return About(
+        session_id=session_id,
+        component=component_of(performed.name, performed.arguments(), session_id),
+        kind=kind_of(performed.name), effect=performed.name, event=record.number,
+        at=record.at, arguments=performed.args, store=store,
+    )  # fmt: skip

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import Any
 
+from respell import values
+from respell.engine.hook_calls import record_calls
+from respell.engine.hook_data import about_effect
+from respell.engine.ledger import Ledger
+from respell.history.record import Record
+from respell.hooks.context import About
 from respell.hooks.executor import Chain
+from respell.hooks.registry import HookRegistry
+from respell.store import Store
+from respell.times import now_us
 
 RENDEZVOUS_S = 0.005
 """How long a host waits for a chain before it goes on with what else there is."""
 
 
 class Telling:
-    """What hooks are still to be told.
+    """What hooks of one run are still to be told; they can decide nothing.
 
     Args:
-        record: Records the calls of a chain, inside of the event of a number.
+        store: The store.
+        ledger: The session's; the calls are recorded there.
+        registry: Which hooks there are.
         wake: Has the host look at what is done; from any thread.
     """
 
-    def __init__(self, record: Callable[[Chain, int], None], wake: Callable[[], None]) -> None:
-        self._record = record
+    def __init__(
+        self, store: Store, ledger: Ledger, registry: HookRegistry, wake: Callable[[], None]
+    ) -> None:
+        self._store = store
+        self._ledger = ledger
+        self._registry = registry
         self._wake = wake
         self._waiting: deque[tuple[Chain, int]] = deque()  # the first of them runs
 
@@ -29,14 +45,28 @@ class Telling:
         """Whether something is being told."""
         return bool(self._waiting)
 
-    def tell(self, chain: Chain, number: int) -> None:
-        """Run a chain once all before it have run.
+    def tell(self, point: str, data: Any, effect: Record | None = None, **more: Any) -> None:
+        """Tell the hooks of a point something, once they have heard what was told before.
 
         Args:
-            chain: What is told, and to whom.
-            number: Number of the event that it is about; 0 for none.
+            point: The point's own name.
+            data: What they are told.
+            effect: The effect that it is about, if it is about one.
+            more: More for `About`.
         """
-        self._waiting.append((chain, number))
+        hooks = self._registry.at(point)
+        if not hooks:
+            return
+        if effect is not None:
+            about = about_effect(self._store, self._ledger.session_id, effect, effect)
+        else:
+            more.setdefault("kind", "system")
+            about = About(
+                session_id=self._ledger.session_id, effect=point, at=now_us(),
+                store=self._store, **more,
+            )  # fmt: skip
+        chain = Chain(hooks, "tell", values.encode(data), about)
+        self._waiting.append((chain, 0 if effect is None else effect.number))
         if len(self._waiting) == 1:
             chain.start()
             if not chain.wait(RENDEZVOUS_S):
@@ -51,7 +81,7 @@ class Telling:
                 chain.give_up_late()
                 return
             self._waiting.popleft()
-            self._record(chain, number)
+            record_calls(self._store, self._ledger, chain, number)
             if self._waiting:
                 self._waiting[0][0].start()
                 self._waiting[0][0].when_done(self._wake)

@@ -34,19 +34,17 @@ from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache
-from respell.engine.hook_calls import tell_of_call
+from respell.engine.hook_calls import record_calls
 from respell.engine.hook_data import (
+    about_effect,
     check_result,
-    component_of,
     data_of,
-    kind_of,
     redirected,
     with_data,
 )
-from respell.engine.hook_records import note_of
 from respell.engine.hook_telling import RENDEZVOUS_S, Telling
 from respell.engine.hosting import Hosting
-from respell.engine.performing import Outcome, Result, attempt
+from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result, attempt
 from respell.engine.suspension import suspension_of
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
@@ -59,8 +57,6 @@ from respell.times import SECOND, now_us
 
 LOOK_S = 0.05
 """How often the host looks whether a hook takes too long."""
-
-_ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +103,19 @@ class Hooking:
     Args:
         hosting: The host.
         registry: Which hooks there are.
+        telling: Tells them what they can't decide about.
         session_id: Id of the session that runs.
         cached: How many outcomes are kept for `Cache` at most.
     """
 
     def __init__(
-        self, hosting: Hosting, registry: HookRegistry, session_id: str, *, cached: int = 1000
+        self,
+        hosting: Hosting,
+        registry: HookRegistry,
+        telling: Telling,
+        session_id: str,
+        *,
+        cached: int = 1000,
     ) -> None:
         self._hosting = hosting
         self._registry = registry
@@ -123,7 +126,7 @@ class Hooking:
         self._known: dict[str, _Hooks | None] = {}
         self._open: dict[int, _Around] = {}
         self._running: list[_Around] = []  # those whose chain the host did not wait for
-        self._telling = Telling(self._record, hosting.wake)
+        self._telling = telling
         self._beside = Beside(hosting)
 
     # Which ---------------------------------------------------------------------------------
@@ -183,14 +186,14 @@ class Hooking:
             self._reached(one, limit)
         except StoreError:
             raise
-        except (RespellError, *_ODD_ARGUMENTS) as error:
+        except (RespellError, *ODD_ARGUMENTS) as error:
             # It is refused whatever hooks say, so none is asked.
             outcome = Outcome.error(error)
             self._hosting.spent(record, outcome)
             self._settle(one, outcome)
         else:
             if record.name == "tool.invoke":
-                self.tell("ToolValidation", record.arguments(), record)
+                self._telling.tell("ToolValidation", record.arguments(), record)
             self._before(one)
 
     def _check(self, one: _Around) -> None:
@@ -223,7 +226,7 @@ class Hooking:
             data = values.encode(data_of(record.name, record.arguments()))
         chain = Chain(
             one.hooks.before, "before", data,
-            self._about(record, record), attempt=one.tries, find=self._cache.find,
+            self._about(one), attempt=one.tries, find=self._cache.find,
             check=lambda result: check_result(record.name, result),
         )  # fmt: skip
         self._run(one, chain, Hooking._decided)
@@ -268,7 +271,7 @@ class Hooking:
             ctx, one.ctx = one.ctx or self._hosting.context(performed.number), None
             args = performed.arguments()
             kind = effect.manner(ctx, args).kind
-        except (RespellError, *_ODD_ARGUMENTS) as error:
+        except (RespellError, *ODD_ARGUMENTS) as error:
             self.performed(one.record.ordinal, Outcome.error(error))
             return
         if kind is Kind.STORED:
@@ -310,7 +313,7 @@ class Hooking:
             return
         except StoreError:
             raise
-        except (RespellError, *_ODD_ARGUMENTS) as error:
+        except (RespellError, *ODD_ARGUMENTS) as error:
             ledger.take_back(before)
             outcome = Outcome.error(error)
         self.performed(one.record.ordinal, outcome, noted=True)
@@ -353,7 +356,7 @@ class Hooking:
             told = {"error": values.decode(outcome.value), "class": outcome.error_class}
             data, when = values.encode(told), "error"
         chain = Chain(
-            hooks, when, data, self._about(one.record, one.performed), attempt=one.attempts,
+            hooks, when, data, self._about(one), attempt=one.attempts,
         )  # fmt: skip
         self._run(one, chain, Hooking._concluded, noted=noted)
 
@@ -459,7 +462,7 @@ class Hooking:
         assert chain is not None
         assert then is not None
         one.chain = one.then = None
-        self._record(chain, one.record.number)
+        record_calls(self._hosting.store, self._hosting.ledger, chain, one.record.number)
         then(one, chain)
 
     def turn(self) -> None:
@@ -474,13 +477,6 @@ class Hooking:
                 self._running.remove(one)
                 self._ended(one)
         self._telling.go_on()
-
-    def _record(self, chain: Chain, number: int) -> None:
-        ledger = self._hosting.ledger
-        at = now_us()
-        for call in chain.calls:
-            ledger.add(note_of(call, ledger.next_number(), number, at))
-            tell_of_call(self._hosting.store, ledger, call)
 
     def _stage(self, one: _Around, stage: str, **more: Any) -> None:
         args = self._stage_args(one, stage, **more)
@@ -497,13 +493,8 @@ class Hooking:
             args["keys"] = [[it.key, it.ttl] for it in one.keys]
         return args
 
-    def _about(self, record: Record, performed: Record) -> About:
-        return About(
-            session_id=self._session_id,
-            component=component_of(performed.name, performed.arguments(), self._session_id),
-            kind=kind_of(performed.name), effect=performed.name, event=record.number,
-            at=record.at, arguments=performed.args, store=self._hosting.store,
-        )  # fmt: skip
+    def _about(self, one: _Around) -> About:
+        return about_effect(self._hosting.store, self._session_id, one.record, one.performed)
 
     # Taking up -----------------------------------------------------------------------------
 
@@ -515,7 +506,7 @@ class Hooking:
             effect = effects.lookup(record.name)
             ctx = self._hosting.context(record.number)
             return effect.manner(ctx, record.arguments()).kind is Kind.STORED
-        except (RespellError, *_ODD_ARGUMENTS):
+        except (RespellError, *ODD_ARGUMENTS):
             return False
 
     def take_up(self, record: Record, stage: dict[str, Any] | None, attempts: int) -> None:
@@ -555,36 +546,6 @@ class Hooking:
     def operation_ended(self, ordinal: int, result: Result) -> None:
         """Record what an operation beside an effect came to."""
         self._beside.ended(ordinal, result)
-
-    # Telling -------------------------------------------------------------------------------
-
-    def tell(self, point: str, data: Any, about: Record | None = None, **more: Any) -> None:
-        """Tell the hooks of a point something; they can decide nothing.
-
-        Args:
-            point: The point's own name.
-            data: What they are told.
-            about: The effect that it is about, if it is about one.
-            more: More for `About`.
-        """
-        hooks = self._registry.at(point)
-        if not hooks:
-            return
-        if about is not None:
-            told = self._about(about, about)
-        else:
-            more.setdefault("kind", "system")
-            told = About(
-                session_id=self._session_id, effect=point, at=now_us(),
-                store=self._hosting.store, **more,
-            )  # fmt: skip
-        self._telling.tell(
-            Chain(hooks, "tell", values.encode(data), told), 0 if about is None else about.number
-        )
-
-    def finish(self) -> None:
-        """Wait for what is still being told, each hook no longer than it may take."""
-        self._telling.finish()
 
 
 _NO_ARGUMENTS = values.encode({})

@@ -18,10 +18,13 @@ from respell.errors import (
     RespellError,
 )
 from respell.history.record import Status
+from respell.policies.limits import REQUEST
 
 MAX_THREADS = 64
 """Most effects that are performed at the same time; the others wait."""
 
+# What a performer ends in when a worker that was taken over calls it as our library never does.
+ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError)
 
 _ANSWERED = {PermissionDenied.__name__: 3, LimitExceeded.__name__: 4}
 
@@ -109,6 +112,10 @@ class Performing:
 
     Args:
         wake: Called from a thread when a result is there.
+
+    Attributes:
+        in_flight: Those that are performed or wait for a thread, by ordinal.
+        left: Names of those whose script has gone on without them, by ordinal.
     """
 
     def __init__(self, wake: Callable[[], None]) -> None:
@@ -117,6 +124,17 @@ class Performing:
         self._jobs: queue.SimpleQueue[tuple[int, Callable[[], None]] | None] = queue.SimpleQueue()
         self._threads = 0
         self.in_flight: dict[int, InFlight] = {}
+        self.left: dict[int, str] = {}
+
+    @property
+    def worth_waiting_for(self) -> bool:
+        """Whether a call is in flight whose outcome should be had; input may never come."""
+        return any(
+            not one.reads
+            and one.name != "input.read"
+            and (one.ordinal not in self.left or one.name == REQUEST)
+            for one in self.in_flight.values()
+        )
 
     def start(
         self, effect: Effect, ctx: EffectContext, ordinal: int, args: bytes, *, reads: bool
@@ -141,6 +159,12 @@ class Performing:
         if self._threads < min(len(self.in_flight), MAX_THREADS):
             self._threads += 1
             threading.Thread(target=self._work, name="respell-effect", daemon=True).start()
+
+    def leave(self, ordinal: int) -> None:
+        """Give up an effect that nobody waits for any more, if it is in flight."""
+        if (call := self.in_flight.get(ordinal)) is not None:
+            call.cancel.set()
+            self.left[ordinal] = call.name
 
     def done(self) -> list[tuple[int, Result]]:
         """Return (ordinal, result) of what has ended since the last call, in that order.

@@ -19,12 +19,13 @@ from respell.engine.channel import OnProgress
 from respell.engine.deadlines import DEADLINE
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.ending import Ended
-from respell.engine.host import Host, Services
+from respell.engine.host import Host
 from respell.engine.ledger import OnOutput
 from respell.engine.lineage import aliases_of, edits_of, origin_of
 from respell.engine.outcomes import fitting
 from respell.engine.policing import OnAlert
 from respell.engine.program import START, Program
+from respell.engine.services import Services
 from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
     Divergence,

@@ -1,0 +1,43 @@
+"""Making records of what the worker reports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from respell import values
+from respell.engine.ledger import Ledger
+from respell.engine.open_events import OpenEvents
+from respell.engine.tool_calls import ASKED_BY, ToolCalls
+from respell.engine.wire import Caused
+from respell.history.record import Part, Record, Status
+from respell.times import now_us
+
+
+class Numbering:
+    """Numbers the events of one session.
+
+    Args:
+        ledger: Counts them.
+        events: Those that are open.
+        tool_calls: Which request of an agent a call of a tool comes from.
+    """
+
+    def __init__(self, ledger: Ledger, events: OpenEvents, tool_calls: ToolCalls) -> None:
+        self._ledger = ledger
+        self._events = events
+        self._tool_calls = tool_calls
+
+    def record_of(
+        self, caused: Caused, outcome: bytes = b"", status: Status = Status.NONE
+    ) -> Record:
+        """Return the record of what the worker caused; from here on an intent is open."""
+        number, parent = self._events.place(caused, self._ledger.next_number)
+        record = Record(
+            caused.part, number, caused.ordinal, parent, status, caused.name,
+            caused.source, caused.line, caused.coroutine, now_us(), caused.args, outcome,
+        )  # fmt: skip
+        if request := self._tool_calls.cause_of(record):
+            record = replace(record, meta=values.encode({ASKED_BY: request}))
+        if caused.part is Part.INTENT:
+            self._events.begun(record)
+        return record

@@ -1,0 +1,118 @@
+"""Effects outside the store: begun by the host, performed in threads, settled when they end."""
+
+from __future__ import annotations
+
+from respell.engine import effects
+from respell.engine.asking import Asking
+from respell.engine.contexts import Contexts
+from respell.engine.effects import EffectContext, Kind
+from respell.engine.hooking import Hooking
+from respell.engine.ledger import Ledger
+from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.engine.row import Row
+from respell.engine.settling import Settling
+from respell.errors import LimitReached, RespellError
+from respell.history.record import Record
+from respell.store import Store
+
+
+class Outside:
+    """The effects of one run that have an intent and an outcome of their own.
+
+    Args:
+        store: The store.
+        row: The session's row.
+        ledger: The session's.
+        contexts: Makes their contexts.
+        performing: Performs them.
+        settling: Records what they come to.
+        hooking: The hooks around them.
+        asking: What a person has allowed meanwhile.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        row: Row,
+        ledger: Ledger,
+        contexts: Contexts,
+        performing: Performing,
+        settling: Settling,
+        hooking: Hooking,
+        asking: Asking,
+    ) -> None:
+        self._store = store
+        self._row = row
+        self._ledger = ledger
+        self._contexts = contexts
+        self._performing = performing
+        self._settling = settling
+        self._hooking = hooking
+        self._asking = asking
+
+    def perform(self, record: Record, *, resumed: bool = False) -> None:
+        """Begin to perform an effect.
+
+        Args:
+            record: Its intent, which is in the batch or on disk.
+            resumed: It is on disk.
+        """
+        ordinal = record.ordinal
+        try:
+            effect = effects.lookup(record.name)
+            ctx = self._contexts.of(record.number)
+            ctx.parent, ctx.attempt = record.parent, self._settling.attempts.get(ordinal, 1)
+            manner = effect.manner(ctx, record.arguments())
+        except RespellError as error:
+            self.settle(ordinal, Outcome.error(error))
+            return
+        if manner.kind is Kind.EXTERNAL and not resumed:
+            self._ledger.commit()
+            if self._ledger.output_error is not None:
+                self._settling.not_performed(ordinal)
+                return
+        if effect.quick:
+            self._take(ordinal, _attempt_within_limits(effect, ctx, record))
+        else:
+            if effect.prepare is not None:
+                effect.prepare(ctx, record.arguments())
+            reads = manner.kind is Kind.READ
+            self._performing.start(effect, ctx, ordinal, record.args, reads=reads)
+
+    def take_all(self) -> None:
+        """Go on with all that have ended, and keep what was allowed."""
+        done = self._performing.done()
+        session = self._row.session
+        self._asking.write(self._store, session.key, session.id, self._ledger)
+        for ordinal, result in done:
+            self._take(ordinal, result)
+
+    def _take(self, ordinal: int, result: Result) -> None:
+        if ordinal < 0:
+            self._hooking.operation_ended(ordinal, result)
+        elif ordinal in self._performing.left:
+            self._came_too_late(ordinal, result)
+        elif isinstance(result, Outcome):
+            self.settle(ordinal, result)
+        else:
+            self._hooking.forget(ordinal)
+            self._settling.could_not(ordinal, result)
+
+    def _came_too_late(self, ordinal: int, result: Result) -> None:
+        """Count what a call took that was given up; its outcome is recorded already."""
+        name = self._performing.left.pop(ordinal)
+        if isinstance(result, Outcome):
+            self._row.count(name, result)
+
+    def settle(self, ordinal: int, outcome: Outcome) -> None:
+        """Record the outcome of an effect and answer it, once hooks around it have run."""
+        if not self._hooking.performed(ordinal, outcome):
+            self._settling.settle(ordinal, outcome)
+
+
+def _attempt_within_limits(effect: effects.Effect, ctx: EffectContext, record: Record) -> Result:
+    args = record.arguments()
+    try:
+        return attempt(lambda: effect.perform(ctx, args))
+    except LimitReached as limit:
+        return limit

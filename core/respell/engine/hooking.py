@@ -25,13 +25,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from respell import values
 from respell.engine import effects
 from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
 from respell.engine.effects import EffectContext, Kind
+from respell.engine.hook_around import Around, Hooks, HooksByEffect, raw_outcome
 from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache
 from respell.engine.hook_calls import record_calls
@@ -50,51 +51,12 @@ from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
 from respell.hooks.context import About
 from respell.hooks.executor import Chain
-from respell.hooks.points import ANY_EFFECT, EFFECTS, UNHOOKED
 from respell.hooks.registry import Hook, HookRegistry
-from respell.hooks.results import Cache, Cancel, Replace, Retry
+from respell.hooks.results import Cancel, Replace, Retry
 from respell.times import SECOND, now_us
 
 LOOK_S = 0.05
 """How often the host looks whether a hook takes too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Hooks:
-    before: tuple[Hook, ...]
-    after: tuple[Hook, ...]
-    error: tuple[Hook, ...]
-
-
-@dataclass(slots=True)
-class _Around:
-    """One effect that hooks are around.
-
-    Attributes:
-        record: Its intent, with the script's arguments.
-        hooks: What is around it.
-        performed: The intent as hooks have changed it.
-        tries: How often its before-hooks have run.
-        attempts: How often it was performed.
-        chain: What runs now.
-        then: What is done when that has ended.
-        raw: What performing it came to.
-        keys: Where its outcome is to be stored.
-        at_once: The host performs it itself if it only reads.
-        ctx: What its performer may use, as long as nothing else has happened since.
-    """
-
-    record: Record
-    hooks: _Hooks
-    performed: Record
-    tries: int = 1
-    attempts: int = 1
-    chain: Chain | None = None
-    then: Callable[[_Around, Chain], None] | None = None
-    raw: Outcome | None = None
-    keys: list[Cache] = field(default_factory=list)
-    at_once: bool = False
-    ctx: EffectContext | None = None
 
 
 class Hooking:
@@ -118,14 +80,12 @@ class Hooking:
         cached: int = 1000,
     ) -> None:
         self._hosting = hosting
-        self._registry = registry
+        self._hooks = HooksByEffect(registry)
         self._session_id = session_id
         self._cache = HookCache(hosting.store, cached)
         self._cached = False  # the batch has outcomes that are to be found by their keys
-        self._version = -1
-        self._known: dict[str, _Hooks | None] = {}
-        self._open: dict[int, _Around] = {}
-        self._running: list[_Around] = []  # those whose chain the host did not wait for
+        self._open: dict[int, Around] = {}
+        self._running: list[Around] = []  # those whose chain the host did not wait for
         self._telling = telling
         self._beside = Beside(hosting)
 
@@ -133,32 +93,7 @@ class Hooking:
 
     def wanted(self, effect: str) -> bool:
         """Return whether any hook is around an effect."""
-        return self._around(effect) is not None
-
-    def _around(self, effect: str) -> _Hooks | None:
-        version = self._registry.version
-        if version != self._version:
-            self._known.clear()
-            self._version = version
-        if effect not in self._known:
-            self._known[effect] = self._looked_up(effect)
-        return self._known[effect]
-
-    def _looked_up(self, effect: str) -> _Hooks | None:
-        if effect in UNHOOKED:
-            return None
-        before, after, error = EFFECTS.get(effect, ("", "", ""))
-        any_before, any_after, any_error = ANY_EFFECT
-        at = self._registry.at
-
-        def anyway(point: str) -> tuple[Hook, ...]:
-            return tuple(one for one in at(point) if one.wants is None or one.wants(effect))
-
-        found = _Hooks(
-            (*anyway(any_before), *at(before)), (*at(after), *anyway(any_after)),
-            (*at(error), *anyway(any_error)),
-        )  # fmt: skip
-        return found if found.before or found.after or found.error else None
+        return self._hooks.of(effect) is not None
 
     @property
     def busy(self) -> bool:
@@ -178,7 +113,7 @@ class Hooking:
             record: The intent.
             at_once: It is one that a host performs itself, where it only reads.
         """
-        one = _Around(record, self._around(record.name) or _NONE, record, at_once=at_once)
+        one = Around(record, self._hooks.of(record.name) or _NONE, record, at_once=at_once)
         self._open[record.ordinal] = one
         try:
             self._check(one)
@@ -196,7 +131,7 @@ class Hooking:
                 self._telling.tell("ToolValidation", record.arguments(), record)
             self._before(one)
 
-    def _check(self, one: _Around) -> None:
+    def _check(self, one: Around) -> None:
         """Raise what an effect would be refused for."""
         if not one.hooks.before and one.record.name != "tool.invoke":
             return
@@ -213,7 +148,7 @@ class Hooking:
             with self._hosting.store.tried():
                 effect.perform(ctx, args)
 
-    def _before(self, one: _Around) -> None:
+    def _before(self, one: Around) -> None:
         if not one.hooks.before:
             self._go(one)
             return
@@ -231,7 +166,7 @@ class Hooking:
         )  # fmt: skip
         self._run(one, chain, Hooking._decided)
 
-    def _decided(self, one: _Around, chain: Chain) -> None:
+    def _decided(self, one: Around, chain: Chain) -> None:
         """Go on once the before-hooks have run."""
         record = one.record
         name, args = record.name, record.arguments()
@@ -260,7 +195,7 @@ class Hooking:
 
     # Performing ----------------------------------------------------------------------------
 
-    def _go(self, one: _Around) -> None:
+    def _go(self, one: Around) -> None:
         performed = one.performed
         if performed.name == "session.suspend":
             del self._open[one.record.ordinal]
@@ -278,7 +213,7 @@ class Hooking:
             self._perform_stored(one, effect, ctx)
             return
         if kind is Kind.EXTERNAL:
-            self._stage(one, PERFORM, **_performed(one))
+            self._stage(one, PERFORM, **one.changed())
         elif one.at_once:
             if self._hosting.ledger.changes_more:
                 self._hosting.ledger.write()
@@ -287,7 +222,7 @@ class Hooking:
         self._hosting.attempts[one.record.ordinal] = one.attempts
         self._hosting.perform(performed, False)
 
-    def _perform_stored(self, one: _Around, effect: effects.Effect, ctx: EffectContext) -> None:
+    def _perform_stored(self, one: Around, effect: effects.Effect, ctx: EffectContext) -> None:
         """Change the store, in one transaction with what says that it was changed."""
         args, ledger = one.performed.arguments(), self._hosting.ledger
         before = ledger.number
@@ -296,9 +231,8 @@ class Hooking:
                 effect.prepare(ctx, args)
             with ledger.together(one.record.number) as records:
                 outcome = Outcome.of(effect.perform(ctx, args))
-                changed = {} if one.performed is one.record else _performed(one)
-                note = self._stage_args(
-                    one, PERFORMED, outcome=values.decode(outcome.value), stored=True, **changed
+                note = one.stage(
+                    PERFORMED, outcome=values.decode(outcome.value), stored=True, **one.changed()
                 )  # fmt: skip
                 records.append(
                     Record(
@@ -318,7 +252,7 @@ class Hooking:
             outcome = Outcome.error(error)
         self.performed(one.record.ordinal, outcome, noted=True)
 
-    def _reached(self, one: _Around, limit: LimitReached) -> None:
+    def _reached(self, one: Around, limit: LimitReached) -> None:
         del self._open[one.record.ordinal]
         self._hosting.limit_reached(one.record.ordinal, limit)
 
@@ -337,7 +271,7 @@ class Hooking:
             return False
         one.raw = outcome
         self._hosting.spent(one.performed, outcome)
-        hooks = one.hooks.after if outcome.status is Status.OK else one.hooks.error
+        hooks = one.hooks.following(outcome)
         if not hooks:
             self._settle(one, outcome)
         elif self._hosting.is_stopping():
@@ -349,7 +283,7 @@ class Hooking:
         return True
 
     def _after(
-        self, one: _Around, hooks: tuple[Hook, ...], outcome: Outcome, *, noted: bool
+        self, one: Around, hooks: tuple[Hook, ...], outcome: Outcome, *, noted: bool
     ) -> None:
         data, when = outcome.value, "after"
         if outcome.status is not Status.OK:
@@ -360,7 +294,7 @@ class Hooking:
         )  # fmt: skip
         self._run(one, chain, Hooking._concluded, noted=noted)
 
-    def _concluded(self, one: _Around, chain: Chain) -> None:
+    def _concluded(self, one: Around, chain: Chain) -> None:
         """Go on once the after-hooks have run."""
         assert one.raw is not None
         self._beside.begin(one.record, chain)
@@ -377,7 +311,7 @@ class Hooking:
             self._settle(one, one.raw)
 
     def _settle(
-        self, one: _Around, outcome: Outcome, *, by: str = "", raw: Outcome | None = None
+        self, one: Around, outcome: Outcome, *, by: str = "", raw: Outcome | None = None
     ) -> None:
         """Record and answer what hooks made of an outcome.
 
@@ -402,15 +336,15 @@ class Hooking:
 
     # Waiting -------------------------------------------------------------------------------
 
-    def _wait(self, one: _Around, seconds: float, what: str) -> None:
+    def _wait(self, one: Around, seconds: float, what: str) -> None:
         """Have an effect wait, whatever becomes of this host meanwhile."""
         due = now_us() + int(seconds * SECOND)
-        self._stage(one, WAIT, due=due, what=what, **_performed(one))
+        self._stage(one, WAIT, due=due, what=what, **one.changed())
         one.chain = None
         one.then = lambda one, _: self._wait_over(one, what)
         self._hosting.add_timer(due, one.record.ordinal)
 
-    def _wait_over(self, one: _Around, what: str) -> None:
+    def _wait_over(self, one: Around, what: str) -> None:
         one.then = None
         if what == BEFORE:
             self._before(one)
@@ -434,7 +368,7 @@ class Hooking:
     # Chains --------------------------------------------------------------------------------
 
     def _run(
-        self, one: _Around, chain: Chain, then: Callable[[Hooking, _Around, Chain], None], *,
+        self, one: Around, chain: Chain, then: Callable[[Hooking, Around, Chain], None], *,
         noted: bool = False,
     ) -> None:  # fmt: skip
         one.chain = chain
@@ -453,11 +387,11 @@ class Hooking:
             self._hosting.ledger.hurry()
         self._running.append(one)
 
-    def _note_performed(self, one: _Around, raw: Outcome) -> None:
+    def _note_performed(self, one: Around, raw: Outcome) -> None:
         error = {"error": raw.error_class} if raw.error_class else {}
         self._stage(one, PERFORMED, outcome=values.decode(raw.value), **error)
 
-    def _ended(self, one: _Around) -> None:
+    def _ended(self, one: Around) -> None:
         chain, then = one.chain, one.then
         assert chain is not None
         assert then is not None
@@ -478,22 +412,11 @@ class Hooking:
                 self._ended(one)
         self._telling.go_on()
 
-    def _stage(self, one: _Around, stage: str, **more: Any) -> None:
-        args = self._stage_args(one, stage, **more)
+    def _stage(self, one: Around, stage: str, **more: Any) -> None:
+        args = one.stage(stage, **more)
         self._hosting.ledger.note(STAGE, args, parent=one.record.number)
 
-    @staticmethod
-    def _stage_args(one: _Around, stage: str, **more: Any) -> dict[str, Any]:
-        args = {"number": one.record.number, "stage": stage, **more}
-        if one.tries > 1:
-            args["tries"] = one.tries
-        if one.attempts > 1:
-            args["attempts"] = one.attempts
-        if one.keys:
-            args["keys"] = [[it.key, it.ttl] for it in one.keys]
-        return args
-
-    def _about(self, one: _Around) -> About:
+    def _about(self, one: Around) -> About:
         return about_effect(self._hosting.store, self._session_id, one.record, one.performed)
 
     # Taking up -----------------------------------------------------------------------------
@@ -517,15 +440,9 @@ class Hooking:
             stage: How far it had come, as it was noted.
             attempts: The how-manieth time it is performed now.
         """
-        one = _Around(record, self._around(record.name) or _NONE, record)
-        self._open[record.ordinal] = one
         stage = stage or {"stage": BEFORE}
-        one.tries = stage.get("tries", 1)
-        one.attempts = max(attempts, stage.get("attempts", 1))
-        one.keys = [Cache(key, ttl) for key, ttl in stage.get("keys", [])]
-        if "name" in stage:
-            args = values.encode(stage["args"]) if "args" in stage else record.args
-            one.performed = replace(record, name=stage["name"], args=args)
+        one = Around.taken_up(record, self._hooks.of(record.name) or _NONE, stage, attempts)
+        self._open[record.ordinal] = one
         if stage["stage"] == WAIT:
             what = stage["what"]
             one.then = lambda one, _: self._wait_over(one, what)
@@ -534,8 +451,8 @@ class Hooking:
             self._hosting.attempts[record.ordinal] = one.attempts
             self._hosting.perform(one.performed, True)
         elif stage["stage"] == PERFORMED:
-            one.raw = _raw(stage)
-            hooks = one.hooks.after if one.raw.status is Status.OK else one.hooks.error
+            one.raw = raw_outcome(stage)
+            hooks = one.hooks.following(one.raw)
             if hooks:
                 self._after(one, hooks, one.raw, noted=True)
             else:
@@ -549,18 +466,5 @@ class Hooking:
 
 
 _NO_ARGUMENTS = values.encode({})
-_NONE = _Hooks((), (), ())
+_NONE = Hooks()
 _NO_CHAIN = Chain((), "tell", b"", About())
-
-
-def _performed(one: _Around) -> dict[str, Any]:
-    """Return what is performed, as far as that is not what the script asked for."""
-    if one.performed is one.record:
-        return {}
-    return {"name": one.performed.name, "args": one.performed.arguments()}
-
-
-def _raw(stage: dict[str, Any]) -> Outcome:
-    value = values.encode(stage.get("outcome"))
-    error = stage.get("error", "")
-    return Outcome(Status.ERROR if error else Status.OK, value, error)

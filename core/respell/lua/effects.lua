@@ -9,14 +9,15 @@
 
 return function(engine, env)
   local raw, port = engine.raw, engine.port
-  local error, type, pcall, setmetatable, next = raw.error, raw.type, raw.pcall, raw.setmetatable, raw.next
+  local error, type, pcall, next = raw.error, raw.type, raw.pcall, raw.next
   local pack, unpack, sub, byte, format, find, match = raw.string.pack, raw.string.unpack, raw.string.sub,
     raw.string.byte, raw.string.format, raw.string.find, raw.string.match
-  local getinfo, running, yield = raw.debug.getinfo, raw.coroutine.running, raw.coroutine.yield
-  local isyieldable = raw.coroutine.isyieldable
-  local concat, move = raw.table.concat, raw.table.move
-  local table_pack, table_unpack = raw.table.pack, raw.table.unpack
+  local yield, isyieldable = raw.coroutine.yield, raw.coroutine.isyieldable
+  local concat = raw.table.concat
   local encode, decode, encode_string = engine.encode, engine.decode, engine.encode_string
+  local locate, coroutine_number, check_guard = engine.locate, engine.coroutine_number, engine.check_guard
+  local arrive, take, forget, completed, answers_in_line = engine.answers.arrive, engine.answers.take,
+    engine.answers.forget, engine.answers.completed, engine.answers.in_line
   local send, receive = port.send, port.receive
 
   -- worker -> host
@@ -60,10 +61,6 @@ return function(engine, env)
 
   local timed_out = {}       -- ordinal of a hook's call that the host stopped -> why
 
-  local completed = {}       -- ordinal -> {status, outcome}
-  local arrivals, arrived = {}, 0   -- ordinals in the order of their answers, not yet taken
-  local unwanted = {}        -- ordinals whose answers nobody waits for any more
-
   local function keep_frame(frame)
     local kind = byte(frame)
     if kind == HISTORY then
@@ -86,16 +83,6 @@ return function(engine, env)
     if find(meta, "\xa5error\xb0PermissionDenied", 1, true) then return REFUSED end
     if find(meta, "\xa5error\xadLimitExceeded", 1, true) then return LIMITED end
     return FAILED
-  end
-
-  local function arrive(o, status, outcome)
-    if unwanted[o] then
-      unwanted[o] = nil
-      return
-    end
-    completed[o] = { status, outcome }
-    arrived = arrived + 1
-    arrivals[arrived] = o
   end
 
   -- Reads one record: true if there was one. An answer is put in line, what the host added
@@ -134,54 +121,7 @@ return function(engine, env)
     return true
   end
 
-  -- Where the script stands -------------------------------------------------------------
-
-  local sources = setmetatable({}, { __mode = "k" })
-
-  local function source_of(f)
-    local info = getinfo(f, "S")
-    local source = false
-    if info.what ~= "C" then
-      source = info.source
-      if sub(source, 1, 9) == "=respell/" then
-        source = false
-      elseif byte(source) == 64 or byte(source) == 61 then
-        source = sub(source, 2)
-      else
-        source = info.short_src
-      end
-      -- The longest that a record holds; scripts name chunks as they like.
-      if source and #source > 255 then source = sub(source, 1, 255) end
-    end
-    sources[f] = source
-    return source
-  end
-
-  local function locate(level)
-    local info = getinfo(level, "fl")
-    while info do
-      local f = info.func
-      local source = sources[f]
-      if source == nil then source = source_of(f) end
-      if source then return source, info.currentline end
-      level = level + 1
-      info = getinfo(level, "fl")
-    end
-    return "", 0
-  end
-
-  function engine.where()
-    local source, line = locate(3)
-    if line <= 0 then return "" end
-    return format("%s:%d: ", source, line)
-  end
-
-  -- 0 for the main thread, so that a script without coroutines records none.
-  local function coroutine_number()
-    local co, main = running()
-    if main then return 0 end
-    return engine.branch_of(co) or engine.identify(co)
-  end
+  -- Stops -------------------------------------------------------------------------------
 
   -- A debugger (lua/debugger.lua) is told of each event as the script gets to know of it, by
   -- its number, and comes in the place of the process's end.
@@ -194,8 +134,6 @@ return function(engine, env)
   -- For a debugger, which waits for its orders on the same line.
   engine.keep_frame = keep_frame
   function engine.windows_received() return last, ended end
-
-  -- Stops -------------------------------------------------------------------------------
 
   -- Reports and ends the process; the script never learns of it.
   local function stop_here(kind, report)
@@ -314,8 +252,8 @@ return function(engine, env)
 
   -- Blocks until one more answer is in line.
   local function pump()
-    local before = arrived
-    while arrived == before do
+    local before = answers_in_line()
+    while answers_in_line() == before do
       if have then
         return diverge("more was recorded while the script waits")
       elseif not read_one() then
@@ -348,34 +286,13 @@ return function(engine, env)
     return decode(outcome)
   end
 
-  -- Takes the first answer in line that `wanted` (ordinal -> anything) has a place for.
-  local function take_arrival(wanted)
-    for i = 1, arrived do
-      local o = arrivals[i]
-      if wanted[o] then
-        move(arrivals, i + 1, arrived + 1, i)
-        arrived = arrived - 1
-        return o
-      end
-    end
-  end
-
   -- Waits until effect `o` is answered, whatever else is answered before it.
   local function wait_sync(o)
     while not completed[o] do pump() end
-    take_arrival({ [o] = true })
+    take({ [o] = true })
     local c = completed[o]
     completed[o] = nil
     return c[1], c[2]
-  end
-
-  local function forget_answer(o)
-    if completed[o] then
-      completed[o] = nil
-      take_arrival({ [o] = true })
-    else
-      unwanted[o] = true
-    end
   end
 
   -- In a parallel branch the others may go on; `engine.WAIT` is what the scheduler knows.
@@ -388,7 +305,7 @@ return function(engine, env)
   function engine.wait_here(_, o)
     if type(o) ~= "table" then return wait_sync(o) end
     while true do
-      local one = take_arrival(o)
+      local one = take(o)
       if one then return one end
       pump()
     end
@@ -399,41 +316,6 @@ return function(engine, env)
       return yield(WAIT, o)
     end
     return wait_sync(o)
-  end
-
-  -- Callbacks in which no effect may wait for the world outside: coroutine -> what it is.
-  local guarded, guards = setmetatable({}, { __mode = "k" }), 0
-
-  -- What such a callback resumes is a part of it: coroutine -> the one that resumed it last,
-  -- kept while there is a guard. One that was resumed before is not inside of any.
-  local resumers = setmetatable({}, { __mode = "kv" })
-
-  -- To be called before a coroutine is resumed.
-  function engine.note_resume(co)
-    if guards > 0 then resumers[co] = running() end
-  end
-
-  local function check_guard(name)
-    if guards == 0 then return end
-    local co = running()
-    while co do
-      local what = guarded[co]
-      if what then error(format("%s%s can't cause %s", engine.where(), what, name), 0) end
-      co = resumers[co]
-    end
-  end
-
-  -- Runs `f(...)` as a callback that has to be over at once; `what` says what and why.
-  -- Returns what a pcall does.
-  function engine.guard(what, f, ...)
-    local co = running()
-    local outer = guarded[co]
-    guarded[co], guards = what, guards + 1
-    local result = table_pack(pcall(engine.pcall, f, ...))
-    guarded[co], guards = outer, guards - 1
-    if guards == 0 then resumers = setmetatable({}, { __mode = "kv" }) end
-    if not result[1] then return error(result[2], 0) end
-    return table_unpack(result, 2, result.n)
   end
 
   local function perform(part, o, name, args, source, line)
@@ -661,9 +543,6 @@ return function(engine, env)
     return us
   end
 
-  -- Where the script stands.
-  function engine.here() return locate(3) end
-
   -- To be called where hooks have run: we compute in that call again, or in none.
   function engine.hook_left(call)
     hook_ended = nil
@@ -757,8 +636,8 @@ return function(engine, env)
     return deliver(o, status, outcome, source, line, spans[o].name), outcome
   end
 
-  -- For lua/branches.lua: the answers in line, and what is inside of what.
-  engine.answers = { take = take_arrival, pump = pump, completed = completed, forget = forget_answer }
+  -- For lua/branches.lua.
+  engine.answers.pump = pump
 
   -- Ends all that is open inside of the event `o`, innermost first: nobody goes on with it.
   -- `message` is what each ends with; the host gives up the effects inside of it.
@@ -775,7 +654,7 @@ return function(engine, env)
       local inner = left[i]
       local span = spans[inner]
       -- Where it has an effect of its own: one that has been answered is not unwanted.
-      if span.performs then forget_answer(inner) end
+      if span.performs then forget(inner) end
       finish(inner, span.name, FAILED, outcome, span.source, span.line)
     end
   end
@@ -805,16 +684,6 @@ return function(engine, env)
 
   function engine.entropy()
     return unpack("<i8i8", port.entropy(16))
-  end
-
-  -- RFC 3339 in UTC, of microseconds since 1970.
-  local last_second, last_date
-  function engine.rfc3339(us)
-    local second = us // 1000000
-    if second ~= last_second then
-      last_second, last_date = second, raw.os.date("!%Y-%m-%dT%H:%M:%S", second)
-    end
-    return format("%s.%06dZ", last_date, us % 1000000)
   end
 
   -- Start and end -------------------------------------------------------------------------
@@ -856,12 +725,5 @@ return function(engine, env)
   -- The first frame: what to run.
   function engine.receive_init()
     return decode(sub(receive(), 2))
-  end
-
-  -- Chunk name of a function of the script; false for ours and for C functions.
-  function engine.source_of(f)
-    local source = sources[f]
-    if source == nil then source = source_of(f) end
-    return source
   end
 end

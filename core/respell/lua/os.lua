@@ -23,6 +23,16 @@ return function(engine)
     return nil, text, result.code or 0
   end
 
+  -- RFC 3339 in UTC, of microseconds since 1970.
+  local last_second, last_date
+  function engine.rfc3339(us)
+    local second = us // 1000000
+    if second ~= last_second then
+      last_second, last_date = second, native_date("!%Y-%m-%dT%H:%M:%S", second)
+    end
+    return format("%s.%06dZ", last_date, us % 1000000)
+  end
+
   local library = {}
 
   -- Time -----------------------------------------------------------------------------------

@@ -451,6 +451,22 @@ def test_the_last_change_of_a_value_is_found_and_what_came_before_it(debug: Open
         debugger.last_change("total + 1")
 
 
+def test_a_change_is_of_the_line_that_made_it_not_of_what_that_line_called(debug: Open) -> None:
+    debugger = debug(
+        "local function same(n)\n  local m = n\n  return m\nend\n"
+        "local sum, calls = 0, 0\n"
+        "local function count()\n  calls = calls + 1\nend\n"
+        "for i = 1, 3 do\n  sum = sum + same(i)\nend\n"
+        "count()\nprint(sum, calls)\n"
+    )
+    debugger.run_to_line(13)
+    sum_changed, calls_changed = debugger.last_change("sum"), debugger.last_change("calls")
+    assert sum_changed is not None
+    assert (sum_changed.line, sum_changed.old.text, sum_changed.new.text) == (10, "3", "6")
+    assert calls_changed is not None
+    assert calls_changed.line in (7, 8), "what a function inside of it did is of that one's lines"
+
+
 def test_fields_and_globals_have_last_changes_too(debug: Open) -> None:
     debugger = debug("t = { list = { 1 } }\nlocal u = t\nu.list[1] = 5\nprint(1)\nprint(2)\n")
     debugger.end()

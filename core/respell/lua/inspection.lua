@@ -545,6 +545,7 @@ return function(engine, env)
 
   local watching, last_value, known, change, line_before, first_sample
   local owners   -- function -> whether the watched variable is one of its own
+  local reaching -- function -> whether it has an upvalue of the watched variable's name
 
   local function walk(value)
     for _, key in raw.ipairs(watching.path) do
@@ -561,6 +562,16 @@ return function(engine, env)
       owners[f] = owns
     end
     return owns
+  end
+
+  -- Whether a line of a function may have changed a local variable of another one.
+  local function reaches(f)
+    local found = reaching[f]
+    if found == nil then
+      found = find_upvalue(f, watching.name) ~= nil
+      reaching[f] = found
+    end
+    return found
   end
 
   -- Whether the variable can be seen at the line we are at, and its value. It is looked for
@@ -592,7 +603,7 @@ return function(engine, env)
   function view.watch(order)
     watching, last_value, known, change, line_before, first_sample =
       order, nil, false, nil, nil, nil
-    owners = setmetatable({}, { __mode = "k" })
+    owners, reaching = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
   end
 
   -- Called on each line, from `on_line`; at the end without a function.
@@ -606,7 +617,9 @@ return function(engine, env)
       end
       last_value = value
     end
-    if f then line_before = { source_of(f), line } end
+    -- A line goes on when what it calls returns, and that is no new line: the lines of what
+    -- was called are not its own.
+    if f and (visible or watching.scope ~= "local" or reaches(f)) then line_before = { source_of(f), line } end
   end
 
   function view.watched()

@@ -81,10 +81,10 @@ def test_a_script_is_run_first_and_debugged_then(respell: CommandLine) -> None:
 def test_a_value_is_asked_when_it_last_changed(respell: CommandLine) -> None:
     ran(respell)
     last = respell("last", "@last", "total", "--json").json
-    assert (last["line"], last["old"]["text"], last["new"]["text"]) == (2, "3", "6")
+    assert (last["line"], last["old"]["text"], last["new"]["text"]) == (6, "3", "6")
     assert (last["event"], last["event_name"]) == (3, "output.line")
     earlier = respell("last", "@last", "total", "--at", "3").out
-    assert "total changed from 1 to 3 by sums.lua:2, after event 2 (output.line)" in earlier
+    assert "total changed from 1 to 3 by sums.lua:6, after event 2 (output.line)" in earlier
     assert "has not changed" in respell("last", "@last", "missing").out
     assert "can't be followed" in respell("last", "@last", "1 + 1", code=2).err
 

@@ -196,6 +196,6 @@ def test_a_deletion_that_was_cut_short_does_not_keep_the_session_out(
     # While a fork still needs it, it stays.
     fork = other.sessions.insert(SessionRecord(fork_of=session.key, fork_seq=3))
     other.sessions.delete(session.key)
-    with pytest.raises(UsageError, match="a fork of it still needs its history, or another session"):
+    with pytest.raises(UsageError, match="a fork of it still needs its history, or"):
         import_session(other, exported)
     assert other.history.verify(fork.key) == 3

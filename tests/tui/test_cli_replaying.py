@@ -66,6 +66,7 @@ def test_replay_refuses_what_makes_no_sense(respell: CommandLine) -> None:
         (["--set", "2"], "N=JSON"),
         (["--set", "x=1"], "number"),
         (["--set", "2=nope"], "not JSON"),
+        (["--set", "99=1"], "has no event 99; its last one is"),
         (["--to", "99"], "99"),
         (["--script", "nowhere.lua"], "nowhere.lua"),
     ):

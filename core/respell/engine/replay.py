@@ -151,8 +151,9 @@ def replay(
         hooks: Those there are now; None for those of this process.
 
     Raises:
-        UsageError: The session has no program or was redacted, or an edit fits no event or mode.
-        EventNotFound: `first` or `last` is no event of it.
+        UsageError: The session has no program or was redacted, or an edit does not fit its event
+            or the mode.
+        EventNotFound: `first`, `last` or what is edited is no event of it.
         LimitReached: It took longer than the session or this replay was allowed to.
         EffectFailed: It was cancelled.
         WorkerFailed: The worker broke off.
@@ -246,6 +247,10 @@ def _edited(store: Store, session: SessionRecord, edits: Mapping[int, Any], stop
     outcomes: dict[int, bytes] = {}
     for number, value in edits.items():
         parts = [record for _, record in store.history.events(session.key, number, number)]
+        if not parts:
+            raise EventNotFound(
+                f"session {session.id} has no event {number}; its last one is {session.events}"
+            )
         if not any(map(_answers, parts)):
             raise UsageError(f"event {number} has no outcome that could be edited")
         outcomes[number] = values.encode(fitting(parts[0], value))

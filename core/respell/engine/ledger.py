@@ -76,6 +76,10 @@ class Ledger:
         """How many records are written."""
         return self._writer.seq
 
+    def has_written(self, number: int) -> bool:
+        """Return whether the event of this number was begun in a batch that is out."""
+        return number <= self._writer.number
+
     def next_number(self) -> int:
         """Number one more event."""
         self._number += 1

@@ -91,8 +91,10 @@ class Settling:
         self._tool_calls.answered(ended)
         self._ledger.add(ended)
         # The worker may go on before the commit: it can touch nothing but through us. So the
-        # outcome may share its commit with the next intent, if that comes at once.
-        self._ledger.hurry()
+        # outcome may share its commit with the next intent, if that comes at once; and where
+        # not even its own intent is written, nobody outside has seen anything of it.
+        if self._ledger.has_written(intent.number):
+            self._ledger.hurry()
         if not self._stopping.is_on:
             self._answers.give(ordinal, outcome)
 

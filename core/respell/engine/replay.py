@@ -151,9 +151,8 @@ def replay(
         hooks: Those there are now; None for those of this process.
 
     Raises:
-        UsageError: The session has no program or was redacted, or an edit does not fit its event
-            or the mode.
-        EventNotFound: `first`, `last` or what is edited is no event of it.
+        UsageError: The session has no program or was redacted, or an edit fits no event or mode.
+        EventNotFound: `first` or `last` is no event of it.
         LimitReached: It took longer than the session or this replay was allowed to.
         EffectFailed: It was cancelled.
         WorkerFailed: The worker broke off.
@@ -248,7 +247,7 @@ def _edited(store: Store, session: SessionRecord, edits: Mapping[int, Any], stop
     for number, value in edits.items():
         parts = [record for _, record in store.history.events(session.key, number, number)]
         if not parts:
-            raise EventNotFound(
+            raise UsageError(
                 f"session {session.id} has no event {number}; its last one is {session.events}"
             )
         if not any(map(_answers, parts)):

@@ -315,9 +315,14 @@ def test_an_agent_is_a_tool_for_others(script: Any, store: Store) -> None:
         print(r.text, r.tool_calls[1].result)
         print(boss:hasTool("ask_expert"), boss:getToolMetadata("ask_expert").description)
         print(boss:invokeTool("ask_expert", {prompt = "how?"}).text)
+        print(Tool.invoke("ask_expert", {topic = "moss", depth = 2}).text)
+        print((pcall(Tool.invoke, "ask_expert", {})))
     """)
     assert done.session.status == "completed", done.session.error
-    assert script.lines == ["ask_expert", "because\twhy?", "true\tknows all", "how?"]
+    assert script.lines == [
+        "ask_expert", "because\twhy?", "true\tknows all", "how?",
+        '{"depth":2,"topic":"moss"}', "false",
+    ]  # fmt: skip
     assert respell.replay(done.session, store=store).identical
 
 

@@ -97,6 +97,23 @@ def test_each_result_does_at_a_before_point_what_it_says(
     assert sorted(greetings) == sorted(greeted), "a replay called a tool"
 
 
+def test_a_result_with_a_field_too_many_still_decides(
+    script: Any, store: Store, hooks: HookRegistry, greetings: list[str]
+) -> None:
+    """A misspelt reason must not turn a cancel into a failed hook, which lets the call happen."""
+    hooks.register("BeforeToolExecution", lambda _: {"type": "cancel", "reson": "too late"})
+    in_python = script(CALL, hooks=hooks)
+    in_lua = script(
+        'Hook.register("BeforeToolExecution", function()\n'
+        '  return {type = "cancel", reson = "too late"}\nend)\n' + CALL
+    )
+    assert greetings == []
+    assert [line.split("\t")[0] for line in script.lines] == ["false", "false"]
+    assert all("cancelled by" in line for line in script.lines)
+    replays(store, in_python)
+    replays(store, in_lua)
+
+
 def test_what_a_hook_makes_of_a_list_has_to_be_one(
     script: Any, store: Store, hooks: HookRegistry
 ) -> None:

@@ -141,7 +141,7 @@ def ending(event: Event, *, full: bool = False) -> str:
     if event.error is not None:
         return one_line(f"failed: {event.error}")
     if not event.ended:
-        return "under way"
+        return "not ended"
     if event.kind != "effect" or event.outcome is None:
         return ""
     return one_line(f"= {json_text(event.to_json('', full=full)['outcome'])}")

@@ -203,16 +203,13 @@ def _from_mapping(value: Mapping[str, Any]) -> HookResult:
     if made is Retry and "delay_ms" in given:
         given["delay_s"] = given.pop("delay_ms") / 1000
     known = {one.name for one in fields(made)}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise UsageError(
-            f"the result {kind} has no field {unknown[0]!r}; "
-            + (f"there are {', '.join(sorted(known))}" if known else "it has none")
-        )
+    # A hook that fails lets the effect happen, so a field too many must not make one of it: what
+    # is cancelled with a misspelt reason is cancelled. Lua's results are read in the same way.
+    taken = {name: one for name, one in given.items() if name in known}
     try:
-        return made(**given)  # type: ignore[no-any-return]
+        return made(**taken)  # type: ignore[no-any-return]
     except TypeError:
-        missing = sorted(known - set(given))
+        missing = sorted(known - set(taken))
         raise UsageError(f"the result {kind} needs {', '.join(missing)}") from None
 
 

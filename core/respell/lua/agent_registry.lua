@@ -114,6 +114,12 @@ return function(engine, env)
     return entry(name)
   end
 
+  -- What a wrapped agent is asked: its prompt, by the names that `execute` knows, else all it was given.
+  local function prompt_of(params)
+    local prompt = params.prompt or params.text
+    return type(prompt) == "string" and prompt or env.JSON.stringify(params)
+  end
+
   -- An agent as a tool that other agents may have: {prompt} -> its text. Returns the name.
   function Agent.wrapAsTool(name, options)
     options = options or {}
@@ -125,9 +131,10 @@ return function(engine, env)
     Tool.register(tool, {
       description = options.description or agent.description or format("Asks the agent %s", agent.name),
       parameters = {
-        type = "object", properties = { prompt = { type = "string" } }, required = { "prompt" },
+        type = "object", minProperties = 1,
+        properties = { prompt = { type = "string", description = "What it is asked" } },
       },
-    }, function(params) return agent:execute(params.prompt).text end)
+    }, function(params) return agent:execute(prompt_of(params)).text end)
     return tool
   end
 

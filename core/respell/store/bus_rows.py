@@ -71,7 +71,7 @@ class BusEvent:
             "language": self.language,
             "target_language": self.target_language,
             "ttl": ttl,
-            "metadata": {"source": self.source},
+            "metadata": {"source": self.source, "source_language": self.language},
             "serialization_version": "1.0",
             "dropped": self.dropped or None,
         }

@@ -27,6 +27,7 @@ assert(Event.publish("task.done", { id = 7 }, { language = "lua", ttl_seconds = 
 Event.publish("other.thing", {})
 local first = Event.receive(sub, 1000)
 assert(first.event_type == "task.created" and first.data.id == 7 and first.data.tags[2] == "b")
+assert(first.metadata.source_language == "lua")
 assert(type(first.timestamp) == "string" and type(first.sequence) == "number")
 local second = Event.receive(sub, 1000)
 assert(second.event_type == "task.done" and second.sequence > first.sequence)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from respell.analytics import (
     Bucket,
     EffectStats,
@@ -24,7 +22,6 @@ from respell_tui.context import Command
 from respell_tui.describe import bytes_, count, dollars, seconds
 from respell_tui.output import Column, fields, table
 
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _OVER_TIME = (
     ("sessions", 0), ("events", 2), ("effects", 0), ("succeeded", 3), ("active", 0), ("tokens", 4),
     ("cost", 0), ("hooks", 6), ("stored", 5),
@@ -71,9 +68,9 @@ def _time(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     try:
-        return parse_rfc3339(f"{text}T00:00:00Z" if _DATE.fullmatch(text) else text)
+        return parse_rfc3339(text)
     except UsageError as error:
-        raise UsageError(f"{option}: {error}; or give a date such as 2026-11-22") from None
+        raise UsageError(f"{option}: {error}") from None
 
 
 def _show_over_time(command: Command, found: OverTime) -> None:

@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from respell.engine import run as running
+from respell.engine.executable import check_resumable
 from respell.engine.program import Program
 from respell.engine.replay import replay
 from respell.engine.run import Run, RunResult
@@ -231,7 +232,7 @@ class Attacker:
                 json.dumps(one.to_json(session.id, full=True))
         assert session.status == result.ended.status
         if session.status == "suspended":
-            running.check_resumable(session)
+            check_resumable(session)
             assert result.ended.message or result.ended.reason == "asked"
 
     def _all_of(self, session: SessionRecord) -> tuple[Any, ...]:

@@ -43,8 +43,9 @@ if TYPE_CHECKING:
         timeline,
     )
     from respell.artifacts.record import ArtifactRecord
+    from respell.engine.doubt import Settlements
     from respell.engine.replay import ReplayResult
-    from respell.engine.run import RunResult, Settlements
+    from respell.engine.run import RunResult
     from respell.errors import RespellError
     from respell.history.diff import Difference
     from respell.history.events import Event

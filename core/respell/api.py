@@ -13,11 +13,12 @@ from respell.config import Config, default
 from respell.engine import fork as forking
 from respell.engine import replay as replaying
 from respell.engine import run as running
+from respell.engine.doubt import Settlements
 from respell.engine.ledger import OnOutput
 from respell.engine.policing import OnAlert
 from respell.engine.program import Program, read_script
 from respell.engine.replay import Mode, ReplayResult
-from respell.engine.run import RunResult, Settlements
+from respell.engine.run import RunResult
 from respell.history import diff as comparing
 from respell.history.diff import Difference
 from respell.history.events import Event

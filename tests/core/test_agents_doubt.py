@@ -15,8 +15,9 @@ import respell
 from models import Model, model_in_hand
 from respell.agents import registry
 from respell.engine import run as running
+from respell.engine.doubt import Settlements, in_doubt
 from respell.engine.program import Program
-from respell.engine.run import Run, Settlements
+from respell.engine.run import Run
 from respell.errors import InDoubt
 from respell.history.record import Part, Record
 from respell.sessions.record import new_id, no_usage
@@ -72,7 +73,7 @@ def test_a_request_that_was_cut_off_is_in_doubt_until_it_is_settled(
     script: Any, model: Model, store: Store, tmp_path: Path
 ) -> None:
     session = killed_while_asked(store, tmp_path, model)
-    (doubtful,) = running.in_doubt(store, session)
+    (doubtful,) = in_doubt(store, session)
     assert doubtful.name == "agent.request"
     with pytest.raises(InDoubt, match=r"agent\.request .*hello"):
         script.resume(session)
@@ -90,7 +91,7 @@ def test_a_person_may_give_the_answer_or_the_failure(
     script: Any, model: Model, store: Store, tmp_path: Path
 ) -> None:
     session = killed_while_asked(store, tmp_path, model)
-    (doubtful,) = running.in_doubt(store, session)
+    (doubtful,) = in_doubt(store, session)
     number = doubtful.number
     done = script.resume(session, settlements=Settlements(outcome={number: "I say so"}))
     assert script.lines == ["I say so", "2"]
@@ -125,7 +126,7 @@ def test_a_provider_may_say_that_asking_twice_does_no_harm(
 ) -> None:
     session = killed_while_asked(store, tmp_path, model)
     model.idempotent = True
-    assert running.in_doubt(store, session) == []
+    assert in_doubt(store, session) == []
     script.resume(session)
     assert script.lines == ["2: hello", "2"]
 
@@ -136,7 +137,7 @@ def test_without_its_provider_a_request_stays_in_doubt(
     session = killed_while_asked(store, tmp_path, model)
     model.idempotent = True
     registry.unregister("test")
-    assert len(running.in_doubt(store, session)) == 1
+    assert len(in_doubt(store, session)) == 1
 
 
 def broken_off_stream(store: Store, folder: Path, model: Model) -> tuple[Any, list[str]]:
@@ -166,7 +167,7 @@ def test_a_stream_that_broke_off_starts_again(
 ) -> None:
     session, lines = broken_off_stream(store, tmp_path, model)
     assert lines == ["1\tfalse\tone ", "2\tfalse\ttwo "]
-    (doubtful,) = running.in_doubt(store, session)
+    (doubtful,) = in_doubt(store, session)
     assert doubtful.name == "agent.request"
     model.answers = ["another answer"]
     done = script.resume(session, settlements=Settlements(retry=frozenset([doubtful.number])))
@@ -179,7 +180,7 @@ def test_a_stream_whose_outcome_a_person_gives_is_heard_whole(
     script: Any, model: Model, store: Store, tmp_path: Path
 ) -> None:
     session, _ = broken_off_stream(store, tmp_path, model)
-    (doubtful,) = running.in_doubt(store, session)
+    (doubtful,) = in_doubt(store, session)
     given = Settlements(outcome={doubtful.number: "my own words"})
     done = script.resume(session, settlements=given)
     assert script.lines == ["1\ttrue\tmy own words", "my own words"]
@@ -190,7 +191,7 @@ def test_a_stream_that_a_person_lets_fail_is_an_error(
     script: Any, model: Model, store: Store, tmp_path: Path
 ) -> None:
     session, _ = broken_off_stream(store, tmp_path, model)
-    (doubtful,) = running.in_doubt(store, session)
+    (doubtful,) = in_doubt(store, session)
     failed = script.resume(session, settlements=Settlements(fail={doubtful.number: "enough"}))
     assert failed.session.error["message"] == "main.lua:2: enough"
 
@@ -238,7 +239,7 @@ def test_a_host_may_die_after_any_record(script: Any, store: Store) -> None:
         lease = store.leases.acquire(lost.key)
         store.history.writer(lost.key, lease).append(records[:cut])
         store.leases.release(lost.key, lease)
-        doubtful = frozenset(one.number for one in running.in_doubt(store, lost))
+        doubtful = frozenset(one.number for one in in_doubt(store, lost))
         asked_again += len(doubtful)
         script.lines.clear()
         done = script.resume(lost.id, settlements=Settlements(retry=doubtful))

@@ -13,6 +13,7 @@ import respell
 from models import Model, model_in_hand
 from respell.agents.protocol import Response, Usage
 from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.engine.program import Program
 from respell.policies.limits import Reached
 from respell.policies.meter import Meter
@@ -48,7 +49,7 @@ def test_a_limit_stops_the_next_request_and_a_higher_one_lets_it_pass(
     assert said in stopped.ended.message
     assert f"--limit {limit}=N" in stopped.ended.message
     assert len(model.asked) == len(script.lines) == asked  # no pcall of the script saw a thing
-    assert running.in_doubt(store, stopped.session) == []
+    assert in_doubt(store, stopped.session) == []
     again = script.resume(stopped.session)
     assert again.exit_code == 5
     assert len(model.asked) == asked

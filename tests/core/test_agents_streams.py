@@ -13,8 +13,8 @@ from models import Model, model_in_hand
 from respell.agents.protocol import Response, ToolCall, Usage
 from respell.agents.streams import PIECE_BYTES, Stream
 from respell.engine import run as running
+from respell.engine.doubt import Settlements, in_doubt
 from respell.engine.program import Program
-from respell.engine.run import Settlements
 from respell.errors import EffectFailed
 from respell.store import Store
 
@@ -381,7 +381,7 @@ def test_a_batch_that_is_none_is_a_clear_error(
 
 def _settled(store: Store, session: Any) -> Settlements:
     """Give every request in doubt an answer."""
-    return Settlements(outcome={one.number: "x" for one in running.in_doubt(store, session)})
+    return Settlements(outcome={one.number: "x" for one in in_doubt(store, session)})
 
 
 def test_a_coroutine_is_guarded_only_while_a_callback_resumes_it(

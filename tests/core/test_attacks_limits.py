@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from hostile import HARD_LIMIT_S, LOOP_S, Attacker, attacker
-from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.errors import LimitReached, UsageError
 from respell.tools import ToolContext
 from respell.tools.decorator import tool_of
@@ -372,7 +372,7 @@ def test_a_tool_that_reaches_a_limit_was_not_performed_and_is_not_in_doubt(
     attack.tools.register(tool_of(spend))
     text = "print(pcall(Tool.invoke, 'spend', {})) print(Tool.invoke('spend', {}).result)"
     stopped = attack.stopped_by("cost_usd", text)
-    assert running.in_doubt(attack.store, stopped.session) == []
+    assert in_doubt(attack.store, stopped.session) == []
     allowed[0] = True
     assert attack.resume(stopped).ended.status == "completed"
     assert attack.lines[-1] == "spent"
@@ -395,6 +395,6 @@ def test_calls_that_no_thread_had_begun_are_not_in_doubt(attack: Attacker) -> No
     Workflow.parallel{branches = branches}:execute()
     """
     stopped = attack.stopped_by("max_duration", text, max_duration=2)
-    doubtful = [one.number for one in running.in_doubt(attack.store, stopped.session)]
+    doubtful = [one.number for one in in_doubt(attack.store, stopped.session)]
     assert sorted(begun) == doubtful
     assert len(doubtful) < 100

@@ -16,7 +16,7 @@ import pytest
 
 from hostile import HARD_LIMIT_S, LOOP_S, Attacker, attacker
 from respell.engine import channel
-from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.engine.run import RunResult
 from stories import begin, kill_group, write_script
 
@@ -153,7 +153,7 @@ def check_broken_off(attack: Attacker, result: RunResult, why: str) -> None:
     assert result.session.error["message"] == result.ended.message
     assert why in result.ended.message
     assert f"`respell resume {result.session.id[:8]}` runs it again" in result.ended.message
-    assert running.in_doubt(attack.store, result.session) == []
+    assert in_doubt(attack.store, result.session) == []
 
 
 ROGUE = """

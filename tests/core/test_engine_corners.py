@@ -12,6 +12,7 @@ import pytest
 
 import respell
 from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.engine.program import Program
 from respell.errors import LimitReached, UsageError
 from respell.store import Store
@@ -164,7 +165,7 @@ def test_an_end_in_one_branch_waits_for_calls_in_another(
         limits=limits,
     )
     assert calls == [1]
-    assert running.in_doubt(store, ended.session) == []
+    assert in_doubt(store, ended.session) == []
     if ended.session.status == "suspended":
         done = script.resume(ended.session, limits={"operations": 99}, tools=tools(slow=slow))
         assert done.session.status == "completed"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import respell
-from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.history.record import Part, Record
 from respell.sessions.record import new_id
 from respell.store import Store
@@ -114,7 +114,7 @@ def test_a_host_may_die_after_any_record(nested: Any, store: Store) -> None:
     last = max(i for i, one in enumerate(records) if one.ordinal)
     for cut in range(1, last + 1):
         lost = truncated(store, nested.session, records[:cut])
-        doubtful = [one.number for one in running.in_doubt(store, lost)]
+        doubtful = [one.number for one in in_doubt(store, lost)]
         lines: list[str] = []
         done = respell.resume(
             lost.id,

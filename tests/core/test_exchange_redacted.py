@@ -17,7 +17,7 @@ from hypothesis import given, settings
 import respell
 from command_line import CommandLine, session_of
 from respell import values
-from respell.engine.run import in_doubt
+from respell.engine.doubt import in_doubt
 from respell.errors import UsageError
 from respell.history.events import events
 from respell.history.record import Part, Record

@@ -11,7 +11,7 @@ import pytest
 
 import respell
 from respell import config as configuration
-from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.engine.hook_watch import HookWatch
 from respell.history.record import Part, Record
 from respell.sessions.record import new_id
@@ -293,7 +293,7 @@ def test_a_host_may_die_after_any_record_of_hooks(story: Any, script: Any, store
         store.history.writer(lost.key, lease).append(records[:cut])
         store.leases.release(lost.key, lease)
         lost = store.sessions.get(lost.key)
-        doubtful = {one.number: one.record.ordinal for one in running.in_doubt(store, lost)}
+        doubtful = {one.number: one.record.ordinal for one in in_doubt(store, lost)}
         lines: list[str] = []
         answers = {
             "store": store, "value": "Ann",

@@ -13,6 +13,7 @@ import respell
 from models import Model, model_in_hand
 from respell.config import Config
 from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.engine.program import Program
 from respell.errors import UsageError
 from respell.policies.limits import check_limits, lower, merged, shown
@@ -215,7 +216,7 @@ def test_branches_side_by_side_wait_in_turn_and_replay_alike(
     )
     assert script.lines == ["true"]
     assert len(model.asked) == 6
-    assert running.in_doubt(store, done.session) == []
+    assert in_doubt(store, done.session) == []
     assert respell.replay(done.session, store=store).identical
     counted = done.session.usage["operations"]
     assert counted == len(
@@ -250,7 +251,7 @@ def test_what_waits_for_a_rate_is_not_in_doubt_and_is_done_once(
     getattr(run, how)()
     thread.join(30)
     assert not thread.is_alive()
-    assert running.in_doubt(store, run.session) == []
+    assert in_doubt(store, run.session) == []
     assert len(model.asked) <= 1
     done = script.resume(run.session.id, limits={"rate.agent.request": None})
     assert done.session.status == "completed"

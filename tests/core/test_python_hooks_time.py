@@ -13,8 +13,8 @@ import pytest
 import respell
 from respell.engine import run as running
 from respell.engine.attempts import STAGE
+from respell.engine.doubt import Settlements, in_doubt
 from respell.engine.program import Program
-from respell.engine.run import Settlements
 from respell.errors import InDoubt, LimitReached, UsageError
 from respell.history.record import Record
 from respell.hooks import Cancel, HookContext, HookRegistry, Modified, Retry
@@ -201,7 +201,7 @@ def test_an_effect_is_not_in_doubt_while_hooks_run_before_it(
     hooks.register("BeforeToolExecution", think, time_limit_s=60)
     session = killed_in(store, tmp_path, CALL, hooks, entered)
     assert greeted == []
-    assert running.in_doubt(store, store.sessions.get(session.key)) == []
+    assert in_doubt(store, store.sessions.get(session.key)) == []
     again = HookRegistry()
     again.register("BeforeToolExecution", lambda _: Modified({"name": "Bob"}), name="again")
     lines: list[bytes] = []
@@ -226,7 +226,7 @@ def test_what_was_performed_is_not_performed_again_when_hooks_were_cut_off_after
     hooks.register("AfterToolExecution", think, time_limit_s=60)
     session = killed_in(store, tmp_path, CALL, hooks, entered)
     assert greeted == ["Ann"]
-    assert running.in_doubt(store, store.sessions.get(session.key)) == []
+    assert in_doubt(store, store.sessions.get(session.key)) == []
     again = HookRegistry()
     again.register("AfterToolExecution", lambda c: Modified({**c.data, "result": "hi"}), name="a")
     lines: list[bytes] = []

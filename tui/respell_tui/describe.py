@@ -52,7 +52,7 @@ def doubts(store: Store, session: SessionRecord) -> list[dict[str, Any]]:
     if session.status in ENDED or not store.history.open_effects(session.key):
         return []
     # The engine takes long to load, and hardly any session that is looked at needs it.
-    from respell.engine.run import in_doubt
+    from respell.engine.doubt import in_doubt
 
     return [
         {"number": one.number, "name": one.name, "args": one.record.arguments()}

@@ -22,9 +22,9 @@ from respell.debug.worker import (
     Windows,
 )
 from respell.engine.ending import ended_by_itself
+from respell.engine.executable import program_of
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.program import Program
-from respell.engine.run import program_of
 from respell.errors import UsageError
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord

@@ -19,9 +19,9 @@ from respell import values
 from respell.config import Config, default
 from respell.engine.copying import copy_what_was_stored
 from respell.engine.deadlines import DEADLINE, is_left
+from respell.engine.executable import check_executable, program_of
 from respell.engine.outcomes import fitting
 from respell.engine.replay import replay
-from respell.engine.run import check_executable, program_of
 from respell.engine.scope import check_scope
 from respell.engine.suspension import suspension_of
 from respell.errors import Divergence, EventNotFound, UsageError

@@ -24,13 +24,13 @@ from respell import values
 from respell.engine.channel import Batches, Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
+from respell.engine.executable import check_executable, program_of
 from respell.engine.frames import Kind as Frame
 from respell.engine.hook_check import HookDifference
 from respell.engine.hook_check import check_hooks as check
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program
-from respell.engine.run import check_executable, program_of
 from respell.engine.simulation import Simulation
 from respell.engine.wire import parse_caused
 from respell.errors import (

@@ -4,29 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from blake3 import blake3
 
-from respell import values
 from respell.artifacts.collector import Collection
 from respell.config import Config, default
-from respell.engine import effects
-from respell.engine.attempts import ATTEMPT, SETTLED, notes_about_attempts
 from respell.engine.channel import OnProgress
-from respell.engine.deadlines import DEADLINE
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.doubt import Settlements, take_up
 from respell.engine.ending import Ended
+from respell.engine.executable import check_resumable, program_of
 from respell.engine.host import Host
 from respell.engine.ledger import OnOutput
-from respell.engine.lineage import aliases_of, edits_of, origin_of
-from respell.engine.outcomes import fitting
+from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.policing import OnAlert
 from respell.engine.program import START, Program
 from respell.engine.services import Services
-from respell.engine.suspension import check_value, suspension_of
 from respell.errors import (
     Divergence,
     InDoubt,
@@ -34,7 +28,6 @@ from respell.errors import (
     LeaseLost,
     LimitReached,
     PermissionDenied,
-    RespellError,
     SessionBusy,
     UsageError,
 )
@@ -44,20 +37,17 @@ from respell.hooks.registry import HookRegistry, declared
 from respell.hooks.telling import tell
 from respell.policies.deciding import Policies
 from respell.policies.limits import check_limits, merged
-from respell.security import Ask, Permissions
-from respell.sessions.agreeing import Operation, agree, agree_to_start
+from respell.security import Ask
+from respell.sessions.agreeing import agree_to_start
 from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
-from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord, new_id
-from respell.store import OpenEffect, Store
+from respell.store import Store
 from respell.times import now_us
 from respell.tools import ToolRegistry
 
 _EXIT = {"active": 0, "completed": 0, "failed": 1, "suspended": 3}
 _LIMIT_EXIT = 5
-_WAITS = ("timer.sleep", DEADLINE, "event.receive")  # nothing is attempted again: they wait on
-_SHOWN_IN_DOUBT, _SHOWN_CHARS = 20, 500
 
 SESSION_GLOBALS = ("Session", "Artifact")
 """The globals that scripts do without where sessions are switched off."""
@@ -81,31 +71,6 @@ class RunResult:
         if self.ended.reason == "limit":
             return _LIMIT_EXIT
         return _EXIT[self.ended.status]
-
-
-@dataclass(frozen=True, slots=True)
-class Settlements:
-    """What to do with effects in doubt, by event number.
-
-    Attributes:
-        retry: Perform these again.
-        outcome: These ended with this value.
-        fail: These failed for this reason.
-    """
-
-    retry: frozenset[int] = frozenset()
-    outcome: Mapping[int, Any] = field(default_factory=dict)
-    fail: Mapping[int, str] = field(default_factory=dict)
-
-    def numbers(self) -> set[int]:
-        """Return the numbers of all effects that are settled."""
-        return {*self.retry, *self.outcome, *self.fail}
-
-    def listed(self) -> list[tuple[int, str]]:
-        """Return each of those numbers with what was decided: retry, outcome or fail."""
-        decided = [(number, "retry") for number in self.retry]
-        decided += [(number, "outcome") for number in self.outcome]
-        return sorted(decided + [(number, "fail") for number in self.fail])
 
 
 class Run:
@@ -380,7 +345,7 @@ def resume(
             _check_reach(store, session, program, config)
         services.aliases = aliases_of(store, session)
         services.edits = edits_of(store, session)
-        _take_up(store, session, lease, program, services, value, settlements or Settlements(), by)
+        take_up(store, session, lease, program, services, value, settlements or Settlements(), by)
         with store.transaction():
             store.sessions.update(
                 session.key,
@@ -427,215 +392,6 @@ def _check_reach(store: Store, session: SessionRecord, program: Program, config:
             f"files. If the session is yours: `respell --store {store.path} resume "
             f"{session.id[:8]}`, or put {project} into security.trusted of your own respell.toml"
         )
-
-
-def check_resumable(session: SessionRecord) -> None:
-    """Do nothing when a session can go on.
-
-    Raises:
-        InvalidTransition: It can't; says why.
-        UsageError: It was redacted.
-    """
-    if not session.has_program:
-        raise InvalidTransition(
-            f"session {session.id[:8]} has no program of its own: the script that created it "
-            "resumes it with Session.resume",
-            current=session.status, wanted="active",
-        )  # fmt: skip
-    check_executable(session)
-    if session.status in ENDED:
-        raise InvalidTransition(
-            f"session {session.id[:8]} is {session.status} and can't be resumed; "
-            f"`respell fork {session.id[:8]} --at N` goes on from one of its events",
-            current=session.status, wanted="active",
-        )  # fmt: skip
-
-
-def check_executable(session: SessionRecord) -> None:
-    """Do nothing when a session's history can be executed again.
-
-    Raises:
-        UsageError: It was redacted, so that it isn't what happened.
-    """
-    if session.redacted:
-        raise UsageError(
-            f"session {session.id[:8]} was redacted when it was exported: its history is not what "
-            "happened any more, so it can't be resumed, replayed or forked. It can be shown and "
-            "compared; the original can still do all of that where it is"
-        )
-
-
-def program_of(store: Store, session: SessionRecord) -> Program:
-    """Return what a session runs, and what it may do here.
-
-    A fork may run another script than its original did. One that was imported runs where the
-    person who imported it said, with what that person allowed: what was allowed elsewhere,
-    or by whoever made the file, opens nothing here.
-
-    Raises:
-        UsageError: It was redacted.
-    """
-    check_executable(session)
-    _, body = next(iter(store.history.records(session.key, 1, 1)))
-    program = Program.load(store, Record.unpack(body))
-    origin = origin_of(store, session)
-    given = store.sessions.permissions(session.key)
-    if given is None:
-        given = store.sessions.permissions(origin.key)
-    permissions = program.permissions if given is None else Permissions.from_dict(given)
-    if given is not None:
-        program = replace(
-            program, script_dir=Path(permissions.script_dir), cwd=Path(permissions.cwd)
-        )
-    # The store may have been moved since.
-    program = replace(program, permissions=permissions.without(store.path))
-    if session.script_hash and blake3(program.source).hexdigest() != session.script_hash:
-        source = store.blobs.get(bytes.fromhex(session.script_hash))
-        program = program.with_source(source, os.path.basename(session.script or program.name))
-        program = replace(program, script_changed=True)
-    return program
-
-
-def in_doubt(store: Store, session: SessionRecord) -> list[OpenEffect]:
-    """Return the effects of which nobody knows whether they were performed.
-
-    Those of a running session are not in doubt: its host waits for them.
-    """
-    if not session.has_program or session.redacted or session.status in ENDED:
-        return []
-    if store.leases.holder(session.key) is not None:
-        return []
-    opened = store.history.open_effects(session.key)
-    if not opened:
-        return []
-    ctx = _context(store, session, program_of(store, session), ToolRegistry())
-    return _doubtful(opened, ctx)
-
-
-def _doubtful(opened: Sequence[OpenEffect], ctx: EffectContext) -> list[OpenEffect]:
-    unsafe = [one for one in opened if not _safe_to_repeat(one, ctx)]
-    notes = notes_about_attempts(ctx.store, ctx.session.key, unsafe)
-    return [one for one in unsafe if notes[one.number].may_have_been_performed]
-
-
-def _safe_to_repeat(one: OpenEffect, ctx: EffectContext) -> bool:
-    if one.name in ("session.suspend", *_WAITS):
-        return True
-    args = one.record.arguments()
-    if one.name == "tool.invoke" and not ctx.tools.exists(args["name"]):
-        return False  # it is not installed here: a person has to decide
-    try:
-        manner = effects.lookup(one.name).manner(ctx, args)
-    except RespellError:
-        return False
-    return manner.idempotent or manner.kind is Kind.READ
-
-
-def _context(
-    store: Store, session: SessionRecord, program: Program, tools: ToolRegistry
-) -> EffectContext:
-    return EffectContext(
-        session=session, store=store, permissions=program.permissions,
-        script_dir=program.script_dir, cwd=program.cwd, tools=tools,
-    )  # fmt: skip
-
-
-def _take_up(
-    store: Store,
-    session: SessionRecord,
-    lease: int,
-    program: Program,
-    services: Services,
-    value: Any,
-    settlements: Settlements,
-    by: str,
-) -> None:
-    """Record what the value and the settlements decide, or refuse with `InDoubt`."""
-    ctx = _context(store, session, program, services.tools)
-    opened = store.history.open_effects(session.key)
-    doubtful = _doubtful(opened, ctx)
-    noted = notes_about_attempts(store, session.key, opened)
-    unknown = settlements.numbers() - {one.number for one in doubtful}
-    if unknown:
-        raise UsageError(
-            f"event {min(unknown)} is not in doubt; "
-            + (f"in doubt: {_numbers(doubtful)}" if doubtful else "nothing is in doubt")
-        )
-    unsettled = [one for one in doubtful if one.number not in settlements.numbers()]
-    if unsettled:
-        if session.status != "suspended":
-            store.sessions.update(session.key, status="suspended")
-        raise _doubt(session, unsettled)
-    writer_number = session.events
-    records: list[Record] = []
-
-    def note(name: str, args: dict[str, Any]) -> None:
-        nonlocal writer_number
-        writer_number += 1
-        records.append(_note(writer_number, name, values.encode(args)))
-
-    for number, how in settlements.listed():
-        note(SETTLED, {"number": number, "how": how, "by": by})
-    for one in opened:
-        if one.name == "session.suspend":
-            check_value(suspension_of(one.record.arguments()), value)
-            records.append(_outcome(one.record, Status.OK, value))
-        elif one.number in settlements.outcome:
-            settled = fitting(one.record, settlements.outcome[one.number])
-            records.append(_outcome(one.record, Status.OK, settled, by))
-        elif one.number in settlements.fail:
-            records.append(_outcome(one.record, Status.ERROR, settlements.fail[one.number], by))
-        elif one.name not in _WAITS and not noted[one.number].waits_for_hooks:
-            note(ATTEMPT, {"number": one.number})
-    agreed = agree(
-        store, Operation("SessionRestore", "session.resume", session.id, may_replace=False),
-        {"status": session.status, "name": session.name, "value": value},
-        possible=lambda: None, hooks=services.hooks,
-    )  # fmt: skip
-    note("lifecycle.resume", {"was": session.status})
-    with store.transaction():
-        store.history.writer(session.key, lease).append([*records, *agreed.records(writer_number)])
-        for number, how in settlements.listed():
-            store.audit.note(
-                "session.settle", session=session.id, actor=by, target=f"event {number}: {how}"
-            )
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]}…"
-
-
-def _doubt(session: SessionRecord, unsettled: Sequence[OpenEffect]) -> InDoubt:
-    one = unsettled[0].number
-    short = session.id[:8]
-    lines = [
-        f"  event {it.number}: {it.name} {_cut(values.json_line(it.record.arguments()))}"
-        for it in unsettled[:_SHOWN_IN_DOUBT]
-    ]
-    if len(unsettled) > _SHOWN_IN_DOUBT:
-        lines.append(f"  … and {len(unsettled) - _SHOWN_IN_DOUBT} more")
-    return InDoubt(
-        f"session {short} stopped while these effects were under way; nobody knows whether "
-        "they were performed:\n" + "\n".join(lines) + "\n"
-        f"Settle each: `respell resume {short} --retry {one}` performs it again, "
-        f"`--outcome {one}=JSON` gives its outcome, `--fail {one}=REASON` makes it fail.",
-        effects=[
-            {"number": it.number, "name": it.name, "args": it.record.arguments()}
-            for it in unsettled
-        ],
-    )
-
-
-def _numbers(opened: Sequence[OpenEffect]) -> str:
-    return ", ".join(str(one.number) for one in opened)
-
-
-def _outcome(intent: Record, status: Status, value: Any, by: str = "") -> Record:
-    """Return the outcome of an effect, and by whom it was given where it did not come about."""
-    return replace(
-        intent, part=Part.OUTCOME, status=status, outcome=values.encode(value), args=b"",
-        meta=values.encode({"settled": by}) if by else b"", at=now_us(),
-    )  # fmt: skip
 
 
 def _note(number: int, name: str, args: bytes) -> Record:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Self
 
-from respell.engine import run as running
+from respell.engine.doubt import in_doubt
 from respell.sessions.lifecycle import ACTIVE
 from respell.sessions.pausing import is_paused
 from respell.sessions.record import SessionRecord, session_json
@@ -138,7 +138,7 @@ class SessionFacts:
         """number, name and args of effects that may or may not have been performed."""
         return [
             {"number": one.number, "name": one.name, "args": one.record.arguments()}
-            for one in running.in_doubt(self._store, self.record)
+            for one in in_doubt(self._store, self.record)
         ]
 
     @property

@@ -14,13 +14,14 @@ from respell.access import Grant
 from respell.config import Config
 from respell.engine import fork as forking
 from respell.engine import run as running
+from respell.engine.doubt import Settlements
 from respell.engine.effects.arguments import Arguments
 from respell.engine.ending import Ended
 from respell.engine.fork import UNSET
 from respell.engine.ledger import OnOutput
 from respell.engine.policing import OnAlert
 from respell.engine.program import read_script
-from respell.engine.run import RunResult, Settlements
+from respell.engine.run import RunResult
 from respell.errors import InvalidTransition, SessionNotFound, UsageError
 from respell.history.events import Event
 from respell.hooks.registry import HookRegistry

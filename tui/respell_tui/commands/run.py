@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from respell.engine import run as engine
+from respell.engine.executable import check_resumable
 from respell.engine.fork import fork
 from respell.engine.policing import OnAlert
 from respell.engine.program import Program, read_script
@@ -144,7 +145,7 @@ def _with_script(
     command: Command, store: Store, session: SessionRecord, script: Path
 ) -> SessionRecord:
     source = read_script(script)
-    engine.check_resumable(session)
+    check_resumable(session)
     made = fork(
         store, session, at=str(session.events), source=source, script=str(script),
         created_by=BY, config=command.config,
@@ -155,7 +156,7 @@ def _with_script(
 
 def _check_waits(store: Store, session: SessionRecord) -> None:
     """Refuse a value that nothing in the script would get."""
-    engine.check_resumable(session)
+    check_resumable(session)
     opened = store.history.open_effects(session.key)
     if not any(one.name == "session.suspend" for one in opened):
         raise UsageError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from respell.engine.run import Settlements, in_doubt
+from respell.engine.doubt import Settlements, in_doubt
 from respell.errors import UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store

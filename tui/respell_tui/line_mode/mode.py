@@ -1,0 +1,135 @@
+"""The conversation: one command per line, one answer to each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from respell.debug import Debugger, Stop
+from respell.errors import UsageError
+from respell_tui.line_mode import keeping, looking, moving, over_time, stopping
+from respell_tui.line_mode.words import Answer, Word
+from respell_tui.output import Out
+
+
+class LineMode:
+    """Carries out commands and says what came of them.
+
+    Args:
+        debugger: What they are given to.
+        out: Where answers go.
+        json: Answer each command with one line of JSON.
+        tidy: Called when a move has ended, to take away what was shown meanwhile.
+
+    Attributes:
+        frame: The frame that is looked at; 0 for the innermost.
+        watched: Expressions whose values are shown at every stop.
+        over: Whether it was asked to end.
+    """
+
+    def __init__(
+        self, debugger: Debugger, out: Out, *, json: bool, tidy: Callable[[], None]
+    ) -> None:
+        self.debugger = debugger
+        self.over = False
+        self.out, self._json, self._tidy = out, json, tidy
+        self.frame = 0
+        self.watched: list[str] = []
+        self._sources: dict[str, list[str]] = {}
+
+    def say(self, command: str, answer: Answer | None) -> None:
+        """Write the answer to a command, where it is to be JSON."""
+        if self._json:
+            self.out.json({"command": command, **(answer or {})})
+
+    def begin(self) -> None:
+        """Say where we are."""
+        self.say("", self.stopped(self.debugger.stop))
+
+    def perform(self, text: str) -> None:
+        """Carry out one line; empty ones and comments (#) do nothing.
+
+        Raises:
+            UsageError: There is no such command, or it can't be done.
+        """
+        text = text.strip()
+        if not text or text.startswith("#"):
+            return
+        name, _, rest = text.partition(" ")
+        word = _BY_NAME.get(name)
+        if word is None:
+            raise UsageError(f"there is no command {name}; `help` lists them")
+        self.say(text, word.perform(self, rest.strip()))
+
+    def line(self, *parts: str) -> None:
+        """Write a line for people."""
+        if not self._json:
+            self.out.line(*parts)
+
+    # Moves -------------------------------------------------------------------------------
+
+    def stopped(self, stop: Stop) -> Answer:
+        """Say where a move ended."""
+        self.frame = 0
+        self._tidy()
+        for one in stop.logs:
+            self.line(f"{one.position}  ", one.text)
+        where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"
+        text = self._text_of(stop.source, stop.line)
+        why = {"step": "", "goto": "", "event": ""}.get(stop.reason, stop.reason)
+        if stop.breakpoints:
+            why += " " + ", ".join(str(number) for number in stop.breakpoints)
+        function = f" in {stop.function}" if stop.function else ""
+        coroutine = f" [coroutine {stop.coroutine}]" if stop.coroutine else ""
+        self.line(
+            self.out.paint(str(stop.position), "cyan"), f"  {where}{function}{coroutine}",
+            f"  ({why})" if why else "", f"\n    {text}" if text else "",
+        )  # fmt: skip
+        if stop.error:
+            self.line("    ", self.out.paint(stop.error, "red"))
+        answer = stop.to_json()
+        if self.watched:
+            answer["watched"] = {one: self.value_of(one) for one in self.watched}
+            for name, value in answer["watched"].items():
+                self.line(f"    {name} = {value}")
+        return answer
+
+    def value_of(self, expression: str) -> str:
+        """Return what a watched expression comes to."""
+        found = self.debugger.evaluate(expression)
+        return found.error or ", ".join(one.text for one in found.values)
+
+    def _text_of(self, source: str, line: int) -> str:
+        lines = self.lines_of(source) if source else []
+        return lines[line - 1].strip() if 0 < line <= len(lines) else ""
+
+    def lines_of(self, source: str) -> list[str]:
+        """Return the lines of a source; none where its text is not known."""
+        if source not in self._sources:
+            try:
+                text = self.debugger.breakpoints.source_named(source)[1].decode(errors="replace")
+            except UsageError:
+                text = ""  # of a chunk that `load` made there is no file
+            self._sources[source] = text.splitlines()
+        return self._sources[source]
+
+
+def _quit(mode: LineMode, _rest: str) -> Answer:
+    mode.over = True
+    return {}
+
+
+def _help(mode: LineMode, _rest: str) -> Answer:
+    for word in _WORDS:
+        mode.line(f"{' / '.join(word.names)} {word.takes}".ljust(36), word.help)
+    return {"commands": [word.names[0] for word in _WORDS]}
+
+
+_WORDS = (
+    *moving.WORDS, *stopping.WORDS, *looking.WORDS, *over_time.WORDS, *keeping.WORDS,
+    Word(("q", "quit"), _quit, "", "leave"),
+    Word(("h", "help"), _help, "", "this list"),
+)  # fmt: skip
+_BY_NAME = {name: word for word in _WORDS for name in word.names}
+
+COMMANDS = tuple(_BY_NAME)
+"""The names of all commands."""

@@ -8,6 +8,7 @@ with Debugger.open(session, store=store) as debugger:
 
 from respell.debug.asynchronous import AsyncDebugger
 from respell.debug.breakpoints import Breakpoint
+from respell.debug.calls import Call
 from respell.debug.changes import Change
 from respell.debug.debugger import Debugger
 from respell.debug.inspecting import (
@@ -19,10 +20,11 @@ from respell.debug.inspecting import (
     Variables,
 )
 from respell.debug.position import Position
+from respell.debug.sources import SourceText
 from respell.debug.stops import Log, Stop
 from respell.store.debugging import Bookmark
 
 __all__ = [
-    "AsyncDebugger", "Bookmark", "Breakpoint", "Change", "Coroutine", "Debugger", "Evaluated",
-    "Frame", "Log", "Position", "Stop", "Value", "Variable", "Variables",
+    "AsyncDebugger", "Bookmark", "Breakpoint", "Call", "Change", "Coroutine", "Debugger",
+    "Evaluated", "Frame", "Log", "Position", "SourceText", "Stop", "Value", "Variable", "Variables",
 ]  # fmt: skip

@@ -11,13 +11,12 @@ from typing import Any
 from respell.debug.breakpoints import Breakpoint, defined_functions, parse_hits, parse_log
 from respell.debug.execution import Execution, position_of
 from respell.debug.position import Position
-from respell.debug.worker import as_text
+from respell.debug.sources import Sources
 from respell.errors import NotFound, UsageError
 from respell.history.events import Event, events
 from respell.history.record import Part
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.values import unicode
 
 _MOST_HITS = 1_000_000
 _KEPT = (
@@ -29,15 +28,25 @@ _KEPT = (
 class BreakpointTable:
     """Breakpoints by their numbers."""
 
-    def __init__(self, store: Store, session: SessionRecord, execution: Execution) -> None:
+    def __init__(
+        self,
+        store: Store,
+        session: SessionRecord,
+        execution: Execution,
+        sources: Sources,
+        *,
+        kept: bool = True,
+    ) -> None:
         self._store, self._session, self._execution = store, session, execution
+        self._sources, self._kept = sources, kept
         self._all: dict[int, Breakpoint] = {}
         self._positions: dict[
             tuple[Any, ...], builtins.list[Position]
         ] = {}  # of those that need a scan
         self._code: dict[str, builtins.list[int]] = {}
-        for number, kept in store.debugging.breakpoints(session.key):
-            self._all[number] = Breakpoint(number, **{k: v for k, v in kept.items() if k in _KEPT})
+        for number, fields in store.debugging.breakpoints(session.key) if kept else ():
+            known = {k: v for k, v in fields.items() if k in _KEPT}
+            self._all[number] = Breakpoint(number, **known)
 
     def list(self) -> builtins.list[Breakpoint]:
         """Return all of them."""
@@ -57,7 +66,8 @@ class BreakpointTable:
         """Take one away."""
         self.get(number)
         del self._all[number]
-        self._store.debugging.delete_breakpoint(self._session.key, number)
+        if self._kept:
+            self._store.debugging.delete_breakpoint(self._session.key, number)
 
     def enable(self, number: int, on: bool) -> None:
         """Switch one on or off."""
@@ -79,8 +89,8 @@ class BreakpointTable:
         """Stop at the first line of every function that is defined by a name."""
         program = self._execution.program
         known: set[str] = set()
-        for source, text in self._sources().items():
-            found = defined_functions(text.decode(errors="replace"))
+        for source, one in self._sources.all().items():
+            found = defined_functions(one.text.decode(errors="replace"))
             known |= set(found)
             lines = found.get(name) or found.get(name.replace(":", ".")) or [
                 line for full, all_ in found.items() for line in all_
@@ -125,27 +135,11 @@ class BreakpointTable:
         return made
 
     def _keep(self, point: Breakpoint) -> None:
-        if point.where is None:  # a Python function can't be kept
+        if self._kept and point.where is None:  # a Python function can't be kept
             fields = {name: getattr(point, name) for name in _KEPT}
             self._store.debugging.set_breakpoint(self._session.key, point.id, fields)
 
     # Sources -----------------------------------------------------------------------------
-
-    def _sources(self) -> dict[str, bytes]:
-        """Return the text of the script and of what it loaded, by chunk name."""
-        program = self._execution.program
-        found = {unicode(program.name): program.source}
-        for event in events(self._store, self._session.key):
-            outcome = event.outcome
-            if not isinstance(outcome, dict) or outcome.get("error"):
-                continue
-            if event.name == "module.load":
-                found.setdefault(as_text(outcome["path"]), _as_bytes(outcome["source"]))
-            elif event.name == "file.open" and event.args.get("mode") == "r":
-                path = as_text(event.args.get("path"))
-                if path.endswith(".lua") and outcome.get("hash"):
-                    found.setdefault(path, self._store.blobs.get(outcome["hash"]))
-        return found
 
     def source_named(self, name: str) -> tuple[str, bytes]:
         """Return chunk name and text of a source by its name, path, or the end of one.
@@ -153,11 +147,8 @@ class BreakpointTable:
         Raises:
             UsageError: The session has no such source.
         """
-        sources = self._sources()
-        for known, text in sources.items():
-            if name == known or name.endswith("/" + known) or known.endswith("/" + name):
-                return known, text
-        raise UsageError(f"the session has no source {name}; it ran {', '.join(sources)}")
+        found = self._sources.named(name)
+        return found.name, found.text
 
     def lines_of(self, source: str) -> tuple[str, builtins.list[int]]:
         """Return the chunk name that a file's name means, and its lines that have code.
@@ -266,7 +257,3 @@ class BreakpointTable:
     def _scan(self, point: Breakpoint) -> builtins.list[Position]:
         report = self._execution.scan(collect=True, most=_MOST_HITS, arm=1, **self.order(point))
         return [Position(*one) for one in report["hits"] or []]
-
-
-def _as_bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text

@@ -60,6 +60,7 @@ class Checkpoints:
     def last_before(self, position: Position) -> Checkpoint | None:
         """Return the last one at or before a position."""
         found = None
+        self._all = [one for one in self._all if not one.worker.closed]
         for one in self._all:
             if one.position > position:
                 break

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
+from respell.debug.calls import Call, calls_of_line, go_to_entry
 from respell.debug.changes import Change, last_change
 from respell.debug.checkpoints import BUDGET_BYTES
 from respell.debug.deciding import Deciding
@@ -15,9 +16,10 @@ from respell.debug.execution import Execution
 from respell.debug.going_back import GoingBack
 from respell.debug.going_on import GoingOn
 from respell.debug.inspecting import Coroutine, Evaluated, Frame, Value, Variable, Variables
-from respell.debug.inspector import EVALUATE_WITHIN_S, Inspector
+from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Inspector, Only
 from respell.debug.orders import line_order, main_source
 from respell.debug.position import Position
+from respell.debug.sources import Sources, SourceText
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop
 from respell.debug.trail import Trail
@@ -55,6 +57,7 @@ class Debugger:
         checkpoints: bool = True,
         budget_bytes: int = BUDGET_BYTES,
         on_progress: OnProgress | None = None,
+        keep_breakpoints: bool = True,
     ) -> None:
         """Use `Debugger.open`."""
         self.session = session
@@ -66,7 +69,10 @@ class Debugger:
         self._inspector = Inspector(store, session, self._execution)
         try:
             self._standing = Standing(session, self._execution)
-            self.breakpoints = BreakpointTable(store, session, self._execution)
+            self._sources = Sources(store, session, self._execution)
+            self.breakpoints = BreakpointTable(
+                store, session, self._execution, self._sources, kept=keep_breakpoints
+            )
         except BaseException:
             self._execution.close()
             raise
@@ -84,6 +90,7 @@ class Debugger:
         checkpoints: bool = True,
         budget_bytes: int = BUDGET_BYTES,
         on_progress: OnProgress | None = None,
+        keep_breakpoints: bool = True,
     ) -> Debugger:
         """Open a session, in whatever status; of a running one what is recorded by now.
 
@@ -94,6 +101,9 @@ class Debugger:
                 long as running to the place from the start.
             budget_bytes: Most memory that checkpoints may have for themselves.
             on_progress: Called while a move takes longer than 0.3 s.
+            keep_breakpoints: Begin with the breakpoints that are kept with the session, and keep
+                there what is set; else there are those that are set here, for as long as it is
+                open.
 
         Returns:
             A debugger that stands before the first line. Close it, or use it in a `with`.
@@ -107,7 +117,7 @@ class Debugger:
         record = store.sessions.find(text) if isinstance(session, str) else store.sessions.get(text)
         return cls(
             store, record, checkpoints=checkpoints, budget_bytes=budget_bytes,
-            on_progress=on_progress,
+            on_progress=on_progress, keep_breakpoints=keep_breakpoints,
         )  # fmt: skip
 
     def close(self) -> None:
@@ -242,6 +252,12 @@ class Debugger:
         """Chunk name of the script itself."""
         return main_source(self._standing)
 
+    def go_to_entry(self, frame: Frame | int = 0) -> Stop:
+        """Go back to where the first line of a frame's function was about to run."""
+        self._standing.be_here()
+        chosen = self._frame(frame)
+        return self._standing.jump(lambda: go_to_entry(self._standing, self._back, chosen))
+
     def _to_line(self, line: int, source: str | None) -> dict[str, Any]:
         return line_order(self._standing, self.breakpoints, line, source)
 
@@ -275,8 +291,16 @@ class Debugger:
         self._standing.be_here()
         return self._inspector.globals()
 
+    def calls(self) -> list[Call]:
+        """Return what the line that is next calls directly, in the order of time."""
+        return calls_of_line(self._standing)
+
+    def sources(self) -> list[SourceText]:
+        """Return the script and what it loaded, in the order in which that was first loaded."""
+        return list(self._sources.all().values())
+
     def children(
-        self, value: Value, *, first: int = 0, count: int = 100
+        self, value: Value, *, first: int = 0, count: int = 100, only: Only | None = None
     ) -> tuple[list[Variable], int, Value | None]:
         """Return entries of a table or upvalues of a function, their number, and a metatable.
 
@@ -284,21 +308,56 @@ class Debugger:
             value: A value that was shown since the last move.
             first: Index of the first one to return, from 0.
             count: How many of them at most.
+            only: "indexed" for the items of a table's list, "named" for all others.
         """
         self._standing.be_here()
-        return self._inspector.children(value.ref, first, count)
+        return self._inspector.children(value, first, count, only)
+
+    def bytes(self, value: Value, *, first: int = 0, count: int = MOST_BYTES) -> bytes:
+        """Return bytes of a string, at most 1 MiB at once.
+
+        Args:
+            value: A string that was shown since the last move.
+            first: Index of the first byte, from 0.
+            count: How many of them at most.
+        """
+        self._standing.be_here()
+        return self._inspector.bytes(value, first, count)
+
+    def look(self, text: str, frame: Frame | int = 0) -> Value | None:
+        """Return the value of an expression as the script has it, with all that is inside of it.
+
+        None for one that calls functions of the script, or has an error: see `evaluate`.
+        """
+        self._standing.be_here()
+        return self._inspector.look(text, self._chosen(frame))
 
     def evaluate(
-        self, text: str, frame: Frame | int = 0, *, timeout_s: float = EVALUATE_WITHIN_S
+        self,
+        text: str,
+        frame: Frame | int = 0,
+        *,
+        timeout_s: float = EVALUATE_WITHIN_S,
+        keep: bool = False,
     ) -> Evaluated:
         """Evaluate an expression, or run statements, as the function at a frame would.
 
         It happens in a copy of the worker that is thrown away, so it leaves no trace. What would
         be an effect is an error; what is printed is returned.
+
+        Args:
+            text: The expression or statements.
+            frame: Whose variables it sees.
+            timeout_s: Seconds after which it is given up.
+            keep: Keep the copy until the next move, so that `children` and `bytes` can be asked
+                for what is inside of the values; of 8 values at most.
         """
         self._standing.be_here()
-        chosen = self._frame(frame) if self._standing.report["depth"] else None
-        return self._inspector.evaluate(text, chosen, timeout_s)
+        return self._inspector.evaluate(text, self._chosen(frame), timeout_s, keep)
+
+    def _chosen(self, frame: Frame | int) -> Frame | None:
+        """Return a frame; None where no function of the script runs."""
+        return self._frame(frame) if self._standing.report["depth"] else None
 
     def _frame(self, frame: Frame | int) -> Frame:
         return self._inspector.frame(frame) if isinstance(frame, int) else frame
@@ -330,7 +389,7 @@ class Debugger:
             UsageError: It is no such expression, or there is no such variable.
         """
         self._standing.be_here()
-        chosen = self._frame(frame) if self._standing.report["depth"] else None
+        chosen = self._chosen(frame)
         try:
             return last_change(self._execution, self._inspector, self.stop, expression, chosen)
         finally:

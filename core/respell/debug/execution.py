@@ -35,6 +35,9 @@ ENTRY = Position(1, 0)
 
 NEVER = 1 << 62
 
+MOST_COPIES = 8
+"""Most copies of the worker that are kept at once."""
+
 _GAP_S = 0.004  # less than this since the last checkpoint is not worth another
 _MEMORY_SLACK = 64 * 1024 * 1024  # for what the debugger looks at
 
@@ -82,6 +85,8 @@ class Execution:
         self._forks = checkpoints and CAN_FORK
         self.checkpoints = Checkpoints(budget_bytes)
         self.here: DebugWorker | None = None
+        self._copies: dict[int, DebugWorker] = {}
+        self._copied = 0
         self._base: Checkpoint | None = None  # what `here` was forked from
         self._marked_s = 0.0  # `ran_s` of the last checkpoint that `here` has passed
         self.on_wait: OnWait | None = None
@@ -137,7 +142,12 @@ class Execution:
     def _take_up(self, position: Position) -> DebugWorker:
         """Make a worker that stands at or before a position the one that is here."""
         here = self.here
-        if here is not None and "end" not in here.report and here.report["counted"]:
+        if (
+            here is not None
+            and not here.closed
+            and "end" not in here.report
+            and here.report["counted"]
+        ):
             stands = position_of(here.report)
             best = self.checkpoints.last_before(position) if self._forks else None
             if stands <= position and (best is None or best.position <= stands):
@@ -183,6 +193,7 @@ class Execution:
         """Count the time of a move from now on."""
         self._began = self._told = time.monotonic()
         self.wake.clear()
+        self.drop_copies()
 
     def _tell(self, _busy_s: float = 0.0) -> None:
         now = time.monotonic()
@@ -243,6 +254,15 @@ class Execution:
         finally:
             worker.close()
 
+    def probe(self, **order: Any) -> Report:
+        """Run a copy of the worker that is here, and return its report; the one here stays."""
+        assert self.here is not None
+        worker = self.throw_away(self.here)
+        try:
+            return self._run_worker(worker, {"order": "run", **order})
+        finally:
+            worker.close()
+
     def exact(self, report: Report) -> Report:
         """Return a report whose line steps are known, by going there again if they are not."""
         if report["counted"]:
@@ -291,8 +311,34 @@ class Execution:
             raise
         return made
 
+    def keep_copy(self, worker: DebugWorker) -> int:
+        """Keep a copy until the next move, for values that only it has; return its number."""
+        self._copied += 1
+        self._copies[self._copied] = worker
+        if len(self._copies) > MOST_COPIES:
+            self._copies.pop(next(iter(self._copies))).close()
+        return self._copied
+
+    def copy(self, number: int) -> DebugWorker:
+        """Return a copy that is kept.
+
+        Raises:
+            UsageError: It is not kept any more.
+        """
+        found = self._copies.get(number)
+        if found is None or found.closed:
+            raise UsageError("this value is not kept any more; evaluate it again")
+        return found
+
+    def drop_copies(self) -> None:
+        """End the copies that were kept: what they have is of another place."""
+        for worker in self._copies.values():
+            worker.close()
+        self._copies.clear()
+
     def close(self) -> None:
         """End all workers."""
+        self.drop_copies()
         self.drop_here()
         self.checkpoints.close()
         self.wake.close()

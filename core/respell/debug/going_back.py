@@ -87,7 +87,7 @@ class GoingBack:
             if want is not None:
                 order["want"] = want
             least = known[0] if known is not None else ENTRY
-            found = self._search(least, {**order, **details})
+            found = self.search(least, {**order, **details})
         if known is not None and (found is None or found.position < known[0]):
             report = self._execution.exact(self._execution.seek(known[0]))
             return replaced(self._standing.arrived(report), "breakpoint", known[1])
@@ -102,7 +102,7 @@ class GoingBack:
             return replaced(stop, "exception", stop.breakpoints, error)
         return stop
 
-    def _search(
+    def search(
         self, least: Position, order: dict[str, Any], high: Position | None = None
     ) -> _Found | None:
         """Return the last hit of an order before here: in the last events, then in more of them."""
@@ -140,4 +140,4 @@ class GoingBack:
             to_steps=here.steps, collect=True, most=1,
         )  # fmt: skip
         first = Position(*report["hits"][0]) if report["hits"] else here
-        return self._search(ENTRY, {"want": "line"}, first)
+        return self.search(ENTRY, {"want": "line"}, first)

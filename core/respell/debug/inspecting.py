@@ -24,6 +24,10 @@ class Value:
             none.
         size: Bytes of a string, entries of a table; 0 for others.
         has_metatable: Whether it is a table with a metatable.
+        length: Items of a table's list, from 1 on; 0 for others.
+        bytes_ref: Number to ask `Debugger.bytes` for a string's bytes by, until the next move; 0
+            for none.
+        copy: Number of the copy in which it was made by evaluating; 0 where the script has it.
     """
 
     type: str
@@ -31,6 +35,9 @@ class Value:
     ref: int = 0
     size: int = 0
     has_metatable: bool = False
+    length: int = 0
+    bytes_ref: int = 0
+    copy: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell debug --json` shows it."""
@@ -82,6 +89,8 @@ class Frame:
         level: For the worker.
         depth: How many functions run outside of it, itself included, ours among them.
         defined: Line that its function begins at.
+        params: How many of its locals are parameters: the first ones.
+        varargs: Whether it takes more arguments than these.
     """
 
     index: int
@@ -93,6 +102,8 @@ class Frame:
     level: int
     depth: int
     defined: int
+    params: int = 0
+    varargs: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell debug --json` shows it."""
@@ -154,11 +165,16 @@ def value_of(data: dict[str, Any]) -> Value:
     if kind == "string":
         shown = quoted(text)
         length = len(text.encode() if isinstance(text, str) else text)
-        return Value(kind, shown if length >= size else f"{shown}… ({size} bytes)", size=size)
+        return Value(
+            kind, shown if length >= size else f"{shown}… ({size} bytes)", size=size,
+            bytes_ref=data.get("bytes", 0),
+        )  # fmt: skip
     shown = as_text(text)
     if kind == "table" and "preview" in data:
         shown = _table(shown, data["preview"] or [], size)
-    return Value(kind, shown, data.get("ref", 0), size, bool(data.get("meta")))
+    return Value(
+        kind, shown, data.get("ref", 0), size, bool(data.get("meta")), data.get("length", 0)
+    )
 
 
 def _table(name: str, preview: list[dict[str, Any]], size: int) -> str:
@@ -205,6 +221,7 @@ def frames_of(data: dict[str, Any], first: int) -> list[Frame]:
         Frame(
             first + i, as_text(one["name"]), as_text(one["source"]), one["line"], one["tail"],
             data["coroutine"], one["level"], one["depth"], one["defined"],
+            one["params"], one["varargs"],
         )
         for i, one in enumerate(data["frames"] or [])
     ]  # fmt: skip

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 from respell.debug.execution import Execution
 from respell.debug.inspecting import (
@@ -25,12 +26,21 @@ from respell.store import Store
 
 EVALUATE_WITHIN_S = 10.0
 
+MOST_BYTES = 1024 * 1024
+"""Most bytes of a string that are read at once."""
+
+Only = Literal["indexed", "named"]
+
 
 class Inspector:
     """Reads from the worker that is here, and from the history up to its position."""
 
     def __init__(self, store: Store, session: SessionRecord, execution: Execution) -> None:
         self._store, self._session, self._execution = store, session, execution
+
+    def _holder(self, value: Value) -> DebugWorker:
+        """Return the worker that has a value."""
+        return self._execution.copy(value.copy) if value.copy else self._worker
 
     @property
     def _worker(self) -> DebugWorker:
@@ -75,26 +85,53 @@ class Inspector:
         return variables_of(said["changed"]), [as_text(name) for name in said["gone"] or []]
 
     def children(
-        self, ref: int, first: int, count: int
+        self, value: Value, first: int, count: int, only: Only | None
     ) -> tuple[list[Variable], int, Value | None]:
         """Return what is inside of a value, how much that is in all, and its metatable."""
-        said = self._worker.ask("children", ref=ref, first=first, count=count)
-        meta = said.get("meta")
-        return variables_of(said["children"]), said["total"], value_of(meta) if meta else None
+        order: dict[str, Any] = {} if only is None else {"only": only}
+        said = self._holder(value).ask("children", ref=value.ref, first=first, count=count, **order)
+        meta = value_of(said["meta"]) if said.get("meta") else None
+        inside = variables_of(said["children"])
+        if value.copy:
+            inside = [replace(one, value=replace(one.value, copy=value.copy)) for one in inside]
+            meta = meta and replace(meta, copy=value.copy)
+        return inside, said["total"], meta
 
-    def evaluate(self, text: str, frame: Frame | None, timeout_s: float) -> Evaluated:
-        """Evaluate in a worker that is thrown away."""
-        order: dict[str, Any] = {"text": text}
-        if frame is not None:
-            order |= {"coroutine": frame.coroutine, "level": frame.level}
+    def bytes(self, value: Value, first: int, count: int) -> bytes:
+        """Return bytes of a string."""
+        said = self._holder(value).ask(
+            "bytes", ref=value.bytes_ref, first=first, count=min(count, MOST_BYTES)
+        )["bytes"]
+        return said.encode() if isinstance(said, str) else bytes(said)
+
+    def look(self, text: str, frame: Frame | None) -> Value | None:
+        """Return the value of an expression that leaves no trace; None if this is none."""
+        said = self._worker.ask("look", **_order(text, frame))
+        return value_of(said["value"]) if said and said.get("value") else None
+
+    def evaluate(
+        self, text: str, frame: Frame | None, timeout_s: float, keep: bool = False
+    ) -> Evaluated:
+        """Evaluate in a worker that is thrown away, or kept for what is inside of the values."""
         worker = self._execution.throw_away(self._worker)
+        kept = False
         try:
-            said = worker.ask("evaluate", timeout_s=timeout_s, **order)
+            said = worker.ask("evaluate", timeout_s=timeout_s, **_order(text, frame))
+            found = evaluated(said)
+            if keep and any(one.ref or one.bytes_ref for one in found.values):
+                kept = True
+                return self._keep(worker, found)
         except Cancelled:
             return Evaluated(error=f"it did not end within {timeout_s:g} s")
         finally:
-            worker.close()
-        return evaluated(said)
+            if not kept:
+                worker.close()
+        values = [replace(one, ref=0, bytes_ref=0) for one in found.values]
+        return replace(found, values=values)
+
+    def _keep(self, worker: DebugWorker, found: Evaluated) -> Evaluated:
+        number = self._execution.keep_copy(worker)
+        return replace(found, values=[replace(one, copy=number) for one in found.values])
 
     def event(self, position: Position) -> Event | None:
         """Return the event that a position comes after."""
@@ -132,6 +169,12 @@ class Inspector:
                     {"id": one.id, "name": one.name, "version": one.version, "event": event.number}
                 )
         return made
+
+
+def _order(text: str, frame: Frame | None) -> dict[str, Any]:
+    if frame is None:
+        return {"text": text}
+    return {"text": text, "coroutine": frame.coroutine, "level": frame.level}
 
 
 def evaluated(said: dict[str, Any]) -> Evaluated:

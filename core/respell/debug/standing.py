@@ -53,7 +53,7 @@ class Standing:
     def be_here(self) -> None:
         """Have the worker that is here stand at the place where we are."""
         here = self.execution.here
-        if here is None or position_of(here.report) != self.position:
+        if here is None or here.closed or position_of(here.report) != self.position:
             self.come_back()
 
     def come_back(self) -> None:

@@ -215,7 +215,11 @@ class DebugWorker:
         """
         until = None if timeout_s is None else time.monotonic() + timeout_s
         self._send(frame(Kind.COMMAND, values.encode({"order": order, **details})))
-        reply = self._listen(Kind.REPLY, until, None)
+        try:
+            reply = self._listen(Kind.REPLY, until, None)
+        except Cancelled:
+            self.close()  # its reply would be taken for that to another order
+            raise
         if isinstance(reply, dict) and "refused" in reply:
             raise UsageError(as_text(reply["refused"]))
         return reply

@@ -31,13 +31,14 @@ return function(engine)
   local to_event, to_steps = NEVER, 0     -- stops there
   local from_event, from_steps = 0, 0     -- where it began: errors there are not new
   local late_event                        -- stops at the first line after this one's answer
-  local want, want_co, want_depth         -- "line", "over", "out", "event", "watch"
+  local want, want_co, want_depth         -- "line", "over", "out", "event", "watch", "calls"
   local stepping, want_thread             -- whether it is one of the first three; of `want_co`
   local collect = false                   -- go on at hits, and remember the last one
   local last, found                       -- the last hit: {event, steps, reason, more}
   local all_hits, most_hits               -- every hit, if wanted
   local lines, functions, errors          -- breakpoints: line -> list; line defined -> list; which
   local entering                          -- ids of breakpoints on the function that was entered
+  local called                            -- the function that was entered, if calls are wanted
   local logs                              -- of log points: {event, steps, text}
   local ended                             -- the report of the end, once it is reached
 
@@ -59,7 +60,7 @@ return function(engine)
   local on_hook
 
   local function set_hooks()
-    local mask = (armed or step_edits) and (functions and "lc" or "l") or nil
+    local mask = (armed or step_edits) and ((functions or want == "calls") and "lc" or "l") or nil
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -84,7 +85,7 @@ return function(engine)
     if last and last[1] == event and last[2] == steps then return end
     last, found = { event, steps, reason, more }, found + 1
     if all_hits and found <= most_hits then
-      all_hits[found] = { event, steps }
+      all_hits[found] = want == "calls" and { event, steps, more } or { event, steps }
     end
   end
 
@@ -155,6 +156,11 @@ return function(engine)
     if want == "watch" then view.sample(f, event, steps, line) end
     if event == to_event and steps == to_steps then return pause("goto") end
     if late_event == 0 then return pause("goto") end
+    if called then
+      local entered = called
+      called = nil
+      return hit("step", entered)
+    end
     local list = lines and lines[line]
     if entering or list then
       local entered = entering and matching(entering, source, f)
@@ -170,15 +176,27 @@ return function(engine)
     if stepping and reached() then return hit("step") end
   end
 
-  local function on_call()
+  -- Whether the function that is entered runs inside of the one that calls are wanted of, or in
+  -- its place. Levels: 1 is here, 2 `on_call`, 3 the script's.
+  local function inside_of_wanted(what)
+    if co_number(running()) ~= want_co or getinfo(4 + want_depth, "l") then return false end
+    return getinfo(3 + want_depth, "l") ~= nil
+      or (what == "tail call" and getinfo(2 + want_depth, "l") ~= nil)
+  end
+
+  local function on_call(what)
     local info = getinfo(2, "S")
+    if info.what == "C" or not armed then return end
     local list = functions and functions[info.linedefined]
-    if list and armed and info.what ~= "C" then entering = list end
+    if list then entering = list end
+    if want == "calls" and source_of(getinfo(2, "f").func) and inside_of_wanted(what) then
+      called = view.called()
+    end
   end
 
   function on_hook(what, line)
     if what == "line" then return on_line(what, line) end
-    return on_call()
+    return on_call(what)
   end
 
   -- At events, errors and the end -----------------------------------------------------------
@@ -192,7 +210,7 @@ return function(engine)
     end
     local passed = to_event < number and { steps = steps, counted = counted } or nil
     event, steps, counted = number, 0, true
-    entering = nil
+    entering, called = nil, nil
     if not armed and number >= arm_at then
       armed = true
       set_hooks()
@@ -283,6 +301,7 @@ return function(engine)
     end
     from_event, from_steps = event, steps
     last, found = nil, 0
+    called = nil
     logs = {}
     most_hits = order.most or 0
     all_hits = order.most and {} or nil

@@ -27,7 +27,8 @@ return function(engine, env)
 
   local main, co_number
   local here, here_level      -- the thread that stands still, and the level of its script
-  local refs, keys_of         -- number -> object, while it stands still
+  local refs                  -- number -> object, while it stands still
+  local keys_of, named_of     -- table -> its keys; those that are not of its list
   local first_globals = {}
 
   function view.start(main_thread, _, number_of)
@@ -60,11 +61,11 @@ return function(engine, env)
   end
 
   function view.enter(thread)
-    here, here_level, refs, keys_of = thread, nil, {}, {}
+    here, here_level, refs, keys_of, named_of = thread, nil, {}, {}, {}
   end
 
   function view.leave()
-    here, refs, keys_of = nil, nil, nil
+    here, refs, keys_of, named_of = nil, nil, nil, nil
   end
 
   local function name_of(info)
@@ -74,10 +75,11 @@ return function(engine, env)
   end
 
   local function frame_at(thread, level)
-    local info = getinfo(thread, level, "nSltf")
+    local info = getinfo(thread, level, "nSltfu")
     return {
       name = name_of(info), source = source_of(info.func), line = info.currentline,
       defined = info.linedefined, tail = info.istailcall, what = info.namewhat,
+      params = info.nparams, varargs = info.isvararg,
     }
   end
 
@@ -99,6 +101,12 @@ return function(engine, env)
     local ok, failure = resume(look)
     if not ok then error(failure, 0) end
     return place
+  end
+
+  -- The function that has just been entered, as the line hook's call hook asks for it.
+  function view.called()
+    local info = getinfo(3, "nSf")
+    return { name = name_of(info), source = source_of(info.func), line = info.linedefined }
   end
 
   -- Values --------------------------------------------------------------------------------
@@ -162,13 +170,16 @@ return function(engine, env)
     local kind = type(v)
     if kind == "string" then
       local cut = #v > SHOWN_BYTES
-      return { type = kind, text = cut and sub(v, 1, SHOWN_BYTES) or v, size = #v }
+      -- The whole of it can be asked for by `bytes`.
+      local held = refs and not shallow and #v > 0 and hold(v) or nil
+      return { type = kind, text = cut and sub(v, 1, SHOWN_BYTES) or v, size = #v, bytes = held }
     elseif kind == "number" then
       return { type = math_type(v), text = number_text(v) }
     elseif kind == "table" then
       local shown = { type = kind, text = id_text(kind, v), ref = hold(v), size = count_of(v) }
       if not shallow then
         shown.preview = preview(v, shown.size)
+        shown.length = rawlen(v)
         shown.meta = engine.metatable_of(v) ~= nil or nil
       end
       return shown
@@ -292,24 +303,52 @@ return function(engine, env)
     return { changed = changed, gone = gone }
   end
 
-  -- What is inside of a table (its pairs, its metatable) or a function (its upvalues).
+  -- Keys of a table besides those of its list, 1 to its length.
+  local function named_keys(object)
+    local keys, n = engine.keys(object, true)
+    local length, named, count = rawlen(object), {}, 0
+    for i = 1, n do
+      local k = keys[i]
+      if not (math_type(k) == "integer" and k >= 1 and k <= length) then
+        count = count + 1
+        named[count] = k
+      end
+    end
+    return { keys = named, n = count }
+  end
+
+  -- What is inside of a table (its pairs, its metatable) or a function (its upvalues). `only`
+  -- "indexed" are the items of a table's list, "named" all others.
   function orders.children(order)
     local object = refs[order.ref]
     local first, count = order.first or 0, order.count or 100
     local list = {}
     if type(object) == "table" then
-      local kept = keys_of[object]
+      local meta = engine.metatable_of(object)
+      meta = meta ~= nil and describe(meta) or nil
+      if order.only == "indexed" then
+        local length = rawlen(object)
+        for i = first + 1, raw.math.min(first + count, length) do
+          list[#list + 1] = { key = describe(i, true), value = describe(rawget(object, i)) }
+        end
+        return { children = list, total = length, meta = meta }
+      end
+      local known = order.only == "named" and named_of or keys_of
+      local kept = known[object]
       if not kept then
-        local keys, n = engine.keys(object, true)
-        kept = { keys = keys, n = n }
-        keys_of[object] = kept
+        if order.only == "named" then
+          kept = named_keys(object)
+        else
+          local keys, n = engine.keys(object, true)
+          kept = { keys = keys, n = n }
+        end
+        known[object] = kept
       end
       for i = first + 1, raw.math.min(first + count, kept.n) do
         local k = kept.keys[i]
         list[#list + 1] = { key = describe(k, true), value = describe(rawget(object, k)) }
       end
-      local meta = engine.metatable_of(object)
-      return { children = list, total = kept.n, meta = meta ~= nil and describe(meta) or nil }
+      return { children = list, total = kept.n, meta = meta }
     elseif type(object) == "function" then
       local i = 1
       local name, value = getupvalue(object, i)
@@ -323,6 +362,13 @@ return function(engine, env)
       return { children = list, total = #list }
     end
     return { children = list, total = 0 }
+  end
+
+  -- Bytes of a string that was shown.
+  function orders.bytes(order)
+    local text = refs[order.ref]
+    if type(text) ~= "string" then error("no string was shown by this number", 0) end
+    return { bytes = sub(text, order.first + 1, order.first + order.count), size = #text }
   end
 
   -- Evaluating ----------------------------------------------------------------------------
@@ -440,18 +486,28 @@ return function(engine, env)
   local compiled = {}   -- text -> {chunk, place, index}, or {error = …}
   local script_at       -- at which level the script was when something was computed last
 
-  local function compile_once(text)
+  local function compile_once(text, only_expression)
     local place = {}
     local function index(_, name)
       local thread, level = place[1], place[2]
-      local i, value = find_local(thread, level, name)
-      if i then return value end
-      i, value = find_upvalue(place[3], name)
-      if i then return value end
+      if level then
+        local i, value = find_local(thread, level, name)
+        if i then return value end
+        i, value = find_upvalue(place[3], name)
+        if i then return value end
+      end
       return env[name]
     end
     local function newindex() error(IMPURE, 0) end
-    local ok, chunk = pcall(compile, text, setmetatable({}, { __index = index, __newindex = newindex }))
+    local scope = setmetatable({}, { __index = index, __newindex = newindex })
+    local ok, chunk
+    if only_expression then
+      -- What is no expression may never end.
+      ok, chunk = true, raw.load("return " .. text, "=evaluate", "t", scope)
+      if not chunk then return nil end
+    else
+      ok, chunk = pcall(compile, text, scope)
+    end
     if not ok then return { error = chunk } end
     local it = { chunk = chunk, place = place, varargs = find(text, "...", 1, true) }
     function it.guard()
@@ -482,6 +538,21 @@ return function(engine, env)
     end)
   end
 
+  local function compute(it)
+    local work = it.work
+    if not work then
+      work = worker_of(it)
+      sethook(work)
+      it.work = work
+    end
+    local ok, value = resume(work)
+    if not ok then
+      it.work = nil
+      if rawequal(value, IMPURE) then return nil end
+    end
+    return ok, value
+  end
+
   -- Returns whether it could be computed, and the value; nil where it would leave a trace. `f`
   -- is the function of the script that the line is in.
   local function pure_values(text, f)
@@ -497,18 +568,21 @@ return function(engine, env)
       script_at = script_level(thread, 1) - 1   -- as seen from here, and from `work`
     end
     it.place[1], it.place[2], it.place[3] = thread, script_at, f
-    local work = it.work
-    if not work then
-      work = worker_of(it)
-      sethook(work)
-      it.work = work
-    end
-    local ok, value = resume(work)
-    if not ok then
-      it.work = nil
-      if rawequal(value, IMPURE) then return nil end
-    end
-    return ok, value
+    return compute(it)
+  end
+
+  -- The value of an expression, as one of here; nothing where it can't be computed without a
+  -- trace, has an error, or is no expression.
+  function orders.look(order)
+    local thread = thread_of(order.coroutine)
+    local level = order.level or script_level(thread, 0)
+    local it = compile_once(order.text, true)
+    if not it then return {} end
+    it.place[1], it.place[2] = thread, level
+    it.place[3] = level and getinfo(thread, level, "f").func
+    local ok, value = compute(it)
+    if not ok then return {} end
+    return { value = describe(value) }
   end
 
   -- Whether `text` is true where the script stands; nil if that can't be said without a

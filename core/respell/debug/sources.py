@@ -1,0 +1,90 @@
+"""The sources of a session: its script and what that loaded, as they were recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from respell.debug.execution import Execution
+from respell.debug.worker import as_text
+from respell.errors import UsageError
+from respell.history.events import events
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+from respell.values import unicode
+
+
+@dataclass(frozen=True, slots=True)
+class SourceText:
+    """One source.
+
+    Attributes:
+        name: Chunk name, as stops and events show it.
+        text: Its bytes.
+        file: The file it was read from; what is there now may be something else.
+        event: The event that loaded it; 1 for the script itself.
+    """
+
+    name: str
+    text: bytes
+    file: Path
+    event: int
+
+
+class Sources:
+    """Those of one session, by chunk name."""
+
+    def __init__(self, store: Store, session: SessionRecord, execution: Execution) -> None:
+        self._store, self._session, self._execution = store, session, execution
+        self._found: dict[str, SourceText] = {}
+        self._up_to = 0
+
+    def all(self) -> dict[str, SourceText]:
+        """Return all that were loaded by what is recorded, the script first."""
+        last = self._execution.last_event
+        if self._up_to < last:
+            program = self._execution.program
+            if not self._found:
+                name = unicode(program.name)
+                file = program.script_dir / name
+                self._found[name] = SourceText(name, program.source, file, 1)
+            self._read(self._up_to + 1, last)
+            self._up_to = last
+        return self._found
+
+    def _read(self, first: int, last: int) -> None:
+        program = self._execution.program
+        for event in events(self._store, self._session.key, first, last):
+            outcome = event.outcome
+            if not isinstance(outcome, dict) or outcome.get("error"):
+                continue
+            if event.name == "module.load":
+                name, text = as_text(outcome["path"]), _as_bytes(outcome["source"])
+                folder = program.script_dir
+            elif event.name == "file.open" and event.args.get("mode") == "r":
+                name = as_text(event.args.get("path"))
+                if not name.endswith(".lua") or not outcome.get("hash"):
+                    continue
+                text, folder = self._store.blobs.get(outcome["hash"]), program.cwd
+            else:
+                continue
+            self._found.setdefault(name, SourceText(name, text, folder / name, event.number))
+
+    def named(self, name: str) -> SourceText:
+        """Return a source by its name, path, or the end of one.
+
+        Raises:
+            UsageError: The session has no such source.
+        """
+        found = self.all()
+        for known in found.values():
+            if name in (known.name, str(known.file)):
+                return known
+        for known in found.values():
+            if name.endswith("/" + known.name) or known.name.endswith("/" + name):
+                return known
+        raise UsageError(f"the session has no source {name}; it ran {', '.join(found)}")
+
+
+def _as_bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text

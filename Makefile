@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # How many processes run the tests side by side.
 JOBS ?= 2
 
-.PHONY: help demo test slow explore bench lint clean
+.PHONY: help demo test slow explore bench lint keys clean
 
 help:
 	@echo "make demo    run the built-in example: run, suspend, resume, replay"
@@ -21,6 +21,7 @@ help:
 	@echo "make explore run the property tests with examples never drawn before"
 	@echo "make bench   measure"
 	@echo "make lint    ruff, mypy, import-linter"
+	@echo "make keys    write docs/keys.md from the table of actions"
 	@echo "make clean   remove the virtual environment and all caches"
 
 $(STAMP): pyproject.toml
@@ -59,6 +60,9 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+keys: $(STAMP)
+	$(BIN)/python -m respell_tui.actions.page > docs/keys.md
 
 clean:
 	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from respell import settings
-from respell.config_file import NAME, VARS, ConfigFile, Given, read, set_value
+from respell.config_file import KEYS, NAME, VARS, ConfigFile, Given, read, set_value
 from respell.errors import ConfigError, UsageError
 from respell.setting import Setting, added, lower, rates_by_name, rates_listed, slower
 from respell.settings import Settings, describe
@@ -85,12 +85,14 @@ class Config(Settings):
 
     Attributes:
         vars: The table `[vars]`: values of any names, for scripts.
+        keys: The table `[keys]`: the keys of actions of the terminal UI, by the action's id.
         origins: Who set what, by key; what has the default is not in it.
         places: Where files were looked for, the weakest first.
         warnings: What of a project's file does not count, and why; a sentence each.
     """
 
     vars: Mapping[str, Any] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     origins: Mapping[str, Origin] = field(default_factory=dict)
     places: Sequence[Place] = ()
     warnings: Sequence[str] = ()
@@ -238,6 +240,7 @@ class _Loading:
         self._values: dict[str, Any] = {}
         self._origins: dict[str, Origin] = {}
         self._vars: dict[str, Any] = {}
+        self._keys: dict[str, tuple[str, ...]] = {}
         self.places: list[Place] = []
         self._warnings: list[str] = []
         self._problems: list[str] = []
@@ -295,6 +298,9 @@ class _Loading:
         for given, value in self._resolved(file):
             self._set(given.setting.key, value, Origin("file", str(file.path), given.line))
         self._take_vars(file)
+        for name, keys in file.keys.items():
+            self._keys[name] = keys.value
+            self._origins[f"{KEYS}.{name}"] = Origin("file", str(file.path), keys.line)
 
     def _take_what_narrows(self, file: ConfigFile, folder: str) -> None:
         """Take what a file says that may be somebody else's."""
@@ -318,6 +324,11 @@ class _Loading:
             elif wanted != present and setting.from_project is not added:
                 self._warnings.append(self._refusal(file.path, given))
         self._take_vars(file)
+        if file.keys:
+            self._warnings.append(
+                f"{file.path}:{min(it.line for it in file.keys.values())}: [{KEYS}] does not "
+                f"count: a key must not do what somebody else chose; put it into {user_file()}"
+            )
 
     def _take_vars(self, file: ConfigFile) -> None:
         for name, given in file.vars.items():
@@ -380,6 +391,7 @@ class _Loading:
         return Config(
             **{it.name: getattr(made, it.name) for it in fields(Settings)},
             vars=self._vars,
+            keys=self._keys,
             origins=self._origins,
             places=tuple(self.places),
             warnings=tuple(self._warnings),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from respell.setting import NONE, Setting, shown
 
 NAME = "respell.toml"
 VARS = "vars"
+KEYS = "keys"
 MAX_BYTES = 128 << 10
 MAX_LINE = 2_000  # a key of very many parts keeps the parser busy for minutes
 
@@ -68,6 +69,7 @@ class ConfigFile:
         path: The file, absolute.
         given: Its settings by key.
         vars: Its table `[vars]`.
+        keys: Its table `[keys]`: of each action of the terminal UI the keys, as a tuple.
         problems: What is wrong with it, `FILE:LINE: …` each; what is wrong is not in `given`.
     """
 
@@ -75,6 +77,7 @@ class ConfigFile:
     given: Mapping[str, Given]
     vars: Mapping[str, Var]
     problems: tuple[str, ...]
+    keys: Mapping[str, Var] = field(default_factory=dict)
 
 
 def read(path: Path) -> ConfigFile:
@@ -110,7 +113,27 @@ def read(path: Path) -> ConfigFile:
     if not problems:
         for name, value in extra.items():
             variables[name] = Var(_plain(value), _line_of(lines, (VARS, name)))
-    return ConfigFile(path, given, variables, tuple(problems))
+    bound: dict[str, Var] = {}
+    for name, value in _flat(document.get(KEYS, {})):
+        line = _line_of(lines, (KEYS, *name.split(".")))
+        words = (value,) if isinstance(value, str) else value
+        if isinstance(words, list | tuple) and all(isinstance(it, str) and it for it in words):
+            bound[name] = Var(tuple(words), line)
+        else:
+            problems.append(
+                f"{path}:{line}: {KEYS}.{name} must be a key, as text, or a list of such, not "
+                f"{shown(value)}"
+            )
+    return ConfigFile(path, given, variables, tuple(problems), bound)
+
+
+def _flat(table: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield what is in a table and those below it, by dotted names."""
+    for name, value in table.items() if isinstance(table, dict) else ():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _text(path: Path) -> str:
@@ -148,7 +171,7 @@ def _leaves(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
     """Yield the path and the value of all that should be settings."""
     for key, value in table.items():
         path = (*above, key)
-        if path == (VARS,) and isinstance(value, dict):
+        if path in ((VARS,), (KEYS,)) and isinstance(value, dict):
             continue
         if isinstance(value, dict) and ".".join(path) in settings.sections():
             yield from _leaves(value, path)
@@ -157,8 +180,8 @@ def _leaves(table: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[t
 
 
 def _found(key: str, value: Any) -> Setting:
-    if key == VARS:
-        raise ConfigError(f"{VARS} must be a table, not {shown(value)}")
+    if key in (VARS, KEYS):
+        raise ConfigError(f"{key} must be a table, not {shown(value)}")
     if key in settings.sections():
         raise ConfigError(f"{key} must be a table, [{key}], not {shown(value)}")
     if isinstance(value, dict) and key not in settings.by_key():

@@ -402,6 +402,18 @@ class ToolSettings:
 
 
 @dataclass(frozen=True)
+class UiSettings:
+    """`[ui]`: how the terminal UI looks."""
+
+    theme: str = _setting(
+        "text", "dark",
+        "its colours: dark, light, contrast, terminal (the terminal's own), or any theme of "
+        "Textual",
+    )  # fmt: skip
+    icons: str = _setting("text", "unicode", "its signs", choices=("unicode", "ascii"))
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of them, one attribute per table of `respell.toml`."""
 
@@ -413,6 +425,7 @@ class Settings:
     security: SecuritySettings = field(default_factory=SecuritySettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
+    ui: UiSettings = field(default_factory=UiSettings)
 
 
 # All of them by key ------------------------------------------------------------------------

@@ -772,6 +772,8 @@ def shown(value: Any) -> str:
 
 
 READERS: dict[str, str] = {
+    "ui.theme": "../../tui/respell_tui/app.py",
+    "ui.icons": "../../tui/respell_tui/app.py",
     "session.enabled": "engine/run.py",
     "session.storage_path": "config.py",
     "session.max_active_sessions": "engine/run.py",

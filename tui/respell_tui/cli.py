@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 UNEXPECTED = 1
 UNWRITTEN = 1
 DEBUG = "RESPELL_DEBUG"
+OPEN_UI = "respell_tui.commands.ui:open_ui"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -38,9 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         complete(parser)
     args = parse(parser, words)
     if args.handler is None:
-        parser.print_help()
-        return 0
+        if not _at_terminal():
+            parser.print_help()
+            return 0
+        args.handler = OPEN_UI
     return carry_out(args)
+
+
+def _at_terminal() -> bool:
+    """Whether a person sits here: else the terminal UI would be of no use to anybody."""
+    streams = (sys.stdin, sys.stdout)
+    return all(one is not None and one.isatty() for one in streams)
 
 
 def parse(parser: commands.Parser, words: Sequence[str]) -> Namespace:

@@ -8,7 +8,7 @@ from typing import Any
 
 from respell import config as configuration
 from respell.config import Config, Place
-from respell.config_file import VARS
+from respell.config_file import KEYS, VARS
 from respell.errors import ConfigError
 from respell.secrecy import MASK, without_secrets
 from respell.setting import NONE
@@ -27,6 +27,10 @@ def show(command: Command) -> int:
     rows += [
         {"key": f"{VARS}.{name}", "value": value, **_source(config, f"{VARS}.{name}")}
         for name, value in shown.items()
+    ]
+    rows += [
+        {"key": f"{KEYS}.{name}", "value": list(keys), **_source(config, f"{KEYS}.{name}")}
+        for name, keys in config.keys.items()
     ]
     if command.args.json:
         command.out.json(rows)
@@ -75,6 +79,7 @@ def validate(command: Command) -> int:
     """Say whether files and environment make sense, and what in them does not count."""
     try:
         config = command.config
+        check_ui(config)
     except ConfigError as error:
         if not command.args.json:
             raise
@@ -89,6 +94,27 @@ def validate(command: Command) -> int:
     read = [str(place.path) for place in config.places if place.exists]
     command.out.line("valid: " + (", ".join(read) if read else "there is no file"))
     return 0
+
+
+def check_ui(config: Config) -> None:
+    """Check what the terminal UI reads.
+
+    Raises:
+        ConfigError: There is no such theme, action or key; says where that stands.
+    """
+    from respell_tui.actions.keys import Keys
+    from respell_tui.theme import textual_name
+
+    try:
+        textual_name(config.ui.theme)
+    except ConfigError as error:
+        raise ConfigError(f"{config.origin('ui.theme')}: {error}") from None
+    for name, keys in config.keys.items():
+        try:
+            Keys({name: keys})
+        except ConfigError as error:
+            raise ConfigError(f"{config.origin(f'{KEYS}.{name}')}: {error}") from None
+    Keys(config.keys)
 
 
 def _unknown_tools(config: Config) -> list[str]:

@@ -1,0 +1,46 @@
+"""What an action is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+When = Callable[[Any], str | None]
+"""Given a screen's situation: None where the action can act, else the reason why it can't."""
+
+
+def possible(situation: Any) -> str | None:
+    """Say of an action that it can always act."""
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing a person can do.
+
+    The widget, screen or app that carries it out has a method `do_` + the id, with `_` for
+    each `.`, and no arguments.
+
+    Attributes:
+        id: Its name, noun first, e.g. `session.resume`: in the config, the palette and `:`.
+        keys: The keys, as Textual names them; the first one is shown.
+        label: A word or two for the footer.
+        description: A sentence.
+        where: `app`, a screen (`home`), a pane of one (`home/sessions`), or `list`.
+        when: Whether it can act now.
+        footer: Its place in the footer, from the left; 0 to leave it out.
+    """
+
+    id: str
+    keys: tuple[str, ...]
+    label: str
+    description: str
+    where: str
+    when: When = possible
+    footer: int = 0
+
+    @property
+    def method(self) -> str:
+        """The name of the method that carries it out."""
+        return "do_" + self.id.replace(".", "_")

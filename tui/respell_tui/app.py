@@ -1,0 +1,212 @@
+"""The app. Imported only when it is opened: Textual takes its time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.app import App
+from textual.message import Message
+from textual.theme import BUILTIN_THEMES
+
+from respell.config import Config
+from respell.store import Store
+from respell.times import now_us
+from respell_tui.actions.binding import Acting, bindings
+from respell_tui.actions.keys import Keys
+from respell_tui.icons import SETS, Icons, icons_of
+from respell_tui.inert import Inert
+from respell_tui.palette import ActionProvider
+from respell_tui.screens.place import Place
+from respell_tui.theme import CYCLE, OWN, textual_name
+from respell_tui.work import Job, Problem, Working
+
+LOOK_S = 0.2
+"""How often is looked whether anything in the store has changed."""
+
+LIVENESS_S = 2.0
+"""How often the sessions are read although nothing has: a host that died writes nothing."""
+
+
+class StoreChanged(Message):
+    """Something in the store may look different now."""
+
+    def can_replace(self, message: Message) -> bool:
+        """One is enough."""
+        return isinstance(message, StoreChanged)
+
+
+class RespellApp(Acting, Working, App[None]):
+    """The terminal UI over one store.
+
+    It reads the store in threads, and never runs a session itself: it starts processes that
+    do, and quitting stops none of them.
+
+    Attributes:
+        config: The configuration.
+        keys: Which keys the actions have.
+        icons: The signs in use.
+        clock: Gives the time, in µs since 1970 UTC.
+    """
+
+    TITLE = "respell"
+    BINDINGS: ClassVar = bindings("app")
+    COMMANDS: ClassVar = {ActionProvider}
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    CSS_PATH = "app.tcss"
+
+    def __init__(
+        self,
+        store: Path,
+        *,
+        config: Config | None = None,
+        clock: Callable[[], int] = now_us,
+        watch: bool = True,
+    ) -> None:
+        """Make the app.
+
+        Args:
+            store: The store's folder, which need not be there yet.
+            config: The configuration; None for the defaults.
+            clock: Gives the time.
+            watch: Look for what others change in the store.
+
+        Raises:
+            ConfigError: The configuration names a theme, icons, an action or a key there is not.
+        """
+        from respell import config as configuration
+
+        self.config = config or configuration.default()
+        self.keys = Keys(_keys_of(self.config))
+        self.icons: Icons = icons_of(self.config.ui.icons)
+        wanted = textual_name(self.config.ui.theme)
+        super().__init__()
+        self.folder = store
+        self.clock = clock
+        self._watches = watch
+        self._store: Store | None = None
+        self._opening = threading.Lock()
+        for theme in OWN.values():
+            self.register_theme(theme)
+        self.theme = wanted
+        self._theme_name = self.config.ui.theme
+        self._filters.append(Inert())
+        self.set_keymap(self.keys.keymap())
+
+    # The store ---------------------------------------------------------------------------
+
+    def store(self, *, create: bool = False) -> Store:
+        """Return the store, open. Only for jobs: it waits for the disk.
+
+        Args:
+            create: Make it where there is none.
+
+        Raises:
+            StoreError: It can't be opened; StoreMissing: there is none.
+        """
+        with self._opening:
+            if self._store is None:
+                self._store = Store(self.folder, create=create, **self.config.store_options())
+            return self._store
+
+    def _watch(self, job: Job) -> None:
+        """Tell whenever the store has changed, and now and then although it has not."""
+        seen: object = None
+        quiet = 0.0
+        while True:
+            job.sleep(LOOK_S)
+            quiet += LOOK_S
+            now = self.store().data_version() if self._store is not None else self._there()
+            if now != seen or quiet >= LIVENESS_S:
+                seen, quiet = now, 0.0
+                job.tell(None)
+
+    def _there(self) -> bool:
+        return self.folder.exists()
+
+    def changed(self) -> None:
+        """Have the screen read the store again: the app itself has changed it."""
+        self._told(None)
+
+    def _told(self, news: Any) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, Place):
+                screen.post_message(StoreChanged())
+
+    # Life --------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        """Open the first screen."""
+        from respell_tui.screens.home import Home
+
+        self.push_screen(Home())
+        if self._watches:
+            self.work(
+                "watching the store", self._watch, lambda _: None, group="watch",
+                heard=self._told, failed=self._watch_failed,
+            )  # fmt: skip
+
+    def _watch_failed(self, problem: Problem) -> None:
+        self.flash(f"the store can't be watched: {problem.text}", "bad")
+
+    def on_unmount(self) -> None:
+        """Close the store."""
+        self.stop_work()
+        with self._opening:
+            if self._store is not None:
+                self._store.close()
+
+    def show_problem(self, problem: Problem) -> None:
+        """Say what went wrong."""
+        self.flash(f"{problem.what} failed: {problem.text}", "bad")
+
+    def flash(self, text: str, role: str = "good") -> None:
+        """Say something for a moment in the last line of the screen."""
+        place = next((one for one in reversed(self.screen_stack) if isinstance(one, Place)), None)
+        if place is not None and place.is_mounted:
+            place.flash(text, role)
+
+    # Actions -----------------------------------------------------------------------------
+
+    def do_app_quit(self) -> None:
+        """Quit; what runs goes on."""
+        self.exit()
+
+    def do_app_commands(self) -> None:
+        """Open the command palette."""
+        self.action_command_palette()
+
+    def do_app_theme(self) -> None:
+        """Show the next theme."""
+        at = CYCLE.index(self._theme_name) if self._theme_name in CYCLE else -1
+        self._theme_name = CYCLE[(at + 1) % len(CYCLE)]
+        self.theme = textual_name(self._theme_name)
+        self.flash(f"theme: {self._theme_name}; [ui] theme in respell.toml keeps one", "good")
+
+    def do_app_icons(self) -> None:
+        """Change between the sets of signs."""
+        names = list(SETS)
+        now = names.index(next(name for name, one in SETS.items() if one is self.icons))
+        self.icons = SETS[names[(now + 1) % len(names)]]
+        self.changed()
+
+    def open_session(self, session_id: str, *, position: str | None = None) -> None:
+        """Open a session on a screen of its own.
+
+        Args:
+            session_id: Its id.
+            position: Where to stand, e.g. `12+340`; None for its end.
+        """
+        from respell_tui.screens.session import screen_of
+
+        self.push_screen(screen_of(session_id, position))
+
+
+def _keys_of(config: Config) -> dict[str, tuple[str, ...]]:
+    return dict(config.keys)
+
+
+assert not set(OWN) & set(BUILTIN_THEMES)

@@ -1,0 +1,82 @@
+"""Text on its way to a widget: safe, and painted by what it means.
+
+What is shown is made of parts: a text and its role. A role is a word (`good`, `dim`,
+`string` …); which colour that is, the theme knows. Text from outside reaches a widget only
+as `content(...)`, or as parts of a line that a `LineView` draws: never as a `str`, which
+Textual would read as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.content import Content, Span
+
+from respell_tui.text import one_line, visible
+
+Part = tuple[str, str]
+"""A text, and the role it has; the empty role for plain text."""
+
+Line = Sequence[Part]
+"""What stands on one line."""
+
+TAB = 4
+
+ROLES: dict[str, str] = {
+    "dim": "$text-muted",
+    "strong": "bold",
+    "good": "$text-success",
+    "bad": "$text-error",
+    "warn": "$text-warning",
+    "accent": "$text-accent",
+    "title": "$text-primary bold",
+    "key": "$footer-key-foreground bold",
+    "mark": "reverse",
+    "keyword": "$text-accent",
+    "string": "$text-success",
+    "number": "$text-warning",
+    "comment": "$text-muted italic",
+    "name": "$text-primary",
+    "added": "$text-success",
+    "removed": "$text-error",
+}
+"""How each role is painted, in Textual's words for styles."""
+
+
+def content(*parts: Part | str) -> Content:
+    """Return text of any origin for a widget: no markup in it counts, no escape is left.
+
+    Args:
+        parts: One after the other; a `str` is plain text. Newlines stay.
+    """
+    texts: list[str] = []
+    spans: list[Span] = []
+    at = 0
+    for part in parts:
+        text, role = (part, "") if isinstance(part, str) else part
+        shown = visible(text).expandtabs(TAB)
+        if role and shown:
+            spans.append(Span(at, at + len(shown), ROLES[role]))
+        texts.append(shown)
+        at += len(shown)
+    return Content("".join(texts), spans=spans)
+
+
+def lines(rows: Iterable[Line]) -> Content:
+    """Return several lines of parts for a widget."""
+    parts: list[Part] = []
+    for row in rows:
+        if parts:
+            parts.append(("\n", ""))
+        parts.extend((cell(text), role) for text, role in row)
+    return content(*parts)
+
+
+def cell(text: str) -> str:
+    """Return text for a part of one line: tabs as blanks, newlines and all else visible."""
+    return one_line(text.expandtabs(TAB) if "\t" in text else text)
+
+
+def plain(line: Line) -> str:
+    """Return a line's text."""
+    return "".join(text for text, _ in line)

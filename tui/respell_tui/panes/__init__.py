@@ -1,0 +1,1 @@
+"""The numbered parts of a screen."""

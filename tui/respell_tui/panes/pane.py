@@ -1,0 +1,120 @@
+"""What all panes have: a number, a title, an empty state, a place for what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.widget import Widget
+from textual.widgets import Static
+
+from respell_tui.actions.binding import Acting
+from respell_tui.paint import Line, Part, content, lines
+from respell_tui.work import Job, Problem, Working
+
+
+class Pane(Acting, Working, Vertical):
+    """A framed part of a screen.
+
+    Subclasses set `number`, `title` and `place`, and yield their widgets in `body`.
+
+    Attributes:
+        number: The key that goes here.
+        title: What stands in the frame.
+        place: Where its actions are in the table, e.g. `home/sessions`.
+    """
+
+    number: ClassVar[int] = 0
+    title: ClassVar[str] = ""
+    place: ClassVar[str] = ""
+
+    DEFAULT_CSS = """
+    Pane {
+        border: round $border-blurred;
+        border-title-color: $text-muted;
+        border-subtitle-color: $text-muted;
+        padding: 0;
+        & > .pane--note { display: none; padding: 0 1; height: auto; max-height: 1fr; }
+        &.-noted > .pane--note { display: block; }
+        &.-noted > .pane--body { display: none; }
+        & > .pane--body { height: 1fr; }
+        &:focus-within { border: round $primary; border-title-color: $primary;
+                         border-title-style: bold; }
+    }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Put the note above the body; one of the two is shown."""
+        yield _Note()
+        with Vertical(classes="pane--body"):
+            yield from self.body()
+
+    def body(self) -> ComposeResult:
+        """Yield the pane's own widgets."""
+        yield from ()
+
+    def on_mount(self) -> None:
+        """Show the title."""
+        self.entitle()
+
+    # What stands in its frame ------------------------------------------------------------
+
+    def entitle(self, *more: Part | str) -> None:
+        """Show the number, the title and more in the upper frame."""
+        self.border_title = content(f"{self.number} {self.title}" if self.number else self.title,
+                                    *more)  # fmt: skip
+
+    def subtitle(self, *parts: Part | str) -> None:
+        """Show something in the lower frame."""
+        self.border_subtitle = content(*parts)
+
+    # Instead of the body -----------------------------------------------------------------
+
+    def show_body(self) -> None:
+        """Show what the pane is for."""
+        self.remove_class("-noted", "-problem")
+
+    def show_note(self, *rows: Line) -> None:
+        """Show some lines in place of the body: what to press where there is nothing yet."""
+        self.query_one(_Note).update(lines(rows))
+        self.add_class("-noted")
+
+    def show_problem(self, problem: Problem) -> None:
+        """Show in place of the body what went wrong, and what to do."""
+        rows: list[Line] = [
+            [("✗ ", "bad"), (problem.what, "strong"), (" failed", "strong")],
+            [("", "")],
+            *([(text, "")] for text in problem.text.splitlines()),
+            [("", "")],
+            [(problem.next_step, "dim")],
+            *([(text, "dim")] for text in problem.detail.splitlines()),
+        ]
+        self.show_note(*rows)
+        self.add_class("-problem")
+
+    def show_progress(self, job: Job, done: float, total: float, words: str) -> None:
+        """Show in the lower frame how far a job is."""
+        share = f" {done / total:.0%}" if total else ""
+        self.subtitle((f"{job.what}{share} {words}".rstrip() + "  esc cancels", "accent"))
+
+    # Focus -------------------------------------------------------------------------------
+
+    def target(self) -> Widget | None:
+        """Return what of it gets the focus."""
+        for widget in self.query("*"):
+            if widget.focusable and widget.display:
+                return widget
+        return None
+
+    @property
+    def situation(self) -> Any:
+        """What its actions are judged by: that of its screen."""
+        return getattr(self.screen, "situation", None)
+
+
+class _Note(Static, can_focus=True):
+    """What is shown in place of a body; can be focused, so that keys work there."""
+
+    def __init__(self) -> None:
+        super().__init__(classes="pane--note", markup=False)

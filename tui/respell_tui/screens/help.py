@@ -1,0 +1,83 @@
+"""`?`: what can be done here, with which keys, and why not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from respell_tui.actions import Action, within
+from respell_tui.actions.binding import reason
+from respell_tui.actions.keys import Keys, display
+from respell_tui.paint import Line, lines
+from respell_tui.screens.dialog import Dialog
+
+if TYPE_CHECKING:
+    from respell_tui.panes.pane import Pane
+
+_KEYS = 14
+
+
+def help_of(keys: Keys, screen: Any, pane: Pane | None) -> list[Line]:
+    """Return the help of a pane: its own keys, the screen's, those of lists, the app's.
+
+    Args:
+        keys: Which keys there are.
+        screen: The screen.
+        pane: The pane with the focus, if any.
+    """
+    parts: list[tuple[str, str]] = []
+    if pane is not None and pane.place:
+        parts.append((pane.place, f"In this pane ({pane.title.lower()})"))
+    parts += [(screen.place, "On this screen"), ("list", "In a list"), ("app", "Everywhere")]
+    rows: list[Line] = []
+    for place, title in parts:
+        actions = [one for one in within(place) if keys.of(one.id)]
+        if not actions:
+            continue
+        rows += [[(title, "title")], *(_row(keys, screen, one) for one in _merged(actions)),
+                 [("", "")]]  # fmt: skip
+    return [*rows, [("`:` and the name of any action does the same; ", "dim"), ("ctrl+p", "key"),
+                    (" finds them all.", "dim")]]  # fmt: skip
+
+
+def _merged(actions: list[Action]) -> list[Action]:
+    """Leave out the keys 2 to 6: 1 stands for them."""
+    return [one for one in actions if one.id not in {f"pane.{n}" for n in range(2, 7)}]
+
+
+def _row(keys: Keys, screen: Any, action: Action) -> Line:
+    shown = " ".join(display(key) for key in keys.of(action.id))
+    text = action.description
+    if action.id == "pane.1":
+        shown, text = "1 … 6", "Goes to the pane of that number."
+    why = reason(screen, action.id)
+    row: list[tuple[str, str]] = [(f"  {shown:<{_KEYS}} ", "key" if why is None else "dim"),
+                                  (text, "" if why is None else "dim")]  # fmt: skip
+    if why is not None:
+        row.append((f"  (not now: {why})", "warn"))
+    return row
+
+
+class Help(Dialog):
+    """Shows lines of help."""
+
+    BINDINGS: ClassVar = [Binding("question_mark,f1,q", "dismiss(None)", "close", show=False)]
+    DEFAULT_CSS = """
+    Help > .dialog { width: 100; }
+    Help .dialog--text { max-height: 85vh; }
+    """
+    title_text = "Help"
+
+    def __init__(self, rows: list[Line]) -> None:
+        """Show these lines."""
+        super().__init__()
+        self._rows = rows
+
+    def body(self) -> ComposeResult:
+        """The lines."""
+        with VerticalScroll(classes="dialog--text"):
+            yield Static(lines(self._rows), markup=False)

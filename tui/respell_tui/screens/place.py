@@ -1,0 +1,236 @@
+"""What all screens have: a title, panes with numbers, keys in the last line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual import events, on
+from textual.screen import Screen
+from textual.widget import Widget
+
+from respell_tui.actions import by_id, within
+from respell_tui.actions.binding import Acting, perform, reason
+from respell_tui.paint import Part
+from respell_tui.panes.pane import Pane
+from respell_tui.widgets.bars import Key, KeyBar, TitleBar
+from respell_tui.work import Problem, Working
+
+if TYPE_CHECKING:
+    from respell_tui.app import RespellApp
+
+
+class Place(Acting, Working, Screen[Any]):
+    """A screen of the app.
+
+    Subclasses set `place`, compose a `TitleBar`, their panes and a `KeyBar`, and have
+    `BINDINGS = bindings(place)`.
+
+    Attributes:
+        place: Where its actions are in the table.
+    """
+
+    place: ClassVar[str] = ""
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - Textual has it so
+    AUTO_FOCUS = ""
+
+    DEFAULT_CSS = """
+    Place {
+        &.-zoom .zoomable { display: none; }
+        &.-zoom .zoomable.-zoomed { display: block; width: 1fr; height: 1fr; max-width: 100%; }
+    }
+    """
+
+    @property
+    def respell(self) -> RespellApp:
+        """The app."""
+        return cast("RespellApp", self.app)
+
+    @property
+    def situation(self) -> Any:
+        """What its actions are judged by: plain data."""
+        return None
+
+    # Panes -------------------------------------------------------------------------------
+
+    def panes(self) -> list[Pane]:
+        """Return its panes by their numbers."""
+        return sorted(self.query(Pane), key=lambda pane: pane.number)
+
+    @property
+    def focused_pane(self) -> Pane | None:
+        """The pane that has the focus."""
+        node = self.focused
+        if node is None:
+            return None
+        return next((one for one in node.ancestors_with_self if isinstance(one, Pane)), None)
+
+    def pane_of(self, ident: str) -> Pane | None:
+        """Return the pane that carries out an action, where one does."""
+        where = by_id(ident).where
+        return next((pane for pane in self.panes() if pane.place == where), None)
+
+    def focus_pane(self, number: int) -> None:
+        """Go to a pane, and leave the zoom of another."""
+        pane = next((one for one in self.panes() if one.number == number), None)
+        if pane is None:
+            self.flash(f"there is no pane {number} here", "warn")
+            return
+        if self.has_class("-zoom") and not pane.has_class("-zoomed"):
+            self.zoom(pane)
+        self.reveal_pane(pane)
+        target = pane.target()
+        if target is not None:
+            self.set_focus(target)
+
+    def reveal_pane(self, pane: Pane) -> None:
+        """Show a pane that is hidden behind another, where a screen has such."""
+
+    def zoom(self, pane: Pane | None) -> None:
+        """Give all room to one pane; None takes it back."""
+        self.query(".-zoomed").remove_class("-zoomed")
+        self.set_class(pane is not None, "-zoom")
+        if pane is not None:
+            for node in pane.ancestors_with_self:
+                if isinstance(node, Widget) and node.has_class("zoomable"):
+                    node.add_class("-zoomed")
+
+    def _beside(self, by: int) -> None:
+        panes = [pane for pane in self.panes() if pane.display and pane.target() is not None]
+        here = self.focused_pane
+        if not panes:
+            return
+        at = panes.index(here) if here in panes else -by
+        self.focus_pane(panes[(at + by) % len(panes)].number)
+
+    # What all screens can do -------------------------------------------------------------
+
+    def do_pane_zoom(self) -> None:
+        """Zoom the pane that has the focus, or leave the zoom."""
+        self.zoom(None if self.has_class("-zoom") else self.focused_pane)
+
+    def do_pane_next(self) -> None:
+        """Go to the next pane."""
+        self._beside(1)
+
+    def do_pane_previous(self) -> None:
+        """Go to the pane before."""
+        self._beside(-1)
+
+    def do_app_back(self) -> None:
+        """Close what is open, the last first; then the screen."""
+        if self.close_something():
+            return
+        if self.has_class("-zoom"):
+            self.zoom(None)
+        elif len(self.app.screen_stack) > 2:
+            self.leave()
+        else:
+            self.flash("this is the first screen: q quits", "warn")
+
+    def close_something(self) -> bool:
+        """Close a search or the like, if any is open, and return whether one was."""
+        return False
+
+    def leave(self) -> None:
+        """Go back to the screen before."""
+        self.app.pop_screen()
+
+    def do_app_line(self) -> None:
+        """Ask for a command."""
+        from respell_tui.screens.command_line import CommandLine
+
+        self.app.push_screen(CommandLine(self.known_commands()), self._command)
+
+    def do_app_help(self) -> None:
+        """Show what can be done here."""
+        from respell_tui.screens.help import Help, help_of
+
+        pane = self.focused_pane
+        self.app.push_screen(Help(help_of(self.respell.keys, self, pane)))
+
+    def known_commands(self) -> list[str]:
+        """Return what can be typed into the command line here, for its suggestions."""
+        return [action.id for place in dict.fromkeys(self._chain()) for action in within(place)]
+
+    def _command(self, text: str | None) -> None:
+        text = (text or "").strip()
+        if text and not self.command(text):
+            self.flash(f"there is no command {text!r}; ctrl+p finds all there are", "warn")
+
+    def command(self, text: str) -> bool:
+        """Carry out what was typed behind `:`; return whether it was understood.
+
+        Args:
+            text: What was typed, neither empty nor with blanks around it.
+        """
+        wanted = text.lower()
+        known = [by_id(ident) for ident in self.known_commands()]
+        found = [one for one in known if wanted in (one.id, one.label)]
+        found = found or [one for one in known if one.id.startswith(wanted)]
+        if len({one.id for one in found}) > 1 and wanted not in (found[0].id, found[0].label):
+            self.flash("that may be " + ", ".join(one.id for one in found), "warn")
+            return True
+        if found:
+            perform(self.focused or self, found[0].id)
+        return bool(found)
+
+    # The first and the last line ---------------------------------------------------------
+
+    def entitle(self, *parts: Part | str) -> None:
+        """Show where one is."""
+        self.query_one(TitleBar).show(*parts)
+
+    def flash(self, text: str, role: str = "good") -> None:
+        """Say something for a moment in the last line."""
+        self.query_one(KeyBar).flash(text, role)
+
+    def show_problem(self, problem: Problem) -> None:
+        """Say in the last line what went wrong with something that has no pane."""
+        self.flash(f"{problem.what} failed: {problem.text}", "bad")
+
+    def show_keys(self) -> None:
+        """Show the keys that work here now."""
+        keys = self.respell.keys
+        chosen = [
+            action for place in self._chain() for action in within(place) if action.footer
+        ]  # fmt: skip
+        self.query_one(KeyBar).show(tuple(
+            Key(action.id, keys.shown(action.id), action.label, reason(self, action.id))
+            for action in sorted(chosen, key=lambda one: one.footer)
+            if keys.of(action.id)
+        ))  # fmt: skip
+
+    def _chain(self) -> list[str]:
+        pane = self.focused_pane
+        places = [self.place if pane is None or not pane.place else pane.place, self.place, "app"]
+        return list(dict.fromkeys(places))
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """Other keys work in another pane."""
+        self.show_keys()
+
+    def on_screen_resume(self) -> None:
+        """Something may have changed meanwhile."""
+        if self.is_mounted and self.query(KeyBar):
+            self.show_keys()
+
+    def on_key(self, event: events.Key) -> None:
+        """What was said was read."""
+        self.query_one(KeyBar).unflash()
+
+    @on(KeyBar.Pressed)
+    def _pressed(self, message: KeyBar.Pressed) -> None:
+        message.stop()
+        perform(self.focused or self, message.ident)
+
+
+def _number(number: int) -> Any:
+    def go(self: Place) -> None:
+        self.focus_pane(number)
+
+    go.__doc__ = f"Go to pane {number}."
+    return go
+
+
+for _n in range(1, 7):
+    setattr(Place, f"do_pane_{_n}", _number(_n))

@@ -1,0 +1,172 @@
+"""The first line of a screen, which says where one is, and the last, which says what to press."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.geometry import Size
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+from textual.widget import Widget
+from textual.widgets import Static
+
+from respell_tui.paint import Part, cell, content
+from respell_tui.text import fit, width
+
+FLASH_S = 6.0
+"""How long a word of the app stands in place of the keys, unless a key is pressed."""
+
+
+class TitleBar(Static):
+    """Says in one line where one is and what is touched."""
+
+    DEFAULT_CSS = """
+    TitleBar { height: 1; dock: top; padding: 0 1; background: $panel; text-wrap: nowrap;
+               text-overflow: ellipsis; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(markup=False)
+
+    def show(self, *parts: Part | str) -> None:
+        """Show some parts."""
+        self.update(content(*parts))
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the last line.
+
+    Attributes:
+        ident: The action's id.
+        key: The key as people call it.
+        label: What it does.
+        why_not: Why it can't act now; None where it can.
+    """
+
+    ident: str
+    key: str
+    label: str
+    why_not: str | None = None
+
+
+class KeyBar(Widget):
+    """Shows what to press: as many keys as there is room for. A click does the same."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "key-bar--key", "key-bar--off", "key-bar--warn", "key-bar--good", "key-bar--bad",
+    }  # fmt: skip
+    DEFAULT_CSS = """
+    KeyBar {
+        height: 1; dock: bottom; background: $panel;
+        & > .key-bar--key { color: $footer-key-foreground; text-style: bold; }
+        & > .key-bar--off { color: $text-disabled; }
+        & > .key-bar--warn { color: $text-warning; text-style: bold; }
+        & > .key-bar--good { color: $text-success; text-style: bold; }
+        & > .key-bar--bad { color: $text-error; text-style: bold; }
+    }
+    """
+
+    class Pressed(Message):
+        """Somebody clicked on a key."""
+
+        def __init__(self, ident: str) -> None:
+            super().__init__()
+            self.ident = ident
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: tuple[Key, ...] = ()
+        self._spots: list[tuple[int, int, str]] = []
+        self._flash: Part | None = None
+        self._timer: Timer | None = None
+
+    def show(self, keys: tuple[Key, ...]) -> None:
+        """Show these keys."""
+        if keys != self._keys:
+            self._keys = keys
+            self.refresh()
+
+    def flash(self, text: str, role: str) -> None:
+        """Say something for a moment, in place of the keys."""
+        self._flash = (text, role)
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(FLASH_S, self.unflash)
+        self.refresh()
+
+    def unflash(self) -> None:
+        """Show the keys again."""
+        if self._flash is not None:
+            self._flash = None
+            self.refresh()
+
+    @property
+    def said(self) -> str:
+        """What is said in place of the keys; empty for nothing."""
+        return self._flash[0] if self._flash is not None else ""
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """One line."""
+        return 1
+
+    def render_line(self, y: int) -> Strip:
+        """Draw it."""
+        base = self.rich_style
+        if self._flash is not None:
+            text, role = self._flash
+            shown = fit(f" {cell(text)}", self.size.width)
+            segments = [Segment(shown, base + self._style(role or "key"))]
+        else:
+            segments = self._drawn(base)
+        return Strip(segments).adjust_cell_length(self.size.width, base)
+
+    def _drawn(self, base: Style) -> list[Segment]:
+        segments, at = [Segment(" ", base)], 1
+        self._spots = []
+        for key in self._chosen():
+            used = width(key.key) + 1 + width(key.label)
+            off = key.why_not is not None
+            segments += [
+                Segment(key.key, base + self._style("off" if off else "key")),
+                Segment(" " + key.label, base + self._style("off") if off else base),
+                Segment("  ", base),
+            ]
+            self._spots.append((at, at + used, key.ident))
+            at += used + 2
+        return segments
+
+    def _chosen(self) -> list[Key]:
+        """Return the keys there is room for; help and quit always are among them."""
+        room = self.size.width - 2
+        always = [key for key in self._keys if key.ident in ("app.help", "app.quit")]
+        left = room - sum(_room(key) for key in always)
+        chosen = []
+        for key in self._keys:
+            if key in always:
+                chosen.append(key)
+            elif _room(key) <= left:
+                left -= _room(key)
+                chosen.append(key)
+            else:
+                left = 0
+        return chosen
+
+    def _style(self, role: str) -> Style:
+        made: Style = self.get_visual_style(f"key-bar--{role}", partial=True).rich_style
+        return Style.from_color(made.color) + Style(bold=made.bold)
+
+    def on_click(self, event: events.Click) -> None:
+        """Do what was clicked on."""
+        for start, end, ident in self._spots:
+            if start <= event.x < end:
+                self.post_message(self.Pressed(ident))
+
+
+def _room(key: Key) -> int:
+    return width(key.key) + 1 + width(key.label) + 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from respell import values
 from respell.engine import effects
 from respell.engine.answers import Answers
@@ -108,6 +106,8 @@ class AtOnce:
 
 
 def _ended(record: Record, outcome: Outcome) -> Record:
-    return replace(
-        record, status=outcome.status, outcome=outcome.value, meta=outcome.meta() or record.meta
-    )
+    return Record(
+        record.part, record.number, record.ordinal, record.parent, outcome.status, record.name,
+        record.source, record.line, record.coroutine, record.at, record.args, outcome.value,
+        outcome.meta() or record.meta,
+    )  # fmt: skip

@@ -153,7 +153,8 @@ class Calls:
     def _go_on_with(self, caused: Caused) -> None:
         """Begin an effect that was counted, and that nothing keeps from being performed."""
         if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
-            record = self._recorded(replace(caused, part=Part.INTENT))
+            record = self._numbering.record_of(caused, part=Part.INTENT)
+            self._ledger.add(record)
             self._hooking.begin(record, at_once=caused.part is Part.EFFECT)
         elif caused.part is Part.EFFECT:
             self._at_once.perform(caused)

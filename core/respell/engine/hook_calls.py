@@ -16,32 +16,11 @@ if TYPE_CHECKING:
     from respell.store import Store
 
 
-def record_calls(store: Store, ledger: Ledger, chain: Chain, number: int) -> None:
-    """Record the calls of hooks written in Python, and have them told.
-
-    Args:
-        store: The store.
-        ledger: The session's.
-        chain: What has run.
-        number: Number of the event that it ran inside of; 0 for none.
-    """
-    at = now_us()
-    for call in chain.calls:
-        ledger.add(note_of(call, ledger.next_number(), number, at))
-        _tell_of(store, ledger, call)
-
-
-def _tell_of(store: Store, ledger: Ledger, call: Call) -> None:
-    if not store.bus.wanted("hook.executed"):
-        return
-    result = "failed" if call.error else recorded(call.result)["type"]
-    told = {"hook": call.hook.name, "point": call.hook.point.name, "result": result}
-    cause = (ledger.session_id, ledger.number)
-    ledger.along(lambda: store.bus.tell("hook.executed", cause[0], told, cause=cause))
-
-
 class HookCalls:
-    """Has told what hooks of the script do, in the transaction that records it.
+    """Records what hooks written in Python do, and has told what hooks of both languages do.
+
+    It is told in the transaction that records it; whether anybody listens is asked once for all
+    of a batch.
 
     Args:
         store: The store.
@@ -51,18 +30,36 @@ class HookCalls:
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._bus = store.bus
         self._ledger = ledger
-        self._untold: list[Record | bytes] = []  # of the batch
+        self._untold: list[Record | bytes | tuple[Call, int]] = []  # of the batch
         self._begun: dict[int, dict[str, Any]] = {}  # by number
 
+    def record(self, chain: Chain, number: int) -> None:
+        """Record the calls of hooks written in Python.
+
+        Args:
+            chain: What has run.
+            number: Number of the event that it ran inside of; 0 for none.
+        """
+        ledger, untold, at = self._ledger, self._untold, now_us()
+        for call in chain.calls:
+            own = ledger.next_number()
+            # First: with the record the batch may be full, and is written.
+            untold.append((call, own))
+            ledger.add(note_of(call, own, number, at))
+
     def add(self, record: Record | bytes) -> None:
-        """Take in a record of a call, which is in the batch."""
+        """Take in a record of a call of the script's hooks, which is in the batch."""
         self._untold.append(record)
 
     def tell(self) -> None:
-        """Have told what was taken in; whether anybody listens is asked once for all of it."""
+        """Have told what was taken in."""
         untold, self._untold = self._untold, []
         wanted = bool(untold) and self._bus.wanted("hook.executed")
         for one in untold:
+            if isinstance(one, tuple):
+                if wanted:
+                    self._ledger.along(partial(self._tell, _of_call(one[0]), one[1]))
+                continue
             if isinstance(one, Record):
                 told = self._heard(one)
             elif wanted:
@@ -98,3 +95,8 @@ class HookCalls:
 def _of_arguments(record: Record) -> dict[str, Any]:
     args = record.arguments()
     return {name: args.get(name) for name in ("hook", "point", "component")}
+
+
+def _of_call(call: Call) -> dict[str, Any]:
+    result = "failed" if call.error else recorded(call.result)["type"]
+    return {"hook": call.hook.name, "point": call.hook.point.name, "result": result}

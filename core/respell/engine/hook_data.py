@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from respell.errors import UsageError
@@ -29,6 +30,7 @@ _OPERATIONS = {
 """What an operation on a session can be redirected to, by the target's name."""
 
 
+@cache
 def kind_of(effect: str) -> str:
     """Return the kind of component that an effect is about."""
     points = EFFECTS.get(effect)
@@ -111,7 +113,7 @@ def about_effect(store: Store, session_id: str, record: Record, performed: Recor
     """
     return About(
         session_id=session_id,
-        component=component_of(performed.name, performed.arguments(), session_id),
+        component=lambda: component_of(performed.name, performed.arguments(), session_id),
         kind=kind_of(performed.name), effect=performed.name, event=record.number,
         at=record.at, arguments=performed.args, store=store,
     )  # fmt: skip

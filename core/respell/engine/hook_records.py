@@ -18,11 +18,11 @@ BESIDE = "hook.fork"
 """An operation that a hook had performed beside an effect: a record when it begins, one when it
 has ended."""
 
-_HEAD = struct.Struct("<BQQQB")
-_MIDDLE = struct.Struct("<IIq")
+_NAMED = bytes((len(HOOK_CALL),)) + HOOK_CALL.encode() + b"\0"
+_UP_TO_ARGS = struct.Struct(f"<BQQQB{len(_NAMED)}sIIq")
 _LENGTH = struct.Struct("<I")
 _NO_META = _LENGTH.pack(0)
-_NAMED = bytes((len(HOOK_CALL),)) + HOOK_CALL.encode() + b"\0"
+_NOTE, _OK = int(Part.NOTE), int(Status.OK)
 
 
 def note_of(call: Call, number: int, parent: int, at: int) -> Record | Packed:
@@ -41,15 +41,8 @@ def note_of(call: Call, number: int, parent: int, at: int) -> Record | Packed:
     us = int(call.duration_s * 1e6)
     if call.result is CONTINUE and not call.error and call.told is None and call.attempt == 1:
         # By far the most: put together from parts that are there already.
-        args = _args(call.hook.name, call.hook.point.name)
-        outcome = _went_on(us) if us < 4096 else values.encode({"type": "continue", "us": us})
-        body = b"".join(
-            (
-                _HEAD.pack(Part.NOTE, number, 0, parent, Status.OK), _NAMED,
-                _MIDDLE.pack(0, 0, at), args, _LENGTH.pack(len(outcome)), outcome, _NO_META,
-            )
-        )  # fmt: skip
-        return number, body
+        head = _UP_TO_ARGS.pack(_NOTE, number, 0, parent, _OK, _NAMED, 0, 0, at)
+        return number, head + _args(call.hook.name, call.hook.point.name) + _went_on(us)
     args_: dict[str, object] = {
         "hook": call.hook.name, "point": call.hook.point.name, "language": "python",
     }  # fmt: skip
@@ -73,4 +66,6 @@ def _args(hook: str, point: str) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _went_on(us: int) -> bytes:
-    return values.encode({"type": "continue", "us": us})
+    """Return the outcome of such a call, its length before it, and that there is no metadata."""
+    outcome = values.encode({"type": "continue", "us": us})
+    return _LENGTH.pack(len(outcome)) + outcome + _NO_META

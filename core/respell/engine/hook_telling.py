@@ -7,9 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from respell import values
-from respell.engine.hook_calls import record_calls
+from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_data import about_effect
-from respell.engine.ledger import Ledger
 from respell.history.record import Record
 from respell.hooks.context import About
 from respell.hooks.executor import Chain
@@ -26,16 +25,23 @@ class Telling:
 
     Args:
         store: The store.
-        ledger: The session's; the calls are recorded there.
+        session_id: Id of the session that runs.
+        hook_calls: Records the calls.
         registry: Which hooks there are.
         wake: Has the host look at what is done; from any thread.
     """
 
     def __init__(
-        self, store: Store, ledger: Ledger, registry: HookRegistry, wake: Callable[[], None]
+        self,
+        store: Store,
+        session_id: str,
+        hook_calls: HookCalls,
+        registry: HookRegistry,
+        wake: Callable[[], None],
     ) -> None:
         self._store = store
-        self._ledger = ledger
+        self._session_id = session_id
+        self._hook_calls = hook_calls
         self._registry = registry
         self._wake = wake
         self._waiting: deque[tuple[Chain, int]] = deque()  # the first of them runs
@@ -58,11 +64,11 @@ class Telling:
         if not hooks:
             return
         if effect is not None:
-            about = about_effect(self._store, self._ledger.session_id, effect, effect)
+            about = about_effect(self._store, self._session_id, effect, effect)
         else:
             more.setdefault("kind", "system")
             about = About(
-                session_id=self._ledger.session_id, effect=point, at=now_us(),
+                session_id=self._session_id, effect=point, at=now_us(),
                 store=self._store, **more,
             )  # fmt: skip
         chain = Chain(hooks, "tell", values.encode(data), about)
@@ -81,7 +87,7 @@ class Telling:
                 chain.give_up_late()
                 return
             self._waiting.popleft()
-            record_calls(self._store, self._ledger, chain, number)
+            self._hook_calls.record(chain, number)
             if self._waiting:
                 self._waiting[0][0].start()
                 self._waiting[0][0].when_done(self._wake)

@@ -35,7 +35,6 @@ from respell.engine.effects import EffectContext, Kind
 from respell.engine.hook_around import Around, Hooks, HooksByEffect, raw_outcome
 from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache
-from respell.engine.hook_calls import record_calls
 from respell.engine.hook_data import (
     about_effect,
     check_result,
@@ -396,7 +395,7 @@ class Hooking:
         assert chain is not None
         assert then is not None
         one.chain = one.then = None
-        record_calls(self._hosting.store, self._hosting.ledger, chain, one.record.number)
+        self._hosting.record_calls(chain, one.record.number)
         then(one, chain)
 
     def turn(self) -> None:

@@ -101,8 +101,10 @@ class Host:
         asking = self._asking = Asking(program.permissions, services.ask, self._while_asked)
         contexts = Contexts(store, row, program, services, asking)
         answers = self._answers = Answers(channel, watch)
-        telling = self._telling = Telling(store, ledger, services.hooks, channel.wake)
         hook_calls = HookCalls(store, ledger)
+        telling = self._telling = Telling(
+            store, session.id, hook_calls, services.hooks, channel.wake
+        )  # fmt: skip
         ledger.before_write = hook_calls.tell
         stopping = self._stopping = Stopping(
             row, ledger, channel, performing, policing, telling, watch,
@@ -123,7 +125,7 @@ class Host:
             stored=at_once.stored, suspend=lambda record: self._calls.suspend(record),
             settle=settling.record, spent=settling.spent, limit_reached=settling.could_not,
             add_timer=lambda due, ordinal: timers.sleeps.add(due, ordinal, None),
-            is_stopping=lambda: stopping.is_on, wake=channel.wake,
+            is_stopping=lambda: stopping.is_on, wake=channel.wake, record_calls=hook_calls.record,
         )  # fmt: skip
         hooking = self._hooking = Hooking(
             hosting, services.hooks, telling, session.id, cached=config.hooks.caching.max_entries

@@ -11,6 +11,7 @@ from respell.engine.ledger import Ledger
 from respell.engine.performing import Outcome, Performing
 from respell.errors import LimitReached
 from respell.history.record import Record
+from respell.hooks.executor import Chain
 from respell.store import Store
 
 
@@ -34,6 +35,7 @@ class Hosting:
         add_timer: Has `Hooking.rang` called at a time (µs since 1970 UTC) for an ordinal.
         is_stopping: Tells whether the run is about to end.
         wake: Has the host look at what is done; from any thread.
+        record_calls: Records the calls of a chain of hooks, inside of the event of a number.
     """
 
     store: Store
@@ -50,3 +52,4 @@ class Hosting:
     add_timer: Callable[[int, int], None]
     is_stopping: Callable[[], bool]
     wake: Callable[[], None]
+    record_calls: Callable[[Chain, int], None]

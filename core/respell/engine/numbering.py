@@ -28,16 +28,29 @@ class Numbering:
         self._tool_calls = tool_calls
 
     def record_of(
-        self, caused: Caused, outcome: bytes = b"", status: Status = Status.NONE
+        self,
+        caused: Caused,
+        outcome: bytes = b"",
+        status: Status = Status.NONE,
+        *,
+        part: Part | None = None,
     ) -> Record:
-        """Return the record of what the worker caused; from here on an intent is open."""
-        number, parent = self._events.place(caused, self._ledger.next_number)
+        """Return the record of what the worker caused; from here on an intent is open.
+
+        Args:
+            caused: What that is.
+            outcome: What it came to, where that is known.
+            status: How it ended, likewise.
+            part: Which part of its event this is, where the worker meant another one.
+        """
+        part = part or caused.part
+        number, parent = self._events.place(caused, part, self._ledger.next_number)
         record = Record(
-            caused.part, number, caused.ordinal, parent, status, caused.name,
+            part, number, caused.ordinal, parent, status, caused.name,
             caused.source, caused.line, caused.coroutine, now_us(), caused.args, outcome,
         )  # fmt: skip
         if request := self._tool_calls.cause_of(record):
             record = replace(record, meta=values.encode({ASKED_BY: request}))
-        if caused.part is Part.INTENT:
+        if part is Part.INTENT:
             self._events.begun(record)
         return record

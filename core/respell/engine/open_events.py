@@ -52,27 +52,27 @@ class OpenEvents:
             self._spans.discard(ordinal)
             self._numbers.pop(ordinal, None)
 
-    def place(self, caused: Caused, next_number: Callable[[], int]) -> tuple[int, int]:
-        """Return number and parent's number of what the worker reports.
+    def place(self, caused: Caused, part: Part, next_number: Callable[[], int]) -> tuple[int, int]:
+        """Return number and parent's number of what the worker reports, as this part of its event.
 
         Raises:
             WorkerFailed: It ends an event that is not open, or begins one that is.
         """
         ordinal = caused.ordinal
-        if caused.part is Part.INTENT and ordinal in self._intents:
+        if part is Part.INTENT and ordinal in self._intents:
             raise WorkerFailed(f"the Lua process began event {ordinal} twice")
-        if caused.part is Part.END or ordinal in self._spans:
+        if part is Part.END or ordinal in self._spans:
             known = self._numbers.get(ordinal)
             if known is None:
                 raise WorkerFailed(f"the Lua process ended event {ordinal}, which is not open")
-            if caused.part is Part.END:
+            if part is Part.END:
                 del self._numbers[ordinal]
                 self._spans.discard(ordinal)
             return known
         place = (next_number(), self.number_of(caused.parent))
-        if caused.part is Part.BEGIN:
+        if part is Part.BEGIN:
             self._spans.add(ordinal)
-        if caused.part is not Part.EFFECT:
+        if part is not Part.EFFECT:
             self._numbers[ordinal] = place
         return place
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from respell import values
@@ -84,9 +83,10 @@ class Settling:
         if outcome.status is Status.OK:
             self._row.along(self._collecting.of_outcome(performed, outcome.value))
         self.attempts.pop(ordinal, None)
-        ended = replace(
-            intent, part=Part.OUTCOME, status=outcome.status, at=now_us(), args=b"",
-            outcome=outcome.value, meta=outcome.meta(**more),
+        ended = Record(
+            Part.OUTCOME, intent.number, ordinal, intent.parent, outcome.status, intent.name,
+            intent.source, intent.line, intent.coroutine, now_us(), b"", outcome.value,
+            outcome.meta(**more),
         )  # fmt: skip
         self._tool_calls.answered(ended)
         self._ledger.add(ended)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from respell import values
@@ -17,7 +18,6 @@ class About:
 
     Attributes:
         session_id: Id of the session that it is about; empty for none.
-        component: Name of the tool, agent, session and so on that it is about.
         kind: The kind of component.
         effect: Name of the effect, e.g. `tool.invoke`, or of the operation.
         event: Number of the effect's event; 0 for none.
@@ -27,21 +27,29 @@ class About:
     """
 
     __slots__ = (
-        "arguments", "at", "component", "effect", "event", "kind", "session_id", "store",
+        "_component", "arguments", "at", "effect", "event", "kind", "session_id", "store",
     )  # fmt: skip
 
     def __init__(
-        self, *, session_id: str = "", component: str = "", kind: str = "custom", effect: str = "",
-        event: int = 0, at: int = 0, arguments: bytes = b"", store: Store | None = None,
+        self, *, session_id: str = "", component: str | Callable[[], str] = "",
+        kind: str = "custom", effect: str = "", event: int = 0, at: int = 0,
+        arguments: bytes = b"", store: Store | None = None,
     ) -> None:  # fmt: skip
         self.session_id = session_id
-        self.component = component
+        self._component = component
         self.kind = kind
         self.effect = effect
         self.event = event
         self.at = at
         self.arguments = arguments
         self.store = store
+
+    @property
+    def component(self) -> str:
+        """Name of the tool, agent, session and so on that it is about."""
+        if not isinstance(self._component, str):
+            self._component = self._component()
+        return self._component
 
 
 class HookContext:

@@ -106,8 +106,8 @@ class Chain:
 
     __slots__ = (
         "_about", "_at", "_began", "_check", "_context", "_done", "_find", "_found", "_generation",
-        "_hooks", "_lock", "_running", "_wake", "attempt", "calls", "changed", "data",
-        "decided_by", "keys", "operations", "target", "verdict", "when",
+        "_hooks", "_last", "_lock", "_outer", "_running", "_wake", "attempt", "calls", "changed",
+        "data", "decided_by", "keys", "operations", "target", "verdict", "when",
     )  # fmt: skip
 
     def __init__(
@@ -122,6 +122,7 @@ class Chain:
         check: Callable[[HookResult], None] | None = None,
     ) -> None:
         self._hooks = hooks
+        self._last = len(hooks)
         self._about = about
         self._find = find
         self._found: bytes | None = None  # what is stored under the key of the last Cache
@@ -145,15 +146,17 @@ class Chain:
         self._done = threading.Lock()
         self._done.acquire()
         self._context = copy_context()
+        self._outer = _inside.get()
 
     # Waiting -----------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to run it, in a thread unless all its hooks are quick."""
-        if all(hook.quick for hook in self._hooks):
-            self._context.copy().run(self._run, 0)()
-        else:
-            self._go(0)
+        for hook in self._hooks:
+            if not hook.quick:
+                self._go(0)
+                return
+        self._context.run(self._run, 0)()
 
     def when_done(self, wake: Callable[[], None]) -> None:
         """Have something called, from another thread, once it is done; at once if it is."""
@@ -220,21 +223,11 @@ class Chain:
         about = self._about
         if about.store is not None and about.session_id:
             act_for(about.store, about.session_id, about.event or None)
-        outer = _inside.get()
-        hooks, last, lock = self._hooks, len(self._hooks), self._lock
-        while True:
-            with lock:
-                if generation != self._generation or self._at >= last or self.verdict is not None:
-                    break
-                hook = hooks[self._at]
-                self._at += 1
-                if not hook.enabled or (outer is not None and _is_inside(outer, hook)):
-                    continue
-                if not hook.breaker.lets_through():
-                    hook.meter.left_out += 1
-                    continue
-                self._running = hook
-                self._began = began = perf_counter()
+        outer, lock = self._outer, self._lock
+        with lock:
+            hook = self._next(generation)
+            began = self._began
+        while hook is not None:
             _inside.set((outer, hook))
             context = HookContext(hook.point.name, about, self.data, self.attempt)
             error = ""
@@ -253,22 +246,40 @@ class Chain:
                 if generation != self._generation:
                     hook.breaker.stuck_in(False)
                     return _nothing
-                self._running = None
-                meter = hook.meter
-                meter.calls += 1
-                meter.durations.append(took)
-                if error:
-                    meter.failures += 1
-                    hook.breaker.failed()
-                    _log.warning("hook %s at %s failed: %s", hook.name, hook.point.name, error)
-                else:
-                    hook.breaker.succeeded()
-                self.calls.append(Call(hook, result, error, took, self.attempt, self._told(hook)))
-                if result is not CONTINUE:
-                    self._act(hook, result)
-        if generation != self._generation:
-            return _nothing
-        return self._tell
+                self._ended(hook, result, error, took)
+                hook = self._next(generation)
+                began = self._began
+        return _nothing if generation != self._generation else self._tell
+
+    def _next(self, generation: int) -> Hook | None:
+        """Return the hook that is called now; None for none. With the lock."""
+        self._running = None
+        while generation == self._generation and self._at < self._last and self.verdict is None:
+            hook = self._hooks[self._at]
+            self._at += 1
+            if not hook.enabled or (self._outer is not None and _is_inside(self._outer, hook)):
+                continue
+            if hook.breaker.lets_through():
+                self._running, self._began = hook, perf_counter()
+                return hook
+            hook.meter.left_out += 1
+        return None
+
+    def _ended(self, hook: Hook, result: HookResult, error: str, took: float) -> None:
+        """Note what a call came to. With the lock."""
+        meter = hook.meter
+        meter.calls += 1
+        meter.durations.append(took)
+        if error:
+            meter.failures += 1
+            hook.breaker.failed()
+            _log.warning("hook %s at %s failed: %s", hook.name, hook.point.name, error)
+        else:
+            hook.breaker.succeeded()
+        told = self._told() if hook.replayable else None
+        self.calls.append(Call(hook, result, error, took, self.attempt, told))
+        if result is not CONTINUE:
+            self._act(hook, result)
 
     def _tell(self) -> None:
         self._done.release()
@@ -280,10 +291,8 @@ class Chain:
         hook.meter.calls += 1
         self.calls.append(Call(hook, result, error, took, self.attempt, None))
 
-    def _told(self, hook: Hook) -> dict[str, Any] | None:
+    def _told(self) -> dict[str, Any]:
         """Return what a hook that can be called again is told, as a history keeps it."""
-        if not hook.replayable:
-            return None
         about = self._about
         return {
             "data": values.decode(self.data), "arguments": values.decode(about.arguments),

@@ -61,7 +61,6 @@ class EffectContext:
         cwd: Relative paths start here.
         tools: The tools the script can call.
         number: The effect's event number.
-        cancel: Set when the effect should end early; performers that wait must watch it.
         stdin: What `io.read` reads; None where there is nothing to read.
         aliases: In a fork, which sessions the ids of its original and of the sessions that
             one created mean here; empty elsewhere.
@@ -82,7 +81,6 @@ class EffectContext:
     cwd: Path
     tools: ToolRegistry
     number: int = 0
-    cancel: threading.Event = field(default_factory=threading.Event)
     stdin: BinaryIO | None = None
     aliases: dict[str, str] = field(default_factory=dict)
     again: bool = False
@@ -92,6 +90,14 @@ class EffectContext:
     attempt: int = 1
     streams: Streams | None = None
     accesses: Accesses = field(default_factory=Accesses)
+    _cancel: threading.Event | None = None
+
+    @property
+    def cancel(self) -> threading.Event:
+        """Set when the effect should end early; performers that wait must watch it."""
+        if self._cancel is None:  # most never ask for it, and it takes longer than all the rest
+            self._cancel = threading.Event()
+        return self._cancel
 
 
 Performer = Callable[[EffectContext, dict[str, Any]], Any]

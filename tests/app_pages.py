@@ -19,7 +19,7 @@ from respell_tui.panes.sessions import SessionsPane
 from respell_tui.screens.place import Place
 from respell_tui.widgets.bars import KeyBar
 
-PATIENCE_S = 60.0
+PATIENCE_S = 30.0
 WIDE, SMALL = (120, 40), (80, 24)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +18,11 @@ from respell.store import Store
 from respell.times import now_us
 from respell_tui.actions.binding import Acting, bindings
 from respell_tui.actions.keys import Keys
+from respell_tui.detach import Started
 from respell_tui.icons import SETS, Icons, icons_of
 from respell_tui.inert import Inert
+from respell_tui.memory import Memory
+from respell_tui.paint import cell
 from respell_tui.palette import ActionProvider
 from respell_tui.screens.place import Place
 from respell_tui.theme import CYCLE, OWN, textual_name
@@ -28,6 +33,14 @@ LOOK_S = 0.2
 
 LIVENESS_S = 2.0
 """How often the sessions are read although nothing has: a host that died writes nothing."""
+
+
+_MADE = re.compile(r"^session ([0-9a-f-]{36})$", re.MULTILINE)
+
+_ENDINGS = {
+    1: "the script failed", 2: "refused", 4: "it diverged from its history",
+    5: "a limit stopped it", 6: "the store is busy, full, corrupt or too new",
+}  # fmt: skip
 
 
 class StoreChanged(Message):
@@ -48,6 +61,8 @@ class RespellApp(Acting, Working, App[None]):
         config: The configuration.
         keys: Which keys the actions have.
         icons: The signs in use.
+        folder: The store's folder.
+        memory: What was open the last time, and is written down at the end.
         clock: Gives the time, in µs since 1970 UTC.
     """
 
@@ -87,8 +102,10 @@ class RespellApp(Acting, Working, App[None]):
         self.folder = store
         self.clock = clock
         self._watches = watch
+        self.memory = Memory.of(store)
         self._store: Store | None = None
         self._opening = threading.Lock()
+        self._commands = 0
         for theme in OWN.values():
             self.register_theme(theme)
         self.theme = wanted
@@ -143,6 +160,8 @@ class RespellApp(Acting, Working, App[None]):
         from respell_tui.screens.home import Home
 
         self.push_screen(Home())
+        if self.memory.open:
+            self.open_session(self.memory.open, position=self.memory.position or None)
         if self._watches:
             self.work(
                 "watching the store", self._watch, lambda _: None, group="watch",
@@ -153,8 +172,11 @@ class RespellApp(Acting, Working, App[None]):
         self.flash(f"the store can't be watched: {problem.text}", "bad")
 
     def on_unmount(self) -> None:
-        """Close the store."""
+        """Remember what was open, and close the store."""
         self.stop_work()
+        if self._store is not None:
+            with suppress(OSError):  # nothing is lost but where one was
+                self.memory.keep(self.folder)
         with self._opening:
             if self._store is not None:
                 self._store.close()
@@ -203,6 +225,62 @@ class RespellApp(Acting, Working, App[None]):
         from respell_tui.screens.session import screen_of
 
         self.push_screen(screen_of(session_id, position))
+        self.memory.open, self.memory.position = session_id, position or ""
+
+    # Processes ---------------------------------------------------------------------------
+
+    def run_command(self, words: Sequence[str], what: str, *, new: bool) -> None:
+        """Start a `respell` command in a process of its own, and say how it ends.
+
+        Args:
+            words: The command and its options.
+            what: What it does, for people: `running the script`.
+            new: It makes a session, which the first screen shall go to.
+        """
+
+        def work(job: Job) -> tuple[int, str]:
+            started = Started(words, store=self.folder)
+            told = not new
+            try:
+                while (code := started.code()) is None:
+                    job.sleep(0.05)
+                    told = told or self._tell_session(job, started.said())
+                self._tell_session(job, started.said() if not told else "")
+                return code, started.said()
+            finally:
+                started.let_go()
+
+        self._commands += 1
+        self.work(what, work, lambda it: self._ended(what, *it),
+                  group=f"command {self._commands}", heard=self._made)  # fmt: skip
+
+    def _tell_session(self, job: Job, said: str) -> bool:
+        """Tell which session a command has made, once it has said so."""
+        found = _MADE.search(said)
+        if found is not None:
+            job.tell(found.group(1))
+        return found is not None
+
+    def _made(self, session_id: str) -> None:
+        from respell_tui.screens.home import Home
+
+        for screen in self.screen_stack:
+            if isinstance(screen, Home):
+                screen.sessions.select(session_id)
+        self.changed()
+
+    def _ended(self, what: str, code: int, said: str) -> None:
+        """Say how a command ended; what its session says of it is in the list anyway."""
+        self.changed()
+        if code in (0, 3):
+            self.flash(f"{what}: " + ("done" if code == 0 else "suspended"), "good")
+            return
+        from respell_tui.screens.dialog import Choice, Question
+
+        last = [line for line in said.splitlines() if line.strip()][-12:]
+        title = _ENDINGS.get(code, f"It ended with {code}")
+        self.push_screen(Question(f"{what}: {title}", [[(cell(line), "")] for line in last],
+                                  [Choice("ok", "Close", "c")]))  # fmt: skip
 
 
 def _keys_of(config: Config) -> dict[str, tuple[str, ...]]:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -77,3 +80,41 @@ def _work(work: Callable[[Announce], int], writing: int) -> NoReturn:
         say(Detached(error=f"{type(error).__name__}: {error}", exit_code=code))
     finally:
         os._exit(code)
+
+
+_MOST_SAID = 64 * 1024
+
+
+class Started:
+    """A `respell` command in a process of its own, without a terminal, which outlives this one.
+
+    What it says on its two streams goes into a temporary file that is gone with it.
+    """
+
+    def __init__(self, words: Sequence[str], *, store: str | os.PathLike[str]) -> None:
+        """Start it.
+
+        Args:
+            words: The command and its options.
+            store: The store's folder.
+        """
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the process
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "respell_tui", "--store", os.fspath(store), *words],
+            stdin=subprocess.DEVNULL, stdout=self._file, stderr=self._file,
+            start_new_session=True, env={**os.environ, "NO_COLOR": "1"},
+        )  # fmt: skip
+
+    def said(self) -> str:
+        """Return what it has said so far."""
+        return os.pread(self._file.fileno(), _MOST_SAID, 0).decode(errors="replace")
+
+    def code(self) -> int | None:
+        """Return the exit code; None while it is at work."""
+        return self._process.poll()
+
+    def let_go(self) -> None:
+        """Stop looking at it; it goes on."""
+        if self._process.poll() is None:
+            self._process.returncode = 0  # nobody will wait for it, and that is meant
+        self._file.close()

@@ -86,9 +86,9 @@ def test_a_key_can_be_given_to_another_action(tmp_path: Path) -> None:
         async with opened(tmp_path / "store", config=config) as it:
             await it.shows("H help", "Q quit")
             await it.press("question_mark")
-            await it.hides("Everywhere")
+            await it.hides("On this screen")
             await it.press("H")
-            await it.shows("Everywhere")
+            await it.shows("On this screen")
 
     asyncio.run(story())
 

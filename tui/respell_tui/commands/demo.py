@@ -43,7 +43,7 @@ class _Demo:
         self._steps = 0
 
     def show(self) -> None:
-        folder, files, flags = self._material()
+        folder, files, flags = material()
         self._title(
             f"A Lua script runs as a durable session: it reads {len(files)} files below",
             f"{folder}, calls tools, stores an artifact, and asks.",
@@ -133,19 +133,18 @@ class _Demo:
         with self._command.with_session(ident) as (store, session):
             return next(e.number for e in events(store, session.key) if e.name == "session.suspend")
 
-    # What it reads -----------------------------------------------------------------------
 
-    def _material(self) -> tuple[str, list[str], list[str]]:
-        """Return the folder, its files as the script will name them, and flags for `run`.
+def material() -> tuple[str, list[str], list[str]]:
+    """Return the folder, its files as the script will name them, and flags for `run`.
 
-        In Respell's own repository those are the repository's; everywhere else the files of
-        the installed program, which are there on every machine that gets this far.
-        """
-        package = Path(respell.__path__[0])
-        if package == Path.cwd() / "core" / "respell":
-            return str(Path.cwd()), find_files(Path.cwd()), []
-        names = [str(package / name) for name in find_files(package)]
-        return str(package), names, ["--allow", f"read={package}"]
+    In Respell's own repository those are the repository's; everywhere else the files of
+    the installed program, which are there on every machine that gets this far.
+    """
+    package = Path(respell.__path__[0])
+    if package == Path.cwd() / "core" / "respell":
+        return str(Path.cwd()), find_files(Path.cwd()), []
+    names = [str(package / name) for name in find_files(package)]
+    return str(package), names, ["--allow", f"read={package}"]
 
 
 def find_files(folder: Path) -> list[str]:

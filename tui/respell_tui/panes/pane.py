@@ -35,7 +35,7 @@ class Pane(Acting, Working, Vertical):
         border-title-color: $text-muted;
         border-subtitle-color: $text-muted;
         padding: 0;
-        & > .pane--note { display: none; padding: 0 1; height: auto; max-height: 1fr; }
+        & > .pane--note { display: none; padding: 0 1; height: 1fr; }
         &.-noted > .pane--note { display: block; }
         &.-noted > .pane--body { display: none; }
         & > .pane--body { height: 1fr; }

@@ -8,21 +8,17 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
-from textual.widgets import Input
 
 from respell_tui.actions.binding import bindings
 from respell_tui.describe import age
 from respell_tui.icons import UNICODE, Icons, of_state
 from respell_tui.paint import Line, Part, cell
 from respell_tui.panes.pane import Pane
-from respell_tui.shown.sessions import SessionRow, matches
+from respell_tui.shown.sessions import STATE_ROLES, SessionRow, matches
 from respell_tui.text import fit, width
 from respell_tui.widgets.line_view import LineView
+from respell_tui.widgets.search import Search
 
-STATE_ROLES = {
-    "running": "good", "paused": "warn", "suspended": "warn", "interrupted": "bad",
-    "completed": "dim", "failed": "bad", "archived": "dim", "active": "",
-}  # fmt: skip
 _STATE = max(map(len, STATE_ROLES))
 
 
@@ -37,27 +33,25 @@ def session_line(row: SessionRow, cells: int, now: int, icons: Icons) -> Line:
     """
     record = row.record
     role = STATE_ROLES[row.state]
-    twig = _twig(row, icons)
-    when = f"{age(record.updated_at, now):>6}"
-    name = cell(record.name or record.script or "without a name")
-    wide = cells >= 72
-    head: list[Part] = [
-        (" " + of_state(icons, row.state) + " ", role),
-        (f"{row.state:<{_STATE}} ", role),
-        (record.id[:8] + " ", "dim"),
-    ]
-    left = cells - 3 - _STATE - 1 - 9 - len(when) - 2
-    events = f"{record.events:>6} ev " if wide else ""
-    left -= len(events)
-    named = fit(twig + name, max(left, 8))
-    room = left - width(named) - 2
+    when = f" {age(record.updated_at, now):>6} "
+    events = f"{record.events:>7} ev" if cells >= 60 else ""
+    left = max(8, cells - 3 - 9 - _STATE - 1 - len(events) - len(when))
+    twig = fit(_twig(row, icons), left // 2)
+    name = fit(twig + cell(record.name or record.script or "without a name"), left)
+    room = left - width(name) - 3
     text = cell(row.remark)
     said = fit(text, room) if text and room >= 8 else ""
-    pad = max(0, left - width(named) - (width(said) + 2 if said else 0))
-    parts = [*head, (named, "strong" if row.state in ("running", "paused") else "")]
+    pad = left - width(name) - (width(said) + 2 if said else 0)
+    parts: list[Part] = [
+        (f" {of_state(icons, row.state)} ", role),
+        (record.id[:8] + " ", "dim"),
+        (f"{row.state:<{_STATE}} ", role),
+        (name[: len(twig)], "dim"),
+        (name[len(twig) :], "strong" if row.state in ("running", "paused") else ""),
+    ]
     if said:
-        parts += [("  ", ""), (said, role or "dim")]
-    return [*parts, (" " * pad, ""), (events, "dim"), (f" {when} ", "dim")]
+        parts.append(("  " + said, role or "dim"))
+    return [*parts, (" " * pad, ""), (events + when, "dim")]
 
 
 def _twig(row: SessionRow, icons: Icons) -> str:
@@ -88,23 +82,23 @@ class SessionList(LineView):
 
 
 class SessionsPane(Pane):
-    """Shows all sessions of the store that match the search."""
+    """Shows the sessions that match the search."""
 
     number = 1
     title = "Sessions"
     place = "home/sessions"
     BINDINGS: ClassVar = bindings("home/sessions")
-    DEFAULT_CSS = """
-    SessionsPane Input { display: none; }
-    SessionsPane.-searching Input { display: block; }
-    """
 
     class Chosen(Message):
-        """The cursor is on another session, or on none."""
+        """The cursor is on another session, or on none, or what is known of it has changed."""
 
         def __init__(self, row: SessionRow | None) -> None:
             super().__init__()
             self.row = row
+
+        def can_replace(self, message: Message) -> bool:
+            """Let the last one take the place of those before."""
+            return isinstance(message, SessionsPane.Chosen)
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -112,12 +106,12 @@ class SessionsPane(Pane):
         self._all: Sequence[SessionRow] = ()
         self._words: list[str] = []
         self._was: str | None = None
+        self.failed_only = False
+        self._order = ""
 
     def body(self) -> ComposeResult:
         """The search and the list."""
-        search = Input(placeholder="words, #tag, =state, !not", id="session-search", compact=True)
-        search.cursor_blink = False
-        yield search
+        yield Search("words, #tag, =state, !not")
         yield SessionList()
 
     @property
@@ -126,39 +120,59 @@ class SessionsPane(Pane):
         return self.query_one(SessionList)
 
     @property
+    def search(self) -> Search:
+        """The search."""
+        return self.query_one(Search)
+
+    @property
     def row(self) -> SessionRow | None:
         """The session the cursor is on."""
         rows = self.list.rows
         return rows[self.list.cursor] if self.list.cursor < len(rows) else None
 
-    def show(self, rows: Sequence[SessionRow], now: int, icons: Icons) -> None:
-        """Show these sessions; the cursor stays on the same one."""
-        self._all = rows
+    @property
+    def words(self) -> str:
+        """What is searched for."""
+        return " ".join(self._words)
+
+    def show(self, rows: Sequence[SessionRow], now: int, icons: Icons, order: str) -> None:
+        """Show these sessions; the cursor stays on the same one.
+
+        Args:
+            rows: The sessions, sorted.
+            now: The time, in µs since 1970 UTC.
+            icons: The signs.
+            order: How they are sorted, in words.
+        """
+        self._all, self._order = rows, order
         self.list.now, self.list.icons = now, icons
-        self._filter(keep=self._was)
+        self._filter()
 
     def select(self, session_id: str) -> None:
         """Put the cursor on a session, now or as soon as it is there."""
         self._was = session_id
-        self._filter(keep=session_id)
+        self._filter()
 
-    def _filter(self, keep: str | None) -> None:
-        view = self.list
-        rows = [row for row in self._all if matches(row, self._words)] if self._words else self._all
+    def _filter(self) -> None:
+        view, rows = self.list, self._all
+        if self._words:
+            rows = [row for row in rows if matches(row, self._words)]
+        if self.failed_only:
+            rows = [row for row in rows if row.state in ("failed", "interrupted")]
         view.rows = rows
-        at = next((at for at, row in enumerate(rows) if row.id == keep), None)
-        if at is not None and at != view.cursor:
-            view.show((), cursor=at)
-        else:
-            view.show(())
-        self.show_body()
-        self._count(len(rows))
+        at = next((at for at, row in enumerate(rows) if row.id == self._was), None)
+        view.show((), cursor=at if at != view.cursor else None)
+        if self._all:
+            self.show_body()
+        self._say_how_many(len(rows))
         self._tell()
 
-    def _count(self, shown: int) -> None:
-        total = len(self._all)
-        text = f"{shown} of {total}" if self._words else str(total)
-        self.subtitle((text, "accent" if self._words else "dim"))
+    def _say_how_many(self, shown: int) -> None:
+        is_part = bool(self._words) or self.failed_only
+        text = f"{shown} of {len(self._all)}" if is_part else str(len(self._all))
+        only = "  failed only" if self.failed_only else ""
+        self.subtitle((self._order, "dim"), (only, "accent"), "  ",
+                      (text, "accent" if is_part else "dim"))  # fmt: skip
 
     def _tell(self) -> None:
         row = self.row
@@ -175,37 +189,22 @@ class SessionsPane(Pane):
         message.stop()
         self.action_act("session.open")
 
-    # Search ------------------------------------------------------------------------------
+    @on(Search.Wanted)
+    def _searched(self, message: Search.Wanted) -> None:
+        message.stop()
+        self._words = message.text.split()
+        self._filter()
 
-    def do_list_filter(self) -> None:
-        """Type words to search for."""
-        self.add_class("-searching")
-        self.query_one(Input).focus()
-
-    def close_search(self) -> bool:
-        """Show all sessions again; return whether there was a search."""
-        if not self.has_class("-searching"):
-            return False
-        self.query_one(Input).value = ""
-        self.remove_class("-searching")
-        self._words = []
-        self._filter(keep=self._was)
-        self.list.focus()
-        return True
-
-    @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        event.stop()
-        self._words = event.value.split()
-        self._filter(keep=self._was)
-
-    @on(Input.Submitted)
-    def _searched(self, event: Input.Submitted) -> None:
-        event.stop()
-        if not event.value.strip():
-            self.close_search()
+    @on(Search.Left)
+    def _left(self, message: Search.Left) -> None:
+        message.stop()
         self.list.focus()
 
     def target(self) -> Any:
         """The list, or the note in its place."""
         return super().target() if self.has_class("-noted") else self.list
+
+    def do_session_failed_only(self) -> None:
+        """Show only those that failed or were interrupted, or all again."""
+        self.failed_only = not self.failed_only
+        self._filter()

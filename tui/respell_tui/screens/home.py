@@ -1,110 +1,205 @@
-"""The first screen: sessions and their artifacts."""
+"""The first screen: sessions, and the artifacts of the chosen one."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
-from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 
-from respell.errors import StoreMissing
+from respell.artifacts.record import ArtifactRecord
+from respell.errors import SessionNotFound, StoreMissing
 from respell_tui.actions.binding import bindings
 from respell_tui.app import StoreChanged
+from respell_tui.paint import Line
+from respell_tui.panes.artifacts import ArtifactsPane, PreviewPane
 from respell_tui.panes.sessions import SessionsPane
-from respell_tui.screens.place import Place
-from respell_tui.shown.sessions import HomeSituation, SessionRow, read_rows
-from respell_tui.widgets.bars import KeyBar, TitleBar
+from respell_tui.panes.summary import SummaryPane
+from respell_tui.screens.home_artifacts import ArtifactActions
+from respell_tui.screens.home_sessions import SessionActions
+from respell_tui.shown.artifacts import read_artifacts
+from respell_tui.shown.sessions import ORDERS, SessionReader, SessionRow
+from respell_tui.shown.summary import Summary, read_summary
 from respell_tui.work import Job
 
+_NOTHING_YET: tuple[Line, ...] = (
+    [("", "")],
+    [("No sessions yet.", "title")],
+    [("", "")],
+    [("  D  ", "key"), ("runs the built-in example: offline, in a few seconds", "")],
+    [("  n  ", "key"), ("runs a script of yours as a durable session", "")],
+    [("  i  ", "key"), ("brings in a session from a file", "")],
+    [("  ?  ", "key"), ("shows what else there is", "")],
+    [("", "")],
+    [
+        ("In a shell, ", "dim"),
+        ("respell run SCRIPT.lua", "strong"),
+        (" does the same as n.", "dim"),
+    ],
+)
 
-class Home(Place):
+
+class Home(SessionActions, ArtifactActions):
     """Shows the sessions of the store, and what can be done with each."""
 
-    place = "home"
     BINDINGS: ClassVar = bindings("home")
     CSS_PATH = "home.tcss"
 
-    def compose(self) -> ComposeResult:
-        """Sessions at the left."""
-        yield TitleBar()
-        with Horizontal(), Vertical(classes="column zoomable"):
-            yield SessionsPane()
-        yield KeyBar()
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__()
+        self._reader = SessionReader()
+        self._again = False
+        self._shown_of: tuple[str, int] | None = None
 
     def on_mount(self) -> None:
         """Read the sessions."""
-        self.entitle(
-            ("respell", "title"), (" ▸ sessions   ", ""), (str(self.respell.folder), "dim")
-        )
+        folder = str(self.respell.folder)
+        self.entitle(("respell", "title"), " ▸ sessions   ", (folder, "dim"))
+        memory = self.respell.memory
+        self.sessions.select(memory.session)
         self.focus_pane(1)
         self.refresh_sessions()
-
-    @property
-    def sessions(self) -> SessionsPane:
-        """The pane of the sessions."""
-        return self.query_one(SessionsPane)
-
-    @property
-    def situation(self) -> HomeSituation:
-        """What its actions are judged by."""
-        return HomeSituation(session=self.sessions.row, count=self.sessions.list.count)
 
     # Reading -----------------------------------------------------------------------------
 
     @on(StoreChanged)
     def refresh_sessions(self) -> None:
-        """Read the sessions again, unless that is under way."""
-        if not self.working("sessions"):
-            self.work("reading the sessions", self._read, self._show, group="sessions",
-                      failed=self.sessions.show_problem)  # fmt: skip
+        """Read the sessions again; once more afterwards if that is under way."""
+        if self.working("sessions"):
+            self._again = True
+            return
+        self._again = False
+        self.work("reading the sessions", self._read, self._show, group="sessions",
+                  failed=self._unreadable)  # fmt: skip
 
     def _read(self, job: Job) -> list[SessionRow] | None:
+        memory = self.respell.memory
         try:
-            return read_rows(self.respell.store(), tree=True)
+            return self._reader.rows(self.respell.store(), sort=memory.sort, tree=memory.tree)
         except StoreMissing:
             return None
 
     def _show(self, rows: list[SessionRow] | None) -> None:
-        self.sessions.show(rows or (), self.respell.clock(), self.respell.icons)
+        memory = self.respell.memory
+        order = ORDERS[memory.sort] + (", as a tree" if memory.tree else "")
+        self.sessions.show(rows or (), self.respell.clock(), self.respell.icons, order)
         if not rows:
-            self.sessions.show_note(
-                [("No sessions yet.", "strong")], [],
-                [("respell run SCRIPT.lua", "key"), (" in a shell runs a script.", "")],
-            )  # fmt: skip
+            self.sessions.show_note(*_NOTHING_YET)
+            if self.focused_pane in (None, self.sessions):
+                self.focus_pane(1)
+        if self._again:
+            self.refresh_sessions()
+
+    def _unreadable(self, problem: Any) -> None:
+        self.sessions.show_problem(problem)
+        self.show_keys()
 
     @on(SessionsPane.Chosen)
     def _chosen(self, message: SessionsPane.Chosen) -> None:
         message.stop()
+        row = message.row
+        if row is None:
+            self.stop_work("summary")
+            self._show_session(None)
+        else:
+            self.respell.memory.session = row.id
+            self.work(f"reading session {row.id[:8]}", lambda job: self._read_session(row),
+                      self._show_session, group="summary",
+                      failed=self.query_one(SummaryPane).show_problem)  # fmt: skip
         self.show_keys()
 
-    # Actions -----------------------------------------------------------------------------
+    def _read_session(self, row: SessionRow) -> tuple[Summary, list[ArtifactRecord] | None] | None:
+        """Read a session; its artifacts only if they are others than those that are shown."""
+        store = self.respell.store()
+        try:
+            summary = read_summary(store, row.id)
+        except SessionNotFound:
+            return None
+        same = self._shown_of == (row.id, summary.record.artifacts)
+        return summary, None if same else read_artifacts(store, row.id)
 
-    def do_session_open(self) -> None:
-        """Open the session on a screen of its own."""
-        row = self.sessions.row
-        if row is not None:
-            self.respell.open_session(row.id)
+    def _show_session(self, read: tuple[Summary, Sequence[ArtifactRecord] | None] | None) -> None:
+        summary, artifacts = read if read is not None else (None, ())
+        self.summary = summary
+        self.query_one(SummaryPane).show(summary, self.respell.clock(), self.respell.icons)
+        if artifacts is not None:
+            of = summary.record.id[:8] if summary is not None else ""
+            record = summary.record if summary is not None else None
+            self._shown_of = (record.id, record.artifacts) if record is not None else None
+            self.artifacts.show(artifacts, of)
+        self.show_keys()
+
+    @on(ArtifactsPane.Chosen)
+    def _artifact_chosen(self, message: ArtifactsPane.Chosen) -> None:
+        message.stop()
+        artifact, preview = message.artifact, self.preview.preview
+        if artifact is None:
+            self.stop_work("preview")
+            self.preview.show(None)
+        elif preview is None or preview.artifact.id != artifact.id:
+            self.read_preview(artifact)
+        self.show_keys()
+
+    # Search ------------------------------------------------------------------------------
+
+    def _searched_pane(self) -> SessionsPane | ArtifactsPane | PreviewPane:
+        pane = self.focused_pane
+        return pane if isinstance(pane, ArtifactsPane | PreviewPane) else self.sessions
 
     def do_list_filter(self) -> None:
-        """Search the sessions."""
-        self.sessions.do_list_filter()
+        """Search in this pane."""
+        self._searched_pane().search.open()
+
+    def do_list_next_match(self) -> None:
+        """Go to the next match in the content."""
+        self.preview.find(1)
+
+    def do_list_previous_match(self) -> None:
+        """Go to the match before."""
+        self.preview.find(-1)
 
     def close_something(self) -> bool:
-        """Close the search."""
-        return self.sessions.close_search()
+        """Close a search, the failed only, a diff; on a narrow screen go back to the sessions."""
+        if self._searched_pane().search.close() or self.sessions.search.close():
+            return True
+        if self.sessions.failed_only:
+            self.sessions.do_session_failed_only()
+            return True
+        if self.preview.preview is not None and self.preview.preview.view == "diff":
+            self.do_artifact_diff()
+            return True
+        if self.has_class("-narrow", "-artifacts"):
+            self.focus_pane(1)
+            return True
+        return False
 
     def command(self, text: str) -> bool:
         """Also take the beginning of a session's id, or its name: goes there."""
         if super().command(text):
             return True
-        row = self._named(text)
-        if row is not None:
-            self.sessions.select(row.id)
-        return row is not None
-
-    def _named(self, text: str) -> Any:
         rows = self.sessions.list.rows
-        return next((one for one in rows if text in (one.record.name, one.id)), None) or (
-            next((one for one in rows if one.id.startswith(text)), None) if len(text) > 3 else None
-        )
+        found = [row for row in rows if text in (row.record.name, row.id)] or [
+            row for row in rows if len(text) >= 4 and row.id.startswith(text)
+        ]
+        if found:
+            self.sessions.select(found[0].id)
+        return bool(found)
+
+    # View --------------------------------------------------------------------------------
+
+    def do_session_order(self) -> None:
+        """Sort by something else."""
+        memory, names = self.respell.memory, list(ORDERS)
+        memory.sort = names[(names.index(memory.sort) + 1) % len(names)]
+        self.flash(f"sessions are sorted: {ORDERS[memory.sort]}")
+        self.refresh_sessions()
+
+    def do_session_tree(self) -> None:
+        """Show them as a tree, or as a list."""
+        self.respell.memory.tree = not self.respell.memory.tree
+        self.refresh_sessions()
+
+    def do_session_failed_only(self) -> None:
+        """Show only what failed."""
+        self.sessions.do_session_failed_only()

@@ -133,6 +133,7 @@ class Place(Acting, Working, Screen[Any]):
 
     def leave(self) -> None:
         """Go back to the screen before."""
+        self.respell.memory.open = self.respell.memory.position = ""
         self.app.pop_screen()
 
     def do_app_line(self) -> None:

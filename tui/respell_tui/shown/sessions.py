@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from respell.sessions.pausing import is_paused
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.store import Store
 from respell_tui.describe import is_interrupted, remark
+
+STATE_ROLES = {
+    "running": "good", "paused": "warn", "suspended": "warn", "interrupted": "bad",
+    "completed": "dim", "failed": "bad", "archived": "dim", "active": "",
+}  # fmt: skip
+"""How the word for each state is painted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,7 @@ class SessionRow:
         depth: How deep it is in the tree; 0 for the top.
         last: Whether no other follows below the same one.
         trunks: For each depth above, whether something else of it follows below.
+        text: What is searched for words, in lower case.
     """
 
     record: SessionRecord
@@ -28,6 +36,7 @@ class SessionRow:
     depth: int = 0
     last: bool = True
     trunks: tuple[bool, ...] = ()
+    text: str = ""
 
     @property
     def id(self) -> str:
@@ -46,13 +55,25 @@ class HomeSituation:
 
     Attributes:
         session: The session the cursor is on.
-        in_doubt: How many of its effects are in doubt.
-        count: How many sessions there are in the list.
+        artifact: Whether the cursor is on an artifact.
+        version: That artifact's version.
+        views: In how many ways it can be shown.
     """
 
     session: SessionRow | None = None
-    in_doubt: int = 0
-    count: int = 0
+    artifact: bool = False
+    version: int = 0
+    views: int = 0
+
+
+ORDERS: dict[SessionSort, str] = {
+    "created_at": "newest first",
+    "updated_at": "last changed first",
+    "name": "by name",
+    "status": "by status",
+    "events": "most events first",
+}
+"""What sessions can be sorted by, and how that is said."""
 
 
 def states(store: Store, records: Sequence[SessionRecord]) -> dict[str, str]:
@@ -67,20 +88,68 @@ def states(store: Store, records: Sequence[SessionRecord]) -> dict[str, str]:
     return found
 
 
-def read_rows(
-    store: Store, *, sort: SessionSort = "created_at", tree: bool = False
-) -> list[SessionRow]:
-    """Read all sessions of a store.
+class SessionReader:
+    """Reads the sessions of a store: all of them once, then only those that have changed.
 
-    Args:
-        store: The store.
-        sort: What they are sorted by.
-        tree: Put each below its parent, or below what it was forked from.
+    Used by one thread at a time.
     """
-    records = store.sessions.list(SessionQuery(sort=sort))
-    words = states(store, records)
-    rows = [SessionRow(record, words[record.id]) for record in records]
-    return as_tree(rows) if tree else rows
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._known: dict[str, SessionRecord] = {}
+        self._rows: dict[str, SessionRow] = {}
+        self._newest = -1
+
+    def rows(
+        self, store: Store, *, sort: SessionSort = "created_at", tree: bool = True
+    ) -> list[SessionRow]:
+        """Return all sessions as they are now.
+
+        Args:
+            store: The store.
+            sort: What they are sorted by.
+            tree: Put each below its parent, or below what it was forked from.
+        """
+        self._read(store)
+        records = sorted(self._known.values(), key=_KEYS[sort])
+        words = states(store, records)
+        rows = [self._row(record, words[record.id]) for record in records]
+        return as_tree(rows) if tree else rows
+
+    def _read(self, store: Store) -> None:
+        count = store.sessions.count(SessionQuery())
+        changed = store.sessions.list(SessionQuery(sort="updated_at", limit=_CHANGED))
+        grown = sum(record.id not in self._known for record in changed)
+        missed = len(changed) == _CHANGED and changed[-1].updated_at > self._newest
+        if missed or len(self._known) + grown != count:
+            changed = store.sessions.list(SessionQuery())
+            self._known.clear()
+        for record in changed:
+            if self._known.get(record.id) != record:
+                self._known[record.id] = record
+        self._newest = max((record.updated_at for record in changed), default=self._newest)
+
+    def _row(self, record: SessionRecord, state: str) -> SessionRow:
+        row = self._rows.get(record.id)
+        if row is None or row.record is not record or row.state != state:
+            row = self._rows[record.id] = SessionRow(record, state, text=_searchable(record, state))
+        return row
+
+
+_CHANGED = 100
+
+_KEYS: dict[SessionSort, Callable[[SessionRecord], Any]] = {
+    "created_at": lambda it: (-it.created_at, -it.key),
+    "updated_at": lambda it: (-it.updated_at, -it.key),
+    "name": lambda it: (it.name.lower(), -it.key),
+    "status": lambda it: (it.status, -it.updated_at),
+    "events": lambda it: (-it.events, -it.key),
+}
+
+
+def _searchable(record: SessionRecord, state: str) -> str:
+    words = (record.name, record.id, record.script or "", state, *record.tags, remark(record))
+    return "\n".join(words).lower()
 
 
 def as_tree(rows: Sequence[SessionRow]) -> list[SessionRow]:
@@ -113,7 +182,9 @@ def _grow(
         if row.id in seen:
             continue
         seen.add(row.id)
-        made.append(SessionRow(row.record, row.state, len(stack) - 1, last, above))
+        if len(stack) > 1:
+            row = SessionRow(row.record, row.state, len(stack) - 1, last, above, row.text)
+        made.append(row)
         deeper = (*above, not last) if len(stack) > 1 else ()
         stack.append((row.id, deeper, iter(_ends(below.get(row.id, ())))))
 
@@ -143,5 +214,4 @@ def _matches(row: SessionRow, word: str) -> bool:
         return any(tag.lower().startswith(word[1:]) for tag in record.tags)
     if word.startswith("=") and len(word) > 1:
         return row.state.startswith(word[1:])
-    texts = (record.name, record.id, record.script or "", row.state, *record.tags, row.remark)
-    return any(word in text.lower() for text in texts)
+    return word in row.text

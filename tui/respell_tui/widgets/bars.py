@@ -142,20 +142,22 @@ class KeyBar(Widget):
         return segments
 
     def _chosen(self) -> list[Key]:
-        """Return the keys there is room for; help and quit always are among them."""
-        room = self.size.width - 2
-        always = [key for key in self._keys if key.ident in ("app.help", "app.quit")]
-        left = room - sum(_room(key) for key in always)
-        chosen = []
-        for key in self._keys:
-            if key in always:
-                chosen.append(key)
-            elif _room(key) <= left:
-                left -= _room(key)
-                chosen.append(key)
-            else:
-                left = 0
-        return chosen
+        """Return the keys there is room for, in their order.
+
+        Help and quit always are among them; then come those that can act now.
+        """
+        left = self.size.width - 2
+        chosen: set[Key] = set()
+
+        def urgency(key: Key) -> int:
+            return 0 if key.ident in ("app.help", "app.quit") else 1 if key.why_not is None else 2
+
+        for key in sorted(self._keys, key=urgency):
+            if _room(key) > left:
+                break
+            left -= _room(key)
+            chosen.add(key)
+        return [key for key in self._keys if key in chosen]
 
     def _style(self, role: str) -> Style:
         made: Style = self.get_visual_style(f"key-bar--{role}", partial=True).rich_style

@@ -1,0 +1,234 @@
+"""Panes 3 and 4 of the first screen: the artifacts of the chosen session, and what one holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.message import Message
+
+from respell.artifacts.record import ArtifactRecord
+from respell_tui.actions.binding import bindings
+from respell_tui.paint import Line, Part, cell, plain
+from respell_tui.panes.pane import Pane
+from respell_tui.shown.artifacts import artifact_line, artifact_matches
+from respell_tui.shown.preview import Preview
+from respell_tui.widgets.line_view import LineView
+from respell_tui.widgets.search import Search
+
+_MOST_SEARCHED = 2_000_000
+
+
+class ArtifactList(LineView):
+    """The lines of the artifacts; made for the width there is."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__(id="artifact-list")
+        self.rows: Sequence[ArtifactRecord] = ()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.rows)
+
+    def line(self, index: int, width: int) -> Line:
+        """Draw one."""
+        return artifact_line(self.rows[index], width)
+
+
+class ArtifactsPane(Pane):
+    """Shows the artifacts of a session."""
+
+    number = 3
+    title = "Artifacts"
+    place = "home/artifacts"
+    BINDINGS: ClassVar = bindings("home/artifacts")
+
+    class Chosen(Message):
+        """The cursor is on another artifact, or on none."""
+
+        def __init__(self, artifact: ArtifactRecord | None) -> None:
+            super().__init__()
+            self.artifact = artifact
+
+        def can_replace(self, message: Message) -> bool:
+            """Let the last one take the place of those before."""
+            return isinstance(message, ArtifactsPane.Chosen)
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__(id="artifacts", classes="zoomable")
+        self._all: Sequence[ArtifactRecord] = ()
+        self._words: list[str] = []
+
+    def body(self) -> ComposeResult:
+        """The search and the list."""
+        yield Search("words, !not")
+        yield ArtifactList()
+
+    @property
+    def list(self) -> ArtifactList:
+        """The list."""
+        return self.query_one(ArtifactList)
+
+    @property
+    def search(self) -> Search:
+        """The search."""
+        return self.query_one(Search)
+
+    @property
+    def artifact(self) -> ArtifactRecord | None:
+        """The artifact the cursor is on."""
+        rows = self.list.rows
+        return rows[self.list.cursor] if self.list.cursor < len(rows) else None
+
+    def show(self, artifacts: Sequence[ArtifactRecord], of: str) -> None:
+        """Show these; the cursor stays on the same one where that is among them.
+
+        Args:
+            artifacts: The artifacts.
+            of: Whose they are, in words.
+        """
+        self._all = artifacts
+        self.entitle((f" of {of}" if of else "", "dim"))
+        self._filter()
+
+    def _filter(self) -> None:
+        was, view = self.artifact, self.list
+        view.rows = [one for one in self._all if artifact_matches(one, self._words)]
+        at = 0
+        if was is not None:
+            at = next((at for at, one in enumerate(view.rows) if one.id == was.id), 0)
+        view.show((), cursor=at)
+        self.subtitle((f"{len(view.rows)} of {len(self._all)}" if self._words
+                       else str(len(self._all)) if self._all else "none", "dim"))  # fmt: skip
+        self.post_message(self.Chosen(self.artifact))
+
+    @on(LineView.Moved)
+    def _moved(self, message: LineView.Moved) -> None:
+        message.stop()
+        self.post_message(self.Chosen(self.artifact))
+
+    @on(LineView.Chosen)
+    def _opened(self, message: LineView.Chosen) -> None:
+        message.stop()
+        self.screen.query_one(PreviewLines).focus()
+
+    @on(Search.Wanted)
+    def _searched(self, message: Search.Wanted) -> None:
+        message.stop()
+        self._words = message.text.split()
+        self._filter()
+
+    @on(Search.Left)
+    def _left(self, message: Search.Left) -> None:
+        message.stop()
+        self.list.focus()
+
+
+class PreviewLines(LineView):
+    """The content, with what is searched for marked."""
+
+    wanted: str = ""
+
+    def line(self, index: int, width: int) -> Line:
+        """Draw one line."""
+        row = self._lines[index]
+        return marked(row, self.wanted) if self.wanted else row
+
+
+def marked(row: Line, wanted: str) -> Line:
+    """Return a line in which what is searched for is marked, in any case."""
+    parts: list[Part] = []
+    for text, role in row:
+        low, at = text.lower(), 0
+        if len(low) != len(text):  # some letters have no single lower case one
+            parts.append((text, role))
+            continue
+        while (found := low.find(wanted, at)) >= 0:
+            parts += [(text[at:found], role), (text[found : found + len(wanted)], "mark")]
+            at = found + len(wanted)
+        parts.append((text[at:], role))
+    return [part for part in parts if part[0]]
+
+
+class PreviewPane(Pane):
+    """Shows what an artifact holds."""
+
+    number = 4
+    title = "Content"
+    place = "home/artifacts"
+    BINDINGS: ClassVar = bindings("home/artifacts")
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__(id="preview", classes="zoomable")
+        self.preview: Preview | None = None
+
+    def body(self) -> ComposeResult:
+        """The search and the lines."""
+        yield Search("text; enter, then . and ,")
+        yield PreviewLines(id="preview-lines")
+
+    @property
+    def list(self) -> PreviewLines:
+        """The lines."""
+        return self.query_one(PreviewLines)
+
+    @property
+    def search(self) -> Search:
+        """The search."""
+        return self.query_one(Search)
+
+    def show(self, preview: Preview | None) -> None:
+        """Show an artifact; None for none."""
+        was, self.preview = self.preview, preview
+        self.show_body()
+        if preview is None:
+            self.entitle()
+            self.subtitle()
+            self.list.show(())
+            return
+        same = was is not None and (was.artifact.id, was.view) == (
+            preview.artifact.id, preview.view)  # fmt: skip
+        self.list.show(preview.lines, cursor=None if same else 0, longest=preview.longest)
+        self.entitle(f"  {cell(preview.artifact.name)[:60]}",
+                     (f" v{preview.artifact.version}", "dim"))  # fmt: skip
+        note = f"  {preview.note}" if preview.note else ""
+        self.subtitle((preview.view, "accent"), (f"{note}  {len(preview.lines):,} lines", "dim"))
+
+    # Search ------------------------------------------------------------------------------
+
+    @on(Search.Wanted)
+    def _searched(self, message: Search.Wanted) -> None:
+        message.stop()
+        self.list.wanted = message.text.lower()
+        self.list.redraw()
+        self.find(0)
+
+    @on(Search.Left)
+    def _left(self, message: Search.Left) -> None:
+        message.stop()
+        self.list.focus()
+
+    def find(self, by: int) -> None:
+        """Go to the next line that has what is searched for, or to the one before.
+
+        Args:
+            by: 1 forwards, -1 backwards, 0 from here on.
+        """
+        wanted, rows = self.list.wanted, self.preview.lines if self.preview else ()
+        if not wanted or not rows:
+            return
+        at = self.list.cursor + by
+        step = by or 1
+        for _ in range(min(len(rows), _MOST_SEARCHED // 40)):
+            at %= len(rows)
+            if wanted in plain(rows[at]).lower():
+                self.list.go_to(at)
+                return
+            at += step
+        self.subtitle((f"{wanted!r} is not there", "warn"))

@@ -21,10 +21,11 @@ from respell.debug.inspecting import (
 )
 from respell.debug.position import Position
 from respell.debug.sources import SourceText
-from respell.debug.stops import Log, Stop
+from respell.debug.stops import DataChange, Log, Stop
 from respell.store.debugging import Bookmark
 
 __all__ = [
-    "AsyncDebugger", "Bookmark", "Breakpoint", "Call", "Change", "Coroutine", "Debugger",
-    "Evaluated", "Frame", "Log", "Position", "SourceText", "Stop", "Value", "Variable", "Variables",
+    "AsyncDebugger", "Bookmark", "Breakpoint", "Call", "Change", "Coroutine", "DataChange",
+    "Debugger", "Evaluated", "Frame", "Log", "Position", "SourceText", "Stop", "Value", "Variable",
+    "Variables",
 ]  # fmt: skip

@@ -8,25 +8,37 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from respell.debug.breakpoints import Breakpoint, defined_functions, parse_hits, parse_log
-from respell.debug.execution import Execution, position_of
+from respell.debug.breakpoints import Breakpoint, parse_hits, parse_log
+from respell.debug.changes import parse_expression
+from respell.debug.defined_functions import defined_at, defined_by_name
+from respell.debug.execution import Execution
+from respell.debug.inspecting import Frame
+from respell.debug.known_positions import Changed, KnownPositions, check_where
 from respell.debug.position import Position
 from respell.debug.sources import Sources
 from respell.errors import NotFound, UsageError
-from respell.history.events import Event, events
-from respell.history.record import Part
+from respell.history.events import Event
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
-_MOST_HITS = 1_000_000
 _KEPT = (
     "kind", "source", "line", "asked_line", "name", "condition", "hits", "log", "caught", "failed",
-    "text", "enabled", "defined",
+    "text", "where", "cost_above", "longer_than", "changes", "expression", "scope", "since",
+    "enabled", "verified", "temporary", "defined",
 )  # fmt: skip
+
+Variable = tuple[dict[str, Any], Position]
+"""Whose variable a name is, and where that was asked."""
 
 
 class BreakpointTable:
-    """Breakpoints by their numbers."""
+    """Breakpoints by their numbers.
+
+    Attributes:
+        variable: Returns whose variable a name is at a frame of the place where the debugger
+            stands; set by the debugger.
+        on_change: Called when there are others than before; set by the debugger.
+    """
 
     def __init__(
         self,
@@ -40,13 +52,16 @@ class BreakpointTable:
         self._store, self._session, self._execution = store, session, execution
         self._sources, self._kept = sources, kept
         self._all: dict[int, Breakpoint] = {}
-        self._positions: dict[
-            tuple[Any, ...], builtins.list[Position]
-        ] = {}  # of those that need a scan
+        self._known = KnownPositions(store, session, execution, self.order)
         self._code: dict[str, builtins.list[int]] = {}
+        self._begins: dict[str, builtins.list[tuple[int, int]]] = {}
+        self.on_change: Callable[[], None] = lambda: None
+        self.variable: Callable[[str, Frame | int], Variable] | None = None
         for number, fields in store.debugging.breakpoints(session.key) if kept else ():
             known = {k: v for k, v in fields.items() if k in _KEPT}
             self._all[number] = Breakpoint(number, **known)
+            if not self._all[number].verified:
+                self._settle(self._all[number])
 
     def list(self) -> builtins.list[Breakpoint]:
         """Return all of them."""
@@ -65,20 +80,49 @@ class BreakpointTable:
     def remove(self, number: int) -> None:
         """Take one away."""
         self.get(number)
+        self.on_change()
+        self._remove(number)
+
+    def _remove(self, number: int) -> None:
         del self._all[number]
         if self._kept:
             self._store.debugging.delete_breakpoint(self._session.key, number)
 
+    def spend(self, number: int) -> None:
+        """Take one away that stops only once; others stay."""
+        point = self._all.get(number)
+        if point is not None and point.temporary:
+            self._remove(number)
+
     def enable(self, number: int, on: bool) -> None:
         """Switch one on or off."""
         self.get(number).enabled = on
+        self.on_change()
         self._keep(self._all[number])
 
     # Setting -----------------------------------------------------------------------------
 
-    def add_line(self, source: str, line: int, **options: Any) -> Breakpoint:
-        """Stop at a line, or at the next one that has code."""
-        name, lines = self.lines_of(source)
+    def add_line(
+        self, source: str, line: int, *, pending: bool | None = None, **options: Any
+    ) -> Breakpoint:
+        """Stop at a line, or at the next one that has code.
+
+        Args:
+            source: Name of the file.
+            line: The line, 1-based.
+            pending: Wait for a file that the session has not loaded; None for whether it may
+                still load one, as it has not ended.
+            options: condition, hits, log, temporary.
+
+        Raises:
+            UsageError: There is no such file in the session, no code there, or an option is wrong.
+        """
+        try:
+            name, lines = self.lines_of(source)
+        except UsageError:
+            if pending or (pending is None and not self._execution.ended_by_itself):
+                return self._add("line", source=source, asked_line=line, verified=False, **options)
+            raise
         i = bisect.bisect_left(lines, line)
         if line < 1 or i == len(lines):
             last = f"; its last line with code is {lines[-1]}" if lines else ""
@@ -86,56 +130,163 @@ class BreakpointTable:
         return self._add("line", source=name, line=lines[i], asked_line=line, **options)
 
     def add_function(self, name: str, **options: Any) -> Breakpoint:
-        """Stop at the first line of every function that is defined by a name."""
-        program = self._execution.program
-        known: set[str] = set()
-        for source, one in self._sources.all().items():
-            found = defined_functions(one.text.decode(errors="replace"))
-            known |= set(found)
-            lines = found.get(name) or found.get(name.replace(":", ".")) or [
-                line for full, all_ in found.items() for line in all_
-                if full.replace(":", ".").rpartition(".")[2] == name
-            ]  # fmt: skip
-            if lines:
-                return self._add(
-                    "function", source=source, line=lines[0], name=name, defined=lines, **options
+        """Stop at the first line of every function of a name.
+
+        Args:
+            name: What it is defined as: `fetch`, `tools.fetch`, `Tool:fetch`; or `FILE:LINE` of
+                where its definition begins.
+            options: condition, hits, log, temporary.
+
+        Raises:
+            UsageError: There is none; says which there are.
+        """
+        texts = {source: one.text for source, one in self._sources.all().items()}
+        place = defined_at(name)
+        if place is not None:
+            source, line = self._sources.named(place[0]).name, place[1]
+            begins = [first for first, _ in self._functions_of(source) if first > 0]
+            if line not in begins:
+                shown = ", ".join(map(str, sorted(set(begins)))) or "none"
+                raise UsageError(
+                    f"no function of {source} begins at line {line}; those that do are at {shown}"
                 )
-        shown = ", ".join(sorted(known)[:20]) or "none"
-        raise UsageError(
-            f"{program.name} defines no function {name}; those it gives a name to are {shown}"
+            found = source, [line]
+        else:
+            found = defined_by_name(texts, name)
+        source, lines = found
+        return self._add(
+            "function", source=source, line=lines[0], name=name, defined=lines, **options
         )
 
-    def add_error(self, caught: bool) -> Breakpoint:
-        """Stop where errors are raised."""
-        return self._add("error", caught=caught)
+    def add_error(self, caught: bool = True, *, temporary: bool = False) -> Breakpoint:
+        """Stop before the line that raises an error.
+
+        Args:
+            caught: Also where something in the script catches it.
+            temporary: Only once.
+        """
+        return self._add("error", caught=caught, temporary=temporary)
 
     def add_effect(
         self,
-        name: str,
+        name: str = "*",
         *,
         failed: bool | None = None,
         text: str = "",
-        where: Callable[[Event], bool] | None = None,
+        where: Callable[[Event], bool] | str | None = None,
+        cost_above: float | None = None,
+        longer_than: float | None = None,
+        nth: int | None = None,
         hits: str = "",
+        temporary: bool = False,
     ) -> Breakpoint:
-        """Stop where the script gets to know of an event."""
-        return self._add("effect", name=name, failed=failed, text=text, where=where, hits=hits)
+        """Stop where the script gets to know of an event.
+
+        Args:
+            name: Pattern of its name: `tool.invoke`, `agent.*`.
+            failed: Only of those that failed (True), or did not (False).
+            text: Only of those whose arguments or outcome contain this.
+            where: Only of those of which this is true: a Lua expression over number, name, args,
+                outcome, failed, error, cost, tokens, duration, source, line, coroutine, parent and
+                attempts (`args.name == 'http_request' and failed`), or a function.
+            cost_above: Only of requests that cost more, in US dollars.
+            longer_than: Only of those that took longer, in seconds.
+            nth: Only of the n-th of all those, from 1.
+            hits: Which of them count (see `Breakpoint`).
+            temporary: Only once.
+
+        Raises:
+            UsageError: The expression is none, or nth and hits are both given.
+        """
+        if nth is not None:
+            if hits or nth < 1:
+                raise UsageError("give nth, a number from 1, or hits, not both")
+            hits = str(nth)
+        return self._add(
+            "effect", name=name, failed=failed, text=text, where=where, cost_above=cost_above,
+            longer_than=longer_than, hits=hits, temporary=temporary,
+        )  # fmt: skip
+
+    def add_artifact(
+        self, name: str = "*", *, hits: str = "", temporary: bool = False
+    ) -> Breakpoint:
+        """Stop where an artifact has been stored whose name matches a pattern (`*.txt`)."""
+        return self._add("artifact", name=name, hits=hits, temporary=temporary)
+
+    def add_state(
+        self, key: str = "*", *, changes: bool = False, hits: str = "", temporary: bool = False
+    ) -> Breakpoint:
+        """Stop where a key of the state has been set or deleted.
+
+        Args:
+            key: Pattern of the key.
+            changes: Only where that gave it another value.
+            hits: Which of them count (see `Breakpoint`).
+            temporary: Only once.
+        """
+        return self._add("state", name=key, changes=changes, hits=hits, temporary=temporary)
+
+    def add_divergence(self) -> Breakpoint:
+        """Stop where the execution asks for something else than what was recorded.
+
+        It can't go on from there, so every move that comes there ends there; the stop names
+        this breakpoint then.
+        """
+        return self._add("divergence")
+
+    def add_data(
+        self,
+        expression: str,
+        frame: Frame | int = 0,
+        *,
+        condition: str = "",
+        hits: str = "",
+        temporary: bool = False,
+    ) -> Breakpoint:
+        """Stop where the value of a variable has changed, at the line that runs next.
+
+        A local is that of this call of its function alone. A change by a function that is
+        called is seen at once where that function has the variable as an upvalue, and always
+        for fields.
+
+        Args:
+            expression: A variable, with fields: `total`, `config.retries`, `list[3]`.
+            frame: Whose variable it is.
+            condition: Lua expression that has to be true where it has changed.
+            hits: Which of the changes count (see `Breakpoint`).
+            temporary: Only once.
+
+        Raises:
+            UsageError: It is no such expression.
+        """
+        name, path = parse_expression(expression)
+        assert self.variable is not None
+        scope, position = self.variable(name, frame)
+        return self._add(
+            "data", expression=expression.strip(), condition=condition, hits=hits,
+            temporary=temporary, scope={**scope, "name": name, "path": path}, since=str(position),
+        )  # fmt: skip
 
     def _add(self, kind: Any, **fields: Any) -> Breakpoint:
         made = Breakpoint(max(self._all, default=0) + 1, kind, **fields)
         if made.hits:
             parse_hits(made.hits)
+        texts = [made.condition, made.where if isinstance(made.where, str) else ""]
         if made.log:
-            parse_log(made.log)
+            texts += [piece[0] for piece in parse_log(made.log) if not isinstance(piece, str)]
+        for text in texts:
+            if text:
+                check_where(self._execution, text)
         for one in self._all.values():
             if replace(one, id=made.id, enabled=True) == made:
                 made = replace(one, enabled=True)  # it is there already
         self._all[made.id] = made
+        self.on_change()
         self._keep(made)
         return made
 
     def _keep(self, point: Breakpoint) -> None:
-        if self._kept and point.where is None:  # a Python function can't be kept
+        if self._kept and not callable(point.where):  # a Python function can't be kept
             fields = {name: getattr(point, name) for name in _KEPT}
             self._store.debugging.set_breakpoint(self._session.key, point.id, fields)
 
@@ -159,29 +310,60 @@ class BreakpointTable:
         name, text = self.source_named(source)
         if name not in self._code:
             assert self._execution.here is not None
-            self._code[name] = builtins.list(
-                self._execution.here.ask("lines", source=text)["lines"] or []
-            )
+            said = self._execution.here.ask("lines", source=text)
+            self._code[name] = builtins.list(said["lines"] or [])
+            self._begins[name] = [(first, last) for first, last in said["functions"] or []]
         return name, self._code[name]
+
+    def _functions_of(self, source: str) -> builtins.list[tuple[int, int]]:
+        """Return first and last line of every function of a source."""
+        return self._begins[self.lines_of(source)[0]]
+
+    def grown(self) -> None:
+        """Look for positions anew, and for files that breakpoints wait for: there is more."""
+        self._known.forget()
+        for one in builtins.list(self._all.values()):
+            if not one.verified:
+                self._settle(one)
+
+    def _settle(self, point: Breakpoint) -> None:
+        """Give a breakpoint that waits its line, if its file is there by now."""
+        try:
+            name, lines = self.lines_of(point.source)
+        except UsageError:
+            return
+        i = bisect.bisect_left(lines, point.asked_line)
+        if i < len(lines):
+            point.source, point.line, point.verified = name, lines[i], True
+            self._keep(point)
 
     # Orders ------------------------------------------------------------------------------
 
-    def order(self, only: Breakpoint | None = None) -> dict[str, Any]:
-        """Return what a worker needs to know of those that it decides about by itself."""
+    def order(self, only: Breakpoint | None = None, *, logs: bool = True) -> dict[str, Any]:
+        """Return what a worker needs to know of those that it decides about by itself.
+
+        Args:
+            only: This one alone, to find all its hits.
+            logs: With log points.
+        """
         lines: dict[int, builtins.list[dict[str, Any]]] = {}
         functions: dict[int, builtins.list[dict[str, Any]]] = {}
         errors: builtins.list[Breakpoint] = []
         for one in [only] if only is not None else self._all.values():
-            if not one.enabled or one.kind == "effect" or (one.hits and one is not only):
+            known = only is None and self._known.has(one)
+            if only is None and (not self._counts(one) or (known and not one.log)):
                 continue
             if one.kind == "error":
                 errors.append(one)
+            if one.kind not in ("line", "function") or (one.log and only is None and not logs):
                 continue
             point: dict[str, Any] = {"id": one.id, "source": one.source}
             if one.condition:
                 point["condition"] = one.condition
             if one.log and one is not only:
                 point["pieces"] = parse_log(one.log)
+                if known:
+                    point["at"] = [[at.event, at.steps] for at in self._known.of(one)]
             if one.kind == "line":
                 lines.setdefault(one.line, []).append(point)
             for line in one.defined:
@@ -195,6 +377,34 @@ class BreakpointTable:
             kind = "all" if any(one.caught for one in errors) else "uncaught"
             order["errors"] = {"kind": kind, "ids": [one.id for one in errors]}
         return order
+
+    @staticmethod
+    def _counts(point: Breakpoint) -> bool:
+        return point.enabled and point.verified
+
+    def divergences(self) -> builtins.list[int]:
+        """Return the numbers of the breakpoints on divergence."""
+        return [one.id for one in self._all.values() if one.kind == "divergence" and one.enabled]
+
+    def reason_of(self, numbers: builtins.list[int]) -> str:
+        """Return the reason of a stop at some of them."""
+        reasons = {self._all[number].reason for number in numbers if number in self._all}
+        for reason in ("data breakpoint", "function breakpoint", "exception"):
+            if reason in reasons:
+                return reason
+        return "breakpoint"
+
+    def changes_at(
+        self, numbers: builtins.list[int], at: Position
+    ) -> builtins.list[tuple[Breakpoint, Changed]]:
+        """Return what changed at a stop, of those of kind data."""
+        found = []
+        for number in numbers:
+            point = self._all.get(number)
+            change = self._known.change(point, at) if point and point.kind == "data" else None
+            if point is not None and change is not None:
+                found.append((point, change))
+        return found
 
     def next_known(self, after: Position) -> tuple[Position, builtins.list[int]] | None:
         """Return the next position after one at which those stop that a worker can't decide."""
@@ -213,47 +423,11 @@ class BreakpointTable:
     ) -> tuple[Position, builtins.list[int]] | None:
         found: dict[Position, builtins.list[int]] = {}
         for one in self._all.values():
-            if one.enabled and (one.kind == "effect" or one.hits):
-                position = choose(self._positions_of(one))
+            if self._counts(one) and self._known.has(one) and not one.log:
+                position = choose(self._known.of(one))
                 if position is not None:
                     found.setdefault(position, []).append(one.id)
         if not found:
             return None
         position = best(found)
         return position, found[position]
-
-    def _positions_of(self, point: Breakpoint) -> builtins.list[Position]:
-        """Return every position at which it stops; they never change."""
-        key = (point.kind, point.source, point.line, point.name, point.condition, point.hits,
-               point.caught, point.failed, point.text, point.where)  # fmt: skip
-        if key not in self._positions:
-            found = self._events_of(point) if point.kind == "effect" else self._scan(point)
-            self._positions[key] = [p for i, p in enumerate(found, 1) if point.counts(i)]
-        return self._positions[key]
-
-    def _events_of(self, point: Breakpoint) -> builtins.list[Position]:
-        last = self._execution.last_event
-        places = (
-            self._place_of(event.number)
-            for event in events(self._store, self._session.key, 1, last)
-            if point.matches(event)
-        )
-        return sorted({place for place in places if place is not None})
-
-    def _place_of(self, number: int) -> Position | None:
-        """Return where the script knows of an event; None if it never does.
-
-        Of one whose answer came after a later event had begun that is found by running.
-        """
-        history = self._store.history
-        records = builtins.list(history.events(self._session.key, number, number))
-        last, _ = records[-1]
-        begun = records[0][1].part is Part.INTENT
-        if not begun or history.event_at(self._session.key, last) <= number:
-            return Position(number)
-        report = self._execution.scan(arm=number, late=number)
-        return None if "end" in report else position_of(report)
-
-    def _scan(self, point: Breakpoint) -> builtins.list[Position]:
-        report = self._execution.scan(collect=True, most=_MOST_HITS, arm=1, **self.order(point))
-        return [Position(*one) for one in report["hits"] or []]

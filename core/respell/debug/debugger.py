@@ -76,8 +76,10 @@ class Debugger:
         except BaseException:
             self._execution.close()
             raise
+        self.breakpoints.variable = self._variable
         self._execution.decide = Deciding(self._execution, self.breakpoints).decide
         self._trail = Trail(self._standing)
+        self.breakpoints.on_change = self._trail.clear
         self._on = GoingOn(self._standing, self.breakpoints)
         self._back = GoingBack(self._standing, self.breakpoints)
 
@@ -394,6 +396,12 @@ class Debugger:
             return last_change(self._execution, self._inspector, self.stop, expression, chosen)
         finally:
             self._standing.come_back()
+
+    def _variable(self, name: str, frame: Frame | int) -> tuple[dict[str, Any], Position]:
+        """Return whose variable a name is at a frame, and where that was asked."""
+        self._standing.be_here()
+        chosen = self._frame(frame) if self._standing.report["depth"] else None
+        return self._inspector.variable(name, chosen), self.position
 
     # Bookmarks ---------------------------------------------------------------------------
 

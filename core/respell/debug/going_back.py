@@ -10,7 +10,7 @@ from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.execution import ENTRY, NEVER, position_of
-from respell.debug.orders import order_of
+from respell.debug.orders import at_breakpoints, order_of
 from respell.debug.position import Position
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop, replaced
@@ -72,7 +72,17 @@ class GoingBack:
             to_line: Line and chunk name that stop it as well.
             details: For the worker: coroutine and depth of the step.
         """
-        order = order_of(self._breakpoints, stops, to_line)
+        stop = self._go(want, stops, to_line, details)
+        return at_breakpoints(self._breakpoints, stop)
+
+    def _go(
+        self,
+        want: str | None,
+        stops: bool,
+        to_line: tuple[int, str] | None,
+        details: dict[str, Any],
+    ) -> Stop:
+        order = order_of(self._breakpoints, stops, to_line, logs=False)
         known = self._breakpoints.last_known(self._standing.position) if stops else None
         found = None
         outermost = (
@@ -90,13 +100,19 @@ class GoingBack:
             found = self.search(least, {**order, **details})
         if known is not None and (found is None or found.position < known[0]):
             report = self._execution.exact(self._execution.seek(known[0]))
-            return replaced(self._standing.arrived(report), "breakpoint", known[1])
+            reason = self._breakpoints.reason_of(known[1])
+            return replaced(self._standing.arrived(report), reason, known[1])
         if found is None and want in ("over", "out") and details["coroutine"] != 0:
             found = self._before_coroutine(details["coroutine"])
         if found is None:
             return self._standing.first_line()
         there = self._standing.arrived(self._execution.seek(found.position))
-        stop = replaced(there, found.reason, found.more.get("breakpoints") or ())
+        numbers = list(found.more.get("breakpoints") or ())
+        reason = found.reason
+        if known is not None and found.position == known[0]:
+            numbers = sorted({*numbers, *known[1]})
+            reason = self._breakpoints.reason_of(numbers)
+        stop = replaced(there, reason, numbers)
         if "error" in found.more:
             error = as_text(found.more["error"]["message"])
             return replaced(stop, "exception", stop.breakpoints, error)

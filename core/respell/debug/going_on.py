@@ -6,7 +6,7 @@ from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.execution import position_of
-from respell.debug.orders import order_of
+from respell.debug.orders import at_breakpoints, order_of
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop, logs_of, replaced
 from respell.debug.worker import Report, as_text
@@ -38,7 +38,17 @@ class GoingOn:
             return replaced(self._standing.stop, "end")
         self._standing.be_here()
         self._execution.mark()
-        order = order_of(self._breakpoints, stops, to_line)
+        stop = self._go(want, stops, to_line, details)
+        return at_breakpoints(self._breakpoints, stop)
+
+    def _go(
+        self,
+        want: str | None,
+        stops: bool,
+        to_line: tuple[int, str] | None,
+        details: dict[str, Any],
+    ) -> Stop:
+        order = order_of(self._breakpoints, stops, to_line, logs=True)
         counting = bool(order) or want not in (None, "event")
         known = self._breakpoints.next_known(self._standing.position) if stops else None
         arm = 1 if counting else self._execution.last_event
@@ -53,7 +63,9 @@ class GoingOn:
         report = self._execution.run(arm=arm, **order, **details)
         report = self._execution.exact(report)
         if report["reason"] == "goto" and known is not None:
-            return replaced(self._standing.arrived(report), "breakpoint", known[1])
+            stop = self._standing.arrived(report)
+            numbers = sorted({*known[1], *stop.breakpoints})
+            return replaced(stop, self._breakpoints.reason_of(numbers), numbers)
         if report["reason"] == "exception":
             # The error was noticed as it was raised: the place is where its line began.
             return self._before_error(report)

@@ -79,6 +79,22 @@ class Inspector:
         said = self._worker.ask("variables", coroutine=frame.coroutine, level=frame.level)
         return Variables(*(variables_of(said[n]) for n in ("locals", "varargs", "upvalues")))
 
+    def variable(self, name: str, frame: Frame | None) -> dict[str, Any]:
+        """Return whose variable a name is: what tells it from others of that name."""
+        if frame is None:
+            return {"scope": "global"}
+        said = self._worker.ask(
+            "data_scope", name=name, coroutine=frame.coroutine, level=frame.level
+        )
+        scope: dict[str, Any] = {"scope": as_text(said["scope"])}
+        if scope["scope"] == "global":
+            return scope
+        scope |= {
+            "coroutine": frame.coroutine, "depth": frame.depth, "source": frame.source,
+            "defined": frame.defined,
+        }  # fmt: skip
+        return {**scope, "index": said["index"]} if "index" in said else scope
+
     def globals(self) -> tuple[list[Variable], list[str]]:
         """Return the globals that the script made or changed, and names of those it took away."""
         said = self._worker.ask("globals")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.standing import Standing
+from respell.debug.stops import DIVERGES, DataChange, Stop
 from respell.errors import UsageError
 from respell.values import unicode
 
@@ -33,12 +35,35 @@ def line_order(
 
 
 def order_of(
-    breakpoints: BreakpointTable, stops: bool, to_line: tuple[int, str] | None
+    breakpoints: BreakpointTable, stops: bool, to_line: tuple[int, str] | None, *, logs: bool
 ) -> dict[str, Any]:
-    """Return the order to stop at breakpoints, if they count, and at a line."""
-    order = breakpoints.order() if stops else {}
+    """Return the order to stop at breakpoints, if they count, and at a line.
+
+    Args:
+        breakpoints: The breakpoints.
+        stops: Whether they count.
+        to_line: Line and chunk name that stop it as well.
+        logs: Whether log points speak: what they say is part of going forward.
+    """
+    order = breakpoints.order(logs=logs) if stops else {}
     if to_line is not None:
         line, source = to_line
         lines = order.setdefault("lines", {})
         lines.setdefault(line, []).append({"id": 0, "source": source})
     return order
+
+
+def at_breakpoints(breakpoints: BreakpointTable, stop: Stop) -> Stop:
+    """Return a stop with all that its breakpoints have to say; temporary ones are gone then."""
+    numbers = list(stop.breakpoints)
+    if stop.at_end and (stop.error or "").startswith(DIVERGES):
+        numbers += [one for one in breakpoints.divergences() if one not in numbers]
+    if not numbers:
+        return stop
+    changes = tuple(
+        DataChange(point.id, point.expression, old, new)
+        for point, (old, new) in breakpoints.changes_at(numbers, stop.position)
+    )
+    for number in numbers:
+        breakpoints.spend(number)
+    return replace(stop, breakpoints=tuple(numbers), changes=changes)

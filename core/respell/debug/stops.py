@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from respell.debug.inspecting import Value
 from respell.debug.position import Position
 from respell.debug.worker import Report, as_text
+
+DIVERGES = "the re-execution diverges here"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +21,40 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class DataChange:
+    """What a data breakpoint stopped for.
+
+    Attributes:
+        breakpoint: Its number.
+        expression: The variable, with fields.
+        old: The value before.
+        new: The value that it has at the stop.
+    """
+
+    breakpoint: int
+    expression: str
+    old: Value
+    new: Value
+
+    def describe(self) -> str:
+        """Return it in a few words."""
+        return f"{self.expression}: {self.old.text} → {self.new.text}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell debug --json` shows it."""
+        return {
+            "breakpoint": self.breakpoint, "expression": self.expression,
+            "old": self.old.to_json(), "new": self.new.to_json(),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Where a move ended, and why.
 
     Attributes:
-        reason: step, breakpoint, function breakpoint, exception, entry, goto, event, end, or
-            cancelled.
+        reason: step, breakpoint, function breakpoint, data breakpoint, exception, entry, goto,
+            event, end, or cancelled.
         position: Where.
         source: Chunk name of the line that is about to run; empty where no function runs.
         line: That line, 1-based; 0 for none.
@@ -33,6 +64,7 @@ class Stop:
         error: Text of the error that is about to be raised, or that the script ended with.
         at_end: Nothing comes after it.
         logs: What log points wrote on the way.
+        changes: What data breakpoints stopped it for.
     """
 
     reason: str
@@ -45,6 +77,7 @@ class Stop:
     error: str | None = None
     at_end: bool = False
     logs: tuple[Log, ...] = ()
+    changes: tuple[DataChange, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell debug --json` shows it."""
@@ -54,6 +87,7 @@ class Stop:
             "coroutine": self.coroutine, "breakpoints": list(self.breakpoints),
             "error": self.error, "at_end": self.at_end,
             "logs": [{"position": str(one.position), "text": one.text} for one in self.logs],
+            "changes": [one.to_json() for one in self.changes],
         }  # fmt: skip
 
 
@@ -78,7 +112,7 @@ def ended(end: dict[str, Any]) -> tuple[str, str | None]:
     """Return the reason of an end, and the text of its error."""
     kind = as_text(end["kind"])
     if kind == "divergence":
-        return "exception", f"the re-execution diverges here: {as_text(end.get('what', ''))}"
+        return "exception", f"{DIVERGES}: {as_text(end.get('what', ''))}"
     if kind == "failed" or (kind == "finish" and "message" in end):
         return "exception", as_text(end.get("message", ""))
     return "end", None

@@ -36,6 +36,8 @@ GLOBALS = (
 DEBUGGER = (
     "inspection",
     "code_lines",
+    "data_points",
+    "predicates",
     "debugger",
 )  # what a worker has besides that a debugger drives
 

@@ -7,7 +7,7 @@
 --
 -- Orders (respell/debug/worker.py): one at a time, and only while the worker stands still.
 
-return function(engine)
+return function(engine, env)
   local raw, port = engine.raw, engine.port
   local next, type, error, pcall = raw.next, raw.type, raw.error, raw.pcall
   local getinfo, sethook = raw.debug.getinfo, raw.debug.sethook
@@ -39,6 +39,7 @@ return function(engine)
   local lines, functions, errors          -- breakpoints: line -> list; line defined -> list; which
   local entering                          -- ids of breakpoints on the function that was entered
   local called                            -- the function that was entered, if calls are wanted
+  local data_line, data_call, data_changes -- of the variable that is followed; lua/data_points.lua
   local logs                              -- of log points: {event, steps, text}
   local ended                             -- the report of the end, once it is reached
 
@@ -60,7 +61,7 @@ return function(engine)
   local on_hook
 
   local function set_hooks()
-    local mask = (armed or step_edits) and ((functions or want == "calls") and "lc" or "l") or nil
+    local mask = (armed or step_edits) and ((functions or data_call or want == "calls") and "lc" or "l") or nil
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -113,13 +114,27 @@ return function(engine)
     return text
   end
 
+  -- Whether a log point speaks here: not every hit of it may count.
+  local function speaks(point)
+    if not point.at then return true end
+    if not point.places then
+      point.places = {}
+      for _, at in raw.ipairs(point.at) do
+        local of_event = point.places[at[1]] or {}
+        of_event[at[2]] = true
+        point.places[at[1]] = of_event
+      end
+    end
+    return point.places[event] and point.places[event][steps]
+  end
+
   -- Returns the ids of the breakpoints of a list that hold here; nil for none.
   local function matching(list, source, f)
     local ids
     for _, point in raw.ipairs(list) do
       if (not point.source or point.source == source) and holds(point, f) then
         if point.pieces then
-          log(message_of(point, f))
+          if speaks(point) then log(message_of(point, f)) end
         else
           ids = ids or {}
           ids[#ids + 1] = point.id
@@ -154,9 +169,9 @@ return function(engine)
     if not armed then return end
     steps = steps + 1
     if want == "watch" then view.sample(f, event, steps, line) end
-    if event == to_event and steps == to_steps then return pause("goto") end
-    if late_event == 0 then return pause("goto") end
-    if called then
+    if data_line then data_line(f, event, steps) end
+    local there = (event == to_event and steps == to_steps) or late_event == 0
+    if called and not there then
       local entered = called
       called = nil
       return hit("step", entered)
@@ -168,11 +183,14 @@ return function(engine)
       local ids = list and matching(list, source, f)
       if entered then
         raw.table.move(ids or {}, 1, ids and #ids or 0, #entered + 1, entered)
-        return hit("function breakpoint", { breakpoints = entered })
-      elseif ids then
-        return hit("breakpoint", { breakpoints = ids })
+        ids = entered
+      end
+      if there then return pause("goto", { breakpoints = ids }) end
+      if ids then
+        return hit(entered and "function breakpoint" or "breakpoint", { breakpoints = ids })
       end
     end
+    if there then return pause("goto") end
     if stepping and reached() then return hit("step") end
   end
 
@@ -189,6 +207,7 @@ return function(engine)
     if info.what == "C" or not armed then return end
     local list = functions and functions[info.linedefined]
     if list then entering = list end
+    if data_call then data_call(what) end
     if want == "calls" and source_of(getinfo(2, "f").func) and inside_of_wanted(what) then
       called = view.called()
     end
@@ -236,6 +255,7 @@ return function(engine)
     steps = steps + 1
     ended = report
     if want == "watch" then view.sample(nil, event, steps, 0) end
+    if data_line then data_line(nil, event, steps) end
     local reason = event == to_event and steps == to_steps and "goto" or "end"
     while true do pause(reason) reason = "end" end
   end
@@ -250,6 +270,7 @@ return function(engine)
     report.last = last
     report.found, report.hits = found, all_hits
     report.logs = logs
+    report.changes = data_changes and data_changes()
     report["end"] = ended
     if want == "watch" then report.watch = view.watched() end
     if more then for k, v in next, more do report["at_" .. k] = v end end
@@ -307,6 +328,12 @@ return function(engine)
     all_hits = order.most and {} or nil
     lines, functions, errors = order.lines, order.functions, order.errors
     if want == "watch" then view.watch(order.watch) end
+    data_line, data_call, data_changes = nil, nil, nil
+    if order.data then
+      local data = order.data
+      data_line, data_call, data_changes =
+        engine.data_point(data, env, co_number, function(f) return not f or holds(data, f) end)
+    end
     arm_at = order.arm or NEVER
     if event >= arm_at then
       if not armed then

@@ -200,6 +200,16 @@ return function(engine, env)
     return format("(error object is a %s value)", type(e))
   end
 
+  -- A value as text of this very moment, while the script runs.
+  function view.snapshot(v)
+    refs = refs or {}
+    local shown = describe(v)
+    shown.ref = nil
+    return shown
+  end
+
+  function view.main_thread() return main end
+
   -- What can be asked for -----------------------------------------------------------------
 
   local orders = {}
@@ -213,6 +223,8 @@ return function(engine, env)
     end
     error("there is no coroutine " .. tostring(number), 0)
   end
+
+  view.thread_of = thread_of
 
   -- The stack of one coroutine, innermost first.
   function orders.stack(order)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from respell_tui.line_mode.words import PLACE, Answer, Word, number_in, place_in
 
@@ -46,9 +46,9 @@ def _enable(mode: LineMode, rest: str, *, on: bool) -> Answer:
     return {}
 
 
-def _options(text: str) -> tuple[str, dict[str, str]]:
+def _options(text: str) -> tuple[str, dict[str, Any]]:
     """Split `PLACE [if CONDITION] [hits N] [log TEXT]`."""
-    options: dict[str, str] = {}
+    options: dict[str, Any] = {}
     for word, key in (("log", "log"), ("hits", "hits"), ("if", "condition")):
         before, found, behind = f" {text} ".partition(f" {word} ")
         if found:

@@ -52,8 +52,8 @@ def test_requests_arrive_once_and_in_order(store: Store, tmp_path: Path) -> None
         sender.inbox.post(other, "tag", {"tag": "x"})
         sender.inbox.post(host, "outcome", {"number": 3, "value": 1.0})
     assert store.inbox.drain(host) == [
-        InboxItem("suspend", None, at=9),
-        InboxItem("outcome", {"number": 3, "value": 1.0}, at=9),
+        InboxItem(1, "suspend", None, at=9),
+        InboxItem(3, "outcome", {"number": 3, "value": 1.0}, at=9),
     ]
     assert store.inbox.drain(host) == []
     assert [item.kind for item in store.inbox.drain(other)] == ["tag"]

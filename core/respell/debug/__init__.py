@@ -19,6 +19,7 @@ from respell.debug.inspecting import (
     Variable,
     Variables,
 )
+from respell.debug.live import Live
 from respell.debug.position import Position
 from respell.debug.sources import SourceText
 from respell.debug.stops import DataChange, Log, Stop
@@ -26,6 +27,7 @@ from respell.store.debugging import Bookmark
 
 __all__ = [
     "AsyncDebugger", "Bookmark", "Breakpoint", "Call", "Change", "Coroutine", "DataChange",
-    "Debugger", "Evaluated", "Frame", "Log", "Position", "SourceText", "Stop", "Value", "Variable",
+    "Debugger", "Evaluated", "Frame", "Live", "Log", "Position", "SourceText", "Stop", "Value",
+    "Variable",
     "Variables",
 ]  # fmt: skip

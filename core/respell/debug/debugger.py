@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
@@ -17,6 +19,8 @@ from respell.debug.going_back import GoingBack
 from respell.debug.going_on import GoingOn
 from respell.debug.inspecting import Coroutine, Evaluated, Frame, Value, Variable, Variables
 from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Inspector, Only
+from respell.debug.launching import launch
+from respell.debug.live import Live
 from respell.debug.orders import line_order, main_source
 from respell.debug.position import Position
 from respell.debug.sources import Sources, SourceText
@@ -45,7 +49,9 @@ class Debugger:
     be called by others. `AsyncDebugger` is the same for asyncio.
 
     Attributes:
-        session: The session as it was when it was opened.
+        session: The session as it was when it was opened, or when it was last looked at.
+        live: The process that runs the session (or ran it, since it was opened): to follow it, to
+            hold it, to let it go on. None where no process ran it when it was opened.
         breakpoints: The breakpoints.
     """
 
@@ -58,13 +64,19 @@ class Debugger:
         budget_bytes: int = BUDGET_BYTES,
         on_progress: OnProgress | None = None,
         keep_breakpoints: bool = True,
+        launched: bool = False,
     ) -> None:
-        """Use `Debugger.open`."""
+        """Use `Debugger.open` or `Debugger.launch`."""
         self.session = session
         self._store = store
+        runs = launched or store.leases.holder(session.key) is not None
         self._execution = Execution(
-            store, session, checkpoints=checkpoints, budget_bytes=budget_bytes
+            store, session, checkpoints=checkpoints, budget_bytes=budget_bytes, follows=runs
         )
+        self.live: Live | None = None
+        if runs:
+            wake = self._execution.wake
+            self.live = Live(store, session, wake=wake, extend=self._extend, launched=launched)
         self._execution.on_wait = on_progress
         self._inspector = Inspector(store, session, self._execution)
         try:
@@ -74,13 +86,13 @@ class Debugger:
                 store, session, self._execution, self._sources, kept=keep_breakpoints
             )
         except BaseException:
-            self._execution.close()
+            self.close()
             raise
         self.breakpoints.variable = self._variable
         self._execution.decide = Deciding(self._execution, self.breakpoints).decide
         self._trail = Trail(self._standing)
         self.breakpoints.on_change = self._trail.clear
-        self._on = GoingOn(self._standing, self.breakpoints)
+        self._on = GoingOn(self._standing, self.breakpoints, self._let_through)
         self._back = GoingBack(self._standing, self.breakpoints)
 
     @classmethod
@@ -122,9 +134,72 @@ class Debugger:
             on_progress=on_progress, keep_breakpoints=keep_breakpoints,
         )  # fmt: skip
 
+    @classmethod
+    def launch(
+        cls,
+        script: str | os.PathLike[str],
+        *,
+        store: Store,
+        checkpoints: bool = True,
+        budget_bytes: int = BUDGET_BYTES,
+        on_progress: OnProgress | None = None,
+        keep_breakpoints: bool = True,
+        **options: Any,
+    ) -> Debugger:
+        """Run a script as a new session that is debugged while it runs, from its first line on.
+
+        A process of its own runs it and records it as usual; moves forward let it go on, one
+        effect at a time, as far as they go. Closing the debugger suspends it (see
+        `Live.detach`).
+
+        Args:
+            script: The Lua file.
+            store: Where the session is created.
+            checkpoints: As for `open`.
+            budget_bytes: As for `open`.
+            on_progress: As for `open`.
+            keep_breakpoints: As for `open`.
+            options: name, tags, args, input, limits, allow, deny, cwd and env of the session
+                (see `respell.debug.launching.launch`).
+
+        Returns:
+            A debugger that stands before the first line.
+
+        Raises:
+            UsageError: The script can't be read or does not compile, or an option is wrong.
+            WorkerFailed: A process could not be started.
+        """
+        record = store.sessions.get(launch(script, store=store, **options))
+        return cls(
+            store, record, checkpoints=checkpoints, budget_bytes=budget_bytes,
+            on_progress=on_progress, keep_breakpoints=keep_breakpoints, launched=True,
+        )  # fmt: skip
+
     def close(self) -> None:
-        """End all processes."""
-        self._execution.close()
+        """End all processes of the debugger; detach from a session that runs."""
+        try:
+            if self.live is not None:
+                self._execution.wake.clear()
+                self.live.detach()
+        finally:
+            self._execution.close()
+
+    def _extend(self, session: SessionRecord, runs: bool) -> None:
+        """Take in what the session has recorded since."""
+        self.session = self._standing.session = session
+        if self._execution.extend(session, runs=runs):
+            self.breakpoints.grown()
+            if self.stop.at_end:
+                self._trail.clear()
+                self._standing.stop = replace(self.stop, at_end=False)
+
+    def _let_through(self) -> bool:
+        """Let the session go on by one event, if it stands still for us; whether it did."""
+        live = self.live
+        if live is None or not live.is_held:
+            return False
+        live.step()
+        return live.is_held or not live.runs
 
     def __enter__(self) -> Debugger:
         """Return itself."""

@@ -23,6 +23,7 @@ from respell.debug.worker import (
 )
 from respell.engine.ending import ended_by_itself
 from respell.engine.executable import program_of
+from respell.engine.frames import After
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.program import Program
 from respell.errors import UsageError
@@ -50,6 +51,7 @@ class Execution:
         session: The session; what is recorded by now is what there is.
         checkpoints: Whether to keep checkpoints where the system allows it.
         budget_bytes: Most memory for them.
+        follows: The session runs: its history may grow (see `extend`).
 
     Attributes:
         here: The worker that stands at the current place; None before the first `seek`.
@@ -65,12 +67,14 @@ class Execution:
         *,
         checkpoints: bool = True,
         budget_bytes: int = BUDGET_BYTES,
+        follows: bool = False,
     ) -> None:
         if not session.has_program:
             raise UsageError(f"session {session.id[:8]} has no program of its own to debug")
         self._store, self._session = store, session
         self.program: Program = program_of(store, session)
         self._stop = session.records
+        self.follows = follows
         self.ended_by_itself = ended_by_itself(store, session)
         self._init = self.program.init(
             session_id=known_id(store, session),
@@ -81,7 +85,7 @@ class Execution:
             stops_at_end=not self.ended_by_itself,
         )
         self.wake = Wake()
-        self._windows = Windows(self._read)
+        self._windows = Windows(self._read, self._stop, After.OPEN if follows else After.STOP)
         self._forks = checkpoints and CAN_FORK
         self.checkpoints = Checkpoints(budget_bytes)
         self.here: DebugWorker | None = None
@@ -94,9 +98,31 @@ class Execution:
         self.decide: Callable[[DebugWorker, Report], Any] = lambda worker, report: False
         self.last_event = self.script_event(store.history.event_at(session.key, self._stop))
 
-    def _read(self) -> Iterator[bytes]:
-        for batch in self._store.history.bodies(self._session.key, self._stop):
+    def _read(self, first: int, last: int) -> Iterator[bytes]:
+        for batch in self._store.history.bodies(self._session.key, last, first=first):
             yield b"".join(batch)
+
+    def extend(self, session: SessionRecord, *, runs: bool) -> int:
+        """Take in what was recorded since; all positions and checkpoints stay what they are.
+
+        Args:
+            session: The session as it is now.
+            runs: There may be more.
+
+        Returns:
+            How many records there are more than before.
+        """
+        more = session.records - self._stop
+        self._session = session
+        if more > 0:
+            self._windows.extend(session.records)
+            self._stop = session.records
+            last = self._store.history.event_at(session.key, self._stop)
+            self.last_event = max(self.last_event, self.script_event(last))
+        self.ended_by_itself = not runs and ended_by_itself(self._store, session)
+        ended = After.RUNS_ON if self.ended_by_itself else After.CLOSED
+        self._windows.after = After.OPEN if runs else ended
+        return max(more, 0)
 
     def script_event(self, number: int) -> int:
         """Return the last event of the script at or before a number; 1 where there is none."""
@@ -179,10 +205,10 @@ class Execution:
     def run(self, **order: Any) -> Report:
         """Let the worker that is here run, and return where it stands next."""
         assert self.here is not None
-        return self._run_worker(self.here, {"order": "run", **order})
+        return self._run_worker(self.here, order)
 
     def _run_worker(self, worker: DebugWorker, order: dict[str, Any]) -> Report:
-        report = worker.run(order, self._tell)
+        report = worker.run({"order": "run", "ahead": True, **order}, self._tell)
         while report["reason"] in ("condition", "message"):
             verdict = self.decide(worker, report)
             self._tell()
@@ -231,7 +257,7 @@ class Execution:
                 self._mark()
         if position_of(worker.report) >= Position(number):
             return worker.report
-        report = self.run(arm=min(number, self.last_event), late=number)
+        report = self.run(arm=min(number, self.last_event), late=number, ahead=False)
         if "end" in report and report["event"] > number:
             # Nobody ever waited for its answer: the next event is as near as one can get.
             return self.seek(Position(number))
@@ -243,14 +269,14 @@ class Execution:
         self.seek(last)
         assert self.here is not None
         if "end" not in self.here.report:
-            self.run(arm=self.last_event)
+            self.run(arm=self.last_event, ahead=False)
         return self.exact(self.here.report)
 
     def scan(self, **order: Any) -> Report:
         """Run another worker from the start, and return its report; the one here stays."""
         worker = self.fresh_before(ENTRY)
         try:
-            return self._run_worker(worker, {"order": "run", **order})
+            return self._run_worker(worker, order)
         finally:
             worker.close()
 
@@ -305,7 +331,8 @@ class Execution:
                 made.run({"order": "run", "arm": self.last_event}, self._tell)
             elif position_of(report) > ENTRY:
                 at = {"to_event": report["event"], "to_steps": report["steps"]}
-                made.run({"order": "run", "arm": report["event"], **at}, self._tell)
+                order = {"order": "run", "arm": report["event"], "ahead": True, **at}
+                made.run(order, self._tell)
         except BaseException:
             made.close()
             raise

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.execution import position_of
 from respell.debug.orders import at_breakpoints, order_of
+from respell.debug.position import Position
 from respell.debug.standing import Standing
-from respell.debug.stops import Stop, logs_of, replaced
-from respell.debug.worker import Report, as_text
+from respell.debug.stops import Log, Stop, logs_of, replaced
+from respell.debug.worker import Cancelled, Report, as_text
 
 
 class GoingOn:
     """Finds where moves forward end."""
 
-    def __init__(self, standing: Standing, breakpoints: BreakpointTable) -> None:
+    def __init__(
+        self, standing: Standing, breakpoints: BreakpointTable, let_through: Callable[[], bool]
+    ) -> None:
+        """Take what moves need.
+
+        Args:
+            standing: The place.
+            breakpoints: What stops moves.
+            let_through: Called at the end of what a session that runs has recorded by now: lets
+                it go on by one event if it stands still for us, and returns whether it did.
+        """
         self._standing, self._breakpoints = standing, breakpoints
         self._execution = standing.execution
+        self._let_through = let_through
 
     def go(
         self,
@@ -34,7 +48,7 @@ class GoingOn:
             to_line: Line and chunk name that stop it as well.
             details: For the worker: coroutine and depth of the step.
         """
-        if self._standing.stop.at_end:
+        if self._standing.stop.at_end and not self._execution.follows:
             return replaced(self._standing.stop, "end")
         self._standing.be_here()
         self._execution.mark()
@@ -48,9 +62,42 @@ class GoingOn:
         to_line: tuple[int, str] | None,
         details: dict[str, Any],
     ) -> Stop:
-        order = order_of(self._breakpoints, stops, to_line, logs=True)
-        counting = bool(order) or want not in (None, "event")
-        known = self._breakpoints.next_known(self._standing.position) if stops else None
+        if want is not None:
+            details["want"] = want
+        logs: list[Log] = []
+        at = self._standing.position
+        while True:
+            order = order_of(self._breakpoints, stops, to_line, logs=True)
+            report, known = self._run({**order, **details}, at, stops=stops)
+            if not report.get("frontier"):
+                break
+            logs += logs_of(report)
+            try:
+                if not self._let_through():
+                    return replace(self._standing.arrived(report), logs=tuple(logs))
+            except Cancelled:
+                stop = self._standing.arrived(report)
+                return replace(stop, reason="pause", logs=tuple(logs))
+            at = position_of(report)
+        stop = self._stop_of(report, known)
+        if stop.at_end:
+            self._let_end()
+        return replace(stop, logs=(*logs, *stop.logs)) if logs else stop
+
+    def _let_end(self) -> None:
+        """Let the session end as well, where its script has."""
+        try:
+            while self._let_through():
+                pass
+        except Cancelled:
+            return  # it stands still where it is
+
+    def _run(
+        self, order: dict[str, Any], at: Position, *, stops: bool
+    ) -> tuple[Report, tuple[Position, list[int]] | None]:
+        """Run until something stops it; also returns what it was told to go to at most."""
+        known = self._breakpoints.next_known(at) if stops else None
+        counting = bool(order) and order != {"want": "event"}
         arm = 1 if counting else self._execution.last_event
         if known is not None:
             if known[0].steps:
@@ -58,10 +105,9 @@ class GoingOn:
             else:
                 order["late"] = known[0].event
             arm = min(arm, known[0].event)
-        if want is not None:
-            order["want"] = want
-        report = self._execution.run(arm=arm, **order, **details)
-        report = self._execution.exact(report)
+        return self._execution.exact(self._execution.run(arm=arm, **order)), known
+
+    def _stop_of(self, report: Report, known: tuple[Position, list[int]] | None) -> Stop:
         if report["reason"] == "goto" and known is not None:
             stop = self._standing.arrived(report)
             numbers = sorted({*known[1], *stop.breakpoints})

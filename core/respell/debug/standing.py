@@ -84,7 +84,7 @@ class Standing:
 
     def back_at(self, stop: Stop) -> Stop:
         """Return to a place where we have been."""
-        if stop.at_end:
+        if stop.at_end and not self.execution.follows:
             self.execution.seek_end()
         else:
             self.execution.seek(stop.position)
@@ -141,6 +141,8 @@ class Standing:
         error = None
         if end is not None:
             reason, error = ended(end)
+        elif report.get("frontier"):
+            reason = "end"
         elif goto:
             reason = "goto"
         return Stop(
@@ -152,6 +154,6 @@ class Standing:
             report["coroutine"],
             tuple(one for one in report.get("at_breakpoints") or () if one),
             error,
-            end is not None,
+            end is not None or bool(report.get("frontier")),
             logs_of(report),
         )

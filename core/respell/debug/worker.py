@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -41,31 +42,51 @@ class Cancelled(EffectFailed):
 
 
 class Windows:
-    """A history in windows, readable from any of them on.
+    """A history in windows, readable from any of them on; one that is followed grows.
 
     Args:
-        read: Returns a new iterator over all windows; each call yields the same ones.
+        read: Returns a new iterator over the windows of the records from one sequence number to
+            another; for the same two it always yields the same ones.
+        last: Sequence number of the last record.
+        after: What comes after them (see `respell.engine.frames.After`).
     """
 
-    def __init__(self, read: Callable[[], Iterator[bytes]]) -> None:
+    def __init__(self, read: Callable[[int, int], Iterator[bytes]], last: int, after: int) -> None:
         self._read = read
         self._kept: dict[int, bytes] = {}
         self._kept_bytes = 0
-        self._at = 0
-        self._rest = read()
+        self._parts = [(1, last)]  # first and last record of what was there at once
+        self._begins = [0]  # indices of the first windows of parts, as far as known
+        self._part = self._at = 0  # the part that is being read, and the next window of it
+        self._rest = read(1, last)
+        self.after = after
+
+    def extend(self, last: int) -> None:
+        """Take in the records up to another last one."""
+        self._parts.append((self._parts[-1][1] + 1, last))
 
     def get(self, index: int) -> bytes | None:
         """Return the window of that index from 0, None behind the last."""
         if index in self._kept:
             return self._kept[index]
         if index < self._at:
-            self._rest, self._at = self._read(), 0
-        for window in self._rest:
-            self._keep(self._at, window)
-            self._at += 1
-            if self._at > index:
-                return window
-        return None
+            part = bisect_right(self._begins, index) - 1
+            self._begin(part, self._begins[part])
+        while True:
+            for window in self._rest:
+                self._keep(self._at, window)
+                self._at += 1
+                if self._at > index:
+                    return window
+            if self._part + 1 == len(self._parts):
+                return None
+            if self._part + 1 == len(self._begins):
+                self._begins.append(self._at)
+            self._begin(self._part + 1, self._at)
+
+    def _begin(self, part: int, at: int) -> None:
+        self._part, self._at = part, at
+        self._rest = self._read(*self._parts[part])
 
     def _keep(self, index: int, window: bytes) -> None:
         if index in self._kept or self._kept_bytes + len(window) > _KEPT_BYTES:
@@ -128,7 +149,8 @@ class DebugWorker:
         self._windows, self._read_blob, self._wake = windows, read_blob, wake
         self._splitter = Splitter()
         self._outgoing = bytearray()
-        self._sent, self._sent_end = 0, False
+        self._sent = 0  # windows
+        self._said_after: int | None = None  # what it was told comes after them
         self._process: subprocess.Popen[bytes] | None = None
         self._pidfd = -1
         self.pid = 0
@@ -192,10 +214,12 @@ class DebugWorker:
             said = child._listen(Kind.REPLY, None, None)
             child.pid = said["pid"]
             child._pidfd = os.pidfd_open(child.pid) if hasattr(os, "pidfd_open") else -1
-            child._sent, child._sent_end = said["windows"], said["all"]
+            child._sent = said["windows"]
+            child._said_after = None if said["all"] is False else said["all"]
             while child._sent < self._sent:
+                child._said_after = None
                 child._send_window()
-            if self._sent_end and not child._sent_end:
+            if self._said_after is not None and child._said_after is None:
                 child._send_window()
         except BaseException:
             child.close()
@@ -232,6 +256,7 @@ class DebugWorker:
             WorkerFailed: It broke off.
         """
         started = time.perf_counter()
+        self._catch_up()
         self._send(frame(Kind.COMMAND, values.encode(order)))
         self.report = self._listen(Kind.PAUSED, None, on_wait)
         self.ran_s += time.perf_counter() - started
@@ -333,15 +358,27 @@ class DebugWorker:
             raise WorkerFailed(f"a debugged worker sent a frame of kind {kind}")
 
     def _send_window(self) -> None:
-        if self._sent_end:
+        if self._said_after is not None:
             return
         window = self._windows.get(self._sent)
         if window is None:
-            self._sent_end = True
-            self._send(frame(Kind.END, b"\x00"))
+            self._said_after = self._windows.after
+            self._send(frame(Kind.END, bytes((self._said_after,))))
         else:
             self._sent += 1
             self._send(frame(Kind.HISTORY, window))
+
+    def _catch_up(self) -> None:
+        """Tell it what has been recorded since it was told that this was all."""
+        if self._said_after is None:
+            return
+        if self._windows.get(self._sent) is not None:
+            self._said_after = None
+            for _ in range(WINDOWS_AHEAD):
+                self._send_window()
+        elif self._said_after != self._windows.after:
+            self._said_after = None
+            self._send_window()
 
     def _send(self, data: bytes) -> None:
         self._outgoing += data

@@ -110,7 +110,7 @@ class Calls:
     def due(self, now: float) -> float:
         """Return when to go on with one, by time.monotonic(), as far as that is known."""
         dues = [self._timers.sleeps.next_due, self._timers.deadlines.next_due]
-        if not self._answers.are_withheld:
+        if not self._answers.at_rest:
             dues.append(self._delayed.next_due)
         due = self._hooking.due(now)
         if known := [one for one in dues if one is not None]:
@@ -126,7 +126,7 @@ class Calls:
         for ordinal in self._timers.take_due(now_us()):
             if not self._hooking.rang(ordinal):
                 self._outside.settle(ordinal, Outcome.of(None))
-        if self._delayed and not self._answers.are_withheld:
+        if self._delayed and not self._answers.at_rest:
             self._perform_delayed()
         self._take_events(now)
 

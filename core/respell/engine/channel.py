@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from respell.engine.frames import MAX_FRAME, Kind, Splitter, frame
+from respell.engine.frames import MAX_FRAME, After, Kind, Splitter, frame
 from respell.errors import NotFound, UsageError, WorkerFailed
 
 WINDOWS_AHEAD = 2
@@ -105,7 +105,7 @@ class Channel:
             live: Whether the worker goes on at their end, or stops there.
         """
         self._windows = map(b"".join, history)
-        self._end_of_history = frame(Kind.END, b"\x01" if live else b"\x00")
+        self._end_of_history = frame(Kind.END, bytes((After.LIVE if live else After.STOP,)))
         self.send(frame(Kind.INIT, init))
         for _ in range(WINDOWS_AHEAD):
             self._send_window()
@@ -140,6 +140,15 @@ class Channel:
             self._selector.register(self.socket, self._wanted())
         else:
             self._selector.unregister(self.socket)
+
+    def let_compute(self, on: bool) -> None:
+        """Stop the process where it is, or let it go on; where the system can end it with us.
+
+        Elsewhere one that is stopped would outlive a host that died, so it computes on until it
+        has to wait for us.
+        """
+        if sys.platform == "linux" and self._process.poll() is None:
+            self._process.send_signal(signal.SIGCONT if on else signal.SIGSTOP)
 
     def _wanted(self) -> int:
         return selectors.EVENT_READ | (selectors.EVENT_WRITE if self._outgoing else 0)

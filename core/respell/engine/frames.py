@@ -33,10 +33,20 @@ class Kind:
     # host -> worker
     INIT = 0x81
     HISTORY = 0x82
-    END = 0x83  # of the history; payload 1: go live, 0: stop there
+    END = 0x83  # of the history; says what comes after it
     ANSWER = 0x84
     DATA = 0x85
     COMMAND = 0x86  # an order of a debugger
+
+
+class After:
+    """What comes after the end of a history: the payload of END."""
+
+    STOP = 0  # nothing
+    LIVE = 1  # the host is asked
+    OPEN = 2  # more of it, perhaps: a debugger follows a session that runs
+    RUNS_ON = 3  # nothing more of the one that was followed, whose script ran to its end
+    CLOSED = 4  # nothing more of the one that was followed, whose script did not
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:

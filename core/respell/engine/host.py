@@ -21,6 +21,7 @@ from respell.engine.collecting import Collecting
 from respell.engine.contexts import Contexts
 from respell.engine.ending import Ended, close_session
 from respell.engine.hearing import Hearing
+from respell.engine.holding import Holding
 from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_telling import Telling
 from respell.engine.hook_watch import HookWatch
@@ -49,8 +50,10 @@ from respell.policies.deciding import Policies
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
+from respell.store.leases import Hold
 
 INBOX_S = 0.1
+ATTENTIVE_INBOX_S = 0.005  # while a debugger makes steps
 HEARTBEAT_S = 2.0
 
 
@@ -108,7 +111,7 @@ class Host:
         ledger.before_write = hook_calls.tell
         stopping = self._stopping = Stopping(
             row, ledger, channel, performing, policing, telling, watch,
-            waits=lambda: self._calls.are_waiting,
+            waits=lambda: self._calls.are_waiting or answers.at_rest,
         )  # fmt: skip
         collecting = Collecting(store, session, services.collection)
         settling = Settling(
@@ -142,12 +145,22 @@ class Host:
             policing=policing, watch=watch, collecting=collecting, hook_calls=hook_calls,
             stopping=stopping, calls=self._calls,
         )  # fmt: skip
-        self._requests = Requests(store, row, ledger, policing, stopping, answers, timers)
+        self._holding = Holding(
+            answers, timers.deadlines, ledger,
+            lambda hold: store.leases.set_hold(session.key, lease, hold), services.launched_by,
+            lambda: stopping.stop(Ended("suspended", "asked", message="its debugger is gone")),
+        )  # fmt: skip
+        self._requests = Requests(store, row, policing, stopping, self._holding)
 
     @property
     def worker_pid(self) -> int:
         """Process id of the worker."""
         return self._channel.pid
+
+    @property
+    def hold(self) -> Hold | None:
+        """The hold that a debugger has on it; None for none."""
+        return self._holding.hold
 
     @property
     def stopped_hook(self) -> int:
@@ -224,6 +237,8 @@ class Host:
         notes = notes_about_attempts(store, session.key, open_effects)
         for one in open_effects:
             self._calls.take_up(one.record, notes[one.number])
+        if self._services.hold is not None:
+            self._holding.take(self._services.hold)
 
     def _turn(self) -> None:
         now = time.monotonic()
@@ -232,19 +247,22 @@ class Host:
             stopping.stop(Ended("suspended", "asked", message="its output could not be handed on"))
         stopping.take_asked()
         if now >= self._inbox_due:
-            self._inbox_due = now + INBOX_S
             self._requests.take()
+            attentive = self._holding.is_attentive
+            self._inbox_due = now + (ATTENTIVE_INBOX_S if attentive else INBOX_S)
         if now >= self._heartbeat_due:
             self._keep_lease(now)
             # With the batch: it may hold outcomes whose tokens are counted already.
             ledger.along(self._row.keep_usage)
             ledger.commit()
-        stopping.check_time(now, paused=self._answers.are_withheld or self._asking.is_open)
+        stopping.check_time(now, paused=self._answers.at_rest or self._asking.is_open)
         self._calls.go_on(now)
         if stopping.ended is not None:
             return
         try:
             frames = self._channel.poll(self._patience(now))
+            if self._holding.is_on or self._holding.has_unheard:
+                frames = self._holding.admit(frames)
             for kind, payload in frames:
                 self._hearing.hear(kind, payload)
                 if stopping.ended is not None:
@@ -254,10 +272,11 @@ class Host:
             return
         self._outside.take_all()
         self._hooking.turn()
+        self._holding.turn(now)
         if ledger.due is not None and time.monotonic() >= ledger.due:
             ledger.commit()
         if not stopping.is_on and stopping.ended is None:
-            if self._channel.closed:
+            if self._channel.closed and not self._holding.has_unheard:
                 stopping.worker_gone()
             elif not frames and self._watch.over(time.monotonic()):
                 stopping.hook_took_too_long()
@@ -265,7 +284,7 @@ class Host:
     def _patience(self, now: float) -> float:
         """How long the next poll may wait, in seconds."""
         until = min(self._inbox_due, self._heartbeat_due, self._calls.due(now))
-        for due in (self._ledger.due, self._stopping.due, self._watch.due):
+        for due in (self._ledger.due, self._stopping.due, self._watch.due, self._holding.due):
             if due is not None and due < until:
                 until = due
         return max(0.0, until - now)

@@ -43,6 +43,7 @@ from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
+from respell.store.leases import Hold
 from respell.times import now_us
 from respell.tools import ToolRegistry
 
@@ -112,6 +113,7 @@ class Run:
     def _begin_anew(self) -> bool:
         """Hold the session again; false where nobody can go on with it just like that."""
         services = self._services
+        services.hold = self._host.hold
         try:
             anew = resume(
                 self._store, self.session, config=services.config, by="respell", services=services
@@ -178,6 +180,7 @@ def start(
     hooks: HookRegistry | None = None,
     policies: Policies | None = None,
     on_alert: OnAlert | None = None,
+    debugger: Hold | None = None,
 ) -> Run:
     """Create a session for a program and hold it.
 
@@ -202,6 +205,8 @@ def start(
         hooks: The hooks written in Python; None for those of this process.
         policies: Policies besides the registered ones, and how all are put together.
         on_alert: Is told what is to be known before a limit is reached.
+        debugger: The debugger that launches it: it stands still before the first thing the
+            script does, and is suspended when that process is gone. None for none.
 
     Raises:
         UsageError: A limit is unknown or no positive number, two policies have one name,
@@ -211,6 +216,7 @@ def start(
     config = config or default()
     name, tags = checked_name("run", name), checked_tags("run", tags)
     services = _services(on_output, tools, stdin, config, ask, hooks, policies, on_alert)
+    services.hold = services.launched_by = debugger
     program = _configured(program, config, os.path.realpath(store.path))
     session = SessionRecord(
         id=new_id(),
@@ -240,6 +246,7 @@ def start(
         lease = insert()
         records = [_note(1, START, program.save(store)), *agreed.records(1)]
         store.history.writer(session.key, lease).append(records)
+        store.leases.set_hold(session.key, lease, debugger)
         store.sessions.tell("session.started", session)
     session = store.sessions.get(session.key)
     return Run(store, session, lease, program, services)

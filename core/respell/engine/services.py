@@ -13,6 +13,7 @@ from respell.engine.policing import OnAlert
 from respell.hooks.registry import HookRegistry
 from respell.policies.deciding import Settled
 from respell.security import Ask
+from respell.store.leases import Hold
 from respell.tools import ToolRegistry
 
 
@@ -33,6 +34,8 @@ class Services:
         hooks: The hooks written in Python.
         policies: What decides whether effects are performed; None for what is registered.
         on_alert: Is told what is to be known before a limit is reached.
+        hold: A debugger's hold that the run begins with; None for none.
+        launched_by: The debugger that it goes with: without it, the session is suspended.
     """
 
     tools: ToolRegistry
@@ -47,3 +50,5 @@ class Services:
     hooks: HookRegistry = field(default_factory=HookRegistry)
     policies: Settled | None = None
     on_alert: OnAlert | None = None
+    hold: Hold | None = None
+    launched_by: Hold | None = None

@@ -42,6 +42,8 @@ return function(engine, env)
   local data_line, data_call, data_changes -- of the variable that is followed; lua/data_points.lua
   local logs                              -- of log points: {event, steps, text}
   local ended                             -- the report of the end, once it is reached
+  local at_frontier = false               -- whether we are where the history ends by now
+  local ahead                             -- may go on from there, up to the next effect
 
   local co_numbers = raw.setmetatable({}, { __mode = "k" })
 
@@ -260,6 +262,24 @@ return function(engine, env)
     while true do pause(reason) reason = "end" end
   end
 
+  -- Stands still where the history of a session ends that may go on, until there is more of
+  -- it. Inside of an effect that is one step behind its line. After an answer the script may
+  -- `go_ahead`, if it is told to: true if it does.
+  local function on_frontier(go_ahead)
+    if go_ahead and ahead then return true end
+    if not go_ahead then steps = steps + 1 end
+    at_frontier = true
+    if want == "watch" and not go_ahead then view.sample(nil, event, steps, 0) end
+    local goes
+    repeat
+      pause(event == to_event and steps == to_steps and "goto" or "frontier")
+      goes = go_ahead and ahead
+    until goes or engine.may_have_more()
+    at_frontier = false
+    if not go_ahead then steps = steps - 1 end
+    return goes
+  end
+
   -- Orders --------------------------------------------------------------------------------
 
   local orders = {}
@@ -271,7 +291,7 @@ return function(engine, env)
     report.found, report.hits = found, all_hits
     report.logs = logs
     report.changes = data_changes and data_changes()
-    report["end"] = ended
+    report["end"], report.frontier = ended, at_frontier or nil
     if want == "watch" then report.watch = view.watched() end
     if more then for k, v in next, more do report["at_" .. k] = v end end
     return report
@@ -334,7 +354,7 @@ return function(engine, env)
       data_line, data_call, data_changes =
         engine.data_point(data, env, co_number, function(f) return not f or holds(data, f) end)
     end
-    arm_at = order.arm or NEVER
+    arm_at, ahead = order.arm or NEVER, order.ahead
     if event >= arm_at then
       if not armed then
         -- In mid-interval nothing was counted yet.
@@ -368,9 +388,10 @@ return function(engine, env)
     main = running()
     co_numbers[main] = 0
     view.start(main, chunk, co_number)
-    engine.watch_events(on_answer, on_stop)
+    engine.watch_events(on_answer, on_stop, on_frontier)
     function engine.on_uncaught(failure) return on_stop("failed", failure) end
     engine.check_end()   -- one that was stopped before its first event may compute for ever
     pause("entry")
+    engine.check_end(true)
   end
 end

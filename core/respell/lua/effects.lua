@@ -29,7 +29,8 @@ return function(engine, env)
   local NONE, OK, FAILED, REFUSED, LIMITED = 0, 1, 2, 3, 4
   local FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
   local FRAME, OWN_BYTES = "<I4BBI8I8Bs1s1I4I4s4s4", 37
-  local LIVE = 1
+  -- What an END says of what comes after it (respell/engine/frames.py).
+  local LIVE, OPEN, RUNS_ON, CLOSED = 1, 2, 3, 4
 
   -- Those that the host performs outside the store: they are posted, and in a parallel
   -- branch the others go on meanwhile. All the rest is answered at once.
@@ -55,6 +56,13 @@ return function(engine, env)
   local window, at, stop = "", 1, 0
   local waiting, first, last = {}, 1, 0   -- windows received and not yet read
   local ended, live = false, false
+  local end_kind = 0         -- what the last END said
+  -- A session that was stopped while it computed may compute for ever: its replay ends with
+  -- the last record instead of at the next effect.
+  local stops_at_end = false
+  -- A debugger's: stands still at the end of a history that may grow. `peeking`: nobody waits.
+  local on_frontier
+  local peeking = false
   local have = false
   local r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
     r_at, r_args, r_outcome, r_meta
@@ -66,9 +74,11 @@ return function(engine, env)
     if kind == HISTORY then
       last = last + 1
       waiting[last] = sub(frame, 2)
+      ended = false
     elseif kind == END then
-      ended = true
-      live = byte(frame, 2) == LIVE
+      ended, end_kind = true, byte(frame, 2)
+      live = end_kind == LIVE
+      if end_kind == RUNS_ON then stops_at_end = false end
     else
       return kind
     end
@@ -90,8 +100,13 @@ return function(engine, env)
   local function read_one()
     if at > stop then
       while first > last do
-        if ended then return false end
-        keep_frame(receive())
+        if not ended then
+          keep_frame(receive())
+        elseif end_kind == OPEN and on_frontier and not peeking then
+          on_frontier()
+        else
+          return false
+        end
       end
       window, at, stop = waiting[first], 1, #waiting[first]
       waiting[first] = nil
@@ -121,19 +136,30 @@ return function(engine, env)
     return true
   end
 
+  -- The same, but does not wait until more of it is recorded.
+  local function peek()
+    peeking = true
+    local more = look()
+    peeking = false
+    return more
+  end
+
   -- Stops -------------------------------------------------------------------------------
 
   -- A debugger (lua/debugger.lua) is told of each event as the script gets to know of it, by
   -- its number, and comes in the place of the process's end.
   local on_answer, on_stop
 
-  function engine.watch_events(answered, stopped)
-    on_answer, on_stop = answered, stopped
+  function engine.watch_events(answered, stopped, at_frontier)
+    on_answer, on_stop, on_frontier = answered, stopped, at_frontier
   end
 
   -- For a debugger, which waits for its orders on the same line.
   engine.keep_frame = keep_frame
-  function engine.windows_received() return last, ended end
+  function engine.windows_received() return last, ended and end_kind end
+
+  -- Whether there may be more to go on with than when a debugger stood still at the end.
+  function engine.may_have_more() return first <= last or not ended or end_kind ~= OPEN end
 
   -- Reports and ends the process; the script never learns of it.
   local function stop_here(kind, report)
@@ -199,7 +225,7 @@ return function(engine, env)
   local ABANDONED = engine.ABANDONED
 
   local function tell_hook()
-    local more = look()
+    local more = peek()
     if timed_out[hook_now] then
       -- It went on from here for ever. What its `__close` would cause leads back here.
       pending = ABANDONED
@@ -230,15 +256,16 @@ return function(engine, env)
     have = false
   end
 
-  -- A session that was stopped while it computed may compute for ever: its replay ends with
-  -- the last record instead of at the next effect. To be called once that record is used.
-  local stops_at_end = false
-
+  -- To be called once a record is used: where it was the last one, a replay ends here. A
+  -- debugger that follows a session may go ahead of its history, up to the next effect.
   -- `number` is the event's, if the script would have its answer next.
   local function check_end(number)
-    if not look() and not live then
+    while not peek() and not live and stops_at_end do
       if on_answer and number then on_answer(number) end
-      stop_here("frontier", { ordinal = ordinal })
+      if end_kind ~= OPEN and end_kind ~= CLOSED then
+        return stop_here("frontier", { ordinal = ordinal })
+      end
+      if on_frontier(true) then return end
     end
   end
 
@@ -717,9 +744,12 @@ return function(engine, env)
     if stops_at_end and not engine.debug then check_end() end
   end
 
-  -- Ends the re-execution if there is nothing recorded to go on with; for a debugger.
-  function engine.check_end()
-    if stops_at_end then check_end() end
+  -- Ends the re-execution if there is nothing recorded to go on with; for a debugger, before
+  -- and after it stood still at the script's start.
+  function engine.check_end(begun)
+    if not stops_at_end then return end
+    local follows = not peek() and (end_kind == OPEN or end_kind == CLOSED)
+    if begun or not follows then check_end() end
   end
 
   -- The first frame: what to run.

@@ -18,7 +18,9 @@ _LOOK_S = 0.02
 
 
 def is_paused(store: Store, session: SessionRecord) -> bool:
-    """Return whether a session is paused; it must be one that a live host runs."""
+    """Return whether a session is paused, or held by a debugger; a live host must run it."""
+    if store.leases.hold(session.key) is not None:
+        return True
     last = store.sessions.get(session.key).records
     paused = False
     for _, body in store.history.records(session.key, max(1, last - _RECORDS)):

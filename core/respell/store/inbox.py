@@ -16,11 +16,13 @@ class InboxItem:
     """One request.
 
     Attributes:
+        id: Its number.
         kind: e.g. `suspend`.
         payload: A value (see `respell.values`).
         at: When it was posted, µs since 1970 UTC.
     """
 
+    id: int
     kind: str
     payload: Any
     at: int
@@ -60,9 +62,20 @@ class Inbox:
         if not self.waiting(session):
             return []
         with self._database:
-            rows = self._database.rows(
-                "SELECT kind, payload, posted_at FROM inbox WHERE session = ? ORDER BY id",
-                (session,),
-            )
+            items = self.read(session)
             self._database.write("DELETE FROM inbox WHERE session = ?", (session,))
-        return [InboxItem(kind, values.decode(payload), at) for kind, payload, at in rows]
+        return items
+
+    def read(self, session: int) -> list[InboxItem]:
+        """Return all requests, oldest first, and leave them until they are done with."""
+        if not self.waiting(session):
+            return []
+        rows = self._database.rows(
+            "SELECT id, kind, payload, posted_at FROM inbox WHERE session = ? ORDER BY id",
+            (session,),
+        )
+        return [InboxItem(id, kind, values.decode(payload), at) for id, kind, payload, at in rows]
+
+    def done(self, item: InboxItem) -> None:
+        """Take out a request that was done: who has made it may be waiting for that."""
+        self._database.write("DELETE FROM inbox WHERE id = ?", (item.id,))

@@ -26,7 +26,7 @@ _TAKE = (
     " pid = excluded.pid,"
     " start_time = excluded.start_time, boot_id = excluded.boot_id,"
     " pid_namespace = excluded.pid_namespace, host = excluded.host, since = excluded.since,"
-    " heartbeat = excluded.heartbeat"
+    " heartbeat = excluded.heartbeat, debugger = NULL, debugger_start = NULL, step = NULL"
 )
 
 
@@ -61,6 +61,13 @@ class Holder:
         """Return it as shown to people, e.g. `process 812 on lena since 2026-11-22T10:00:00Z`."""
         return f"process {self.pid} on {self.host} since {rfc3339(self.since)[:19]}Z"
 
+    @property
+    def is_near(self) -> bool:
+        """Whether it is in this boot of this machine and this pid namespace."""
+        here = Holder.current()
+        place = (here.boot_id, here.pid_namespace)
+        return bool(here.boot_id) and (self.boot_id, self.pid_namespace) == place
+
     def is_alive(self, now: int) -> bool:
         """Whether the process still lives, as far as can be told from here.
 
@@ -70,14 +77,49 @@ class Holder:
         Args:
             now: µs since 1970 UTC.
         """
-        here = Holder.current()
-        if here.boot_id and (self.boot_id, self.pid_namespace) == (
-            here.boot_id,
-            here.pid_namespace,
-        ):
+        if self.is_near:
             return processes.start_time(self.pid) == self.start_time
         # A heartbeat from the future means that a clock was set back.
         return abs(now - self.heartbeat) <= EXPIRES_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A debugger's hold on a session that runs: it goes on only as far as it is let.
+
+    Attributes:
+        pid: The debugger's process id, in the host's own namespace.
+        start_time: When that process started, in a unit of its system's own.
+        step: Number of the last step that was made, as who asked for it chose it.
+    """
+
+    pid: int
+    start_time: int
+    step: int = 0
+
+    @classmethod
+    def current(cls, step: int = 0) -> Hold:
+        """Return one of this process."""
+        here = Holder.current()
+        return cls(here.pid, here.start_time, step)
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the debugger's process still lives."""
+        return processes.start_time(self.pid) == self.start_time
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is this process's."""
+        return self.same_process(Hold.current())
+
+    def same_process(self, other: Hold) -> bool:
+        """Whether another hold is of the same process."""
+        return (self.pid, self.start_time) == (other.pid, other.start_time)
+
+    def after(self, step: int) -> Hold:
+        """Return the same one after a step."""
+        return Hold(self.pid, self.start_time, step)
 
 
 @lru_cache(maxsize=1)
@@ -161,7 +203,8 @@ class Leases:
         """Give the session up; does nothing where the lease is another's already."""
         # The row stays: the next holder's token has to be a new one.
         self._database.write(
-            "UPDATE leases SET pid = NULL WHERE session = ? AND token = ?", (session, token)
+            "UPDATE leases SET pid = NULL, debugger = NULL WHERE session = ? AND token = ?",
+            (session, token),
         )
 
     def holder(self, session: int) -> Holder | None:
@@ -173,6 +216,23 @@ class Leases:
             return None
         holder = Holder(*row)
         return holder if holder.is_alive(self._clock()) else None
+
+    def set_hold(self, session: int, token: int, hold: Hold | None) -> None:
+        """Say which debugger holds a session; its host does, under its lease."""
+        self._database.write(
+            "UPDATE leases SET debugger = ?, debugger_start = ?, step = ?"
+            " WHERE session = ? AND token = ?",
+            (hold and hold.pid, hold and hold.start_time, hold and hold.step, session, token),
+        )
+
+    def hold(self, session: int) -> Hold | None:
+        """Return a debugger's hold on a session; None where there is none, or no live host."""
+        row = self._database.row(
+            "SELECT debugger, debugger_start, step FROM leases WHERE session = ?"
+            " AND debugger IS NOT NULL",
+            (session,),
+        )
+        return Hold(*row) if row is not None and self.holder(session) is not None else None
 
     def taken(self) -> int:
         """Return how many sessions are held, by live processes or by ones that died."""

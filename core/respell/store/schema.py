@@ -296,7 +296,7 @@ MIGRATIONS: tuple[str, ...] = (
     ) WHERE place = 2;
     """,
     # 3: what sessions let others do with what is theirs; the audit log has checksums; an
-    # event bus; rates; breakpoints and bookmarks
+    # event bus; rates; breakpoints and bookmarks; sessions held by debuggers
     """
     ALTER TABLE audit ADD COLUMN sum INTEGER;
     UPDATE audit SET sum = row_sum(at, session, actor, action, target, allowed, reason)
@@ -396,6 +396,11 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER subscriptions_removed AFTER DELETE ON subscriptions BEGIN
         DELETE FROM deliveries WHERE subscription = OLD.key;
     END;
+
+    -- The debugger that holds a session which runs; its host sees to these.
+    ALTER TABLE leases ADD COLUMN debugger INTEGER;         -- its pid; NULL: nobody holds it
+    ALTER TABLE leases ADD COLUMN debugger_start INTEGER;
+    ALTER TABLE leases ADD COLUMN step INTEGER;             -- number of the last step made
 
     CREATE TABLE rates (                        -- what is left of rates that processes share
         name TEXT PRIMARY KEY,

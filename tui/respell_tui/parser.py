@@ -327,6 +327,19 @@ def _debugging(commands: _Commands) -> None:
     )  # fmt: skip
     debug.add_argument("--commands", metavar="FILE", help="take the commands from this file")
 
+    dap = _add(
+        commands,
+        "dap",
+        "dap:dap",
+        "serves the debugger to an editor (Debug Adapter Protocol)",
+        more="Without --port the client is at standard input and output. docs/dap.md says\n"
+        "what launch and attach take; docs/vscode.md and docs/neovim.md set editors up.",
+    )
+    dap.add_argument(
+        "--port", metavar="N", type=number,
+        help="listens at this port of 127.0.0.1, for one client after the other; 0: a free one",
+    )  # fmt: skip
+
     last = _add(
         commands, "last", "debugging:last", "says when a value last changed", json=True,
         more="EXPR is a variable, with fields: total, config.retries, list[3].",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -27,7 +27,7 @@ from respell.debug.sources import Sources, SourceText
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop
 from respell.debug.trail import Trail
-from respell.history.events import Event
+from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.debugging import Bookmark
@@ -232,6 +232,10 @@ class Debugger:
     def cancel(self) -> None:
         """End the move in progress, which leaves everything where it was; from any thread."""
         self._execution.wake.set()
+
+    def forget_cancel(self) -> None:
+        """Take back a `cancel` that came when no move was in progress any more."""
+        self._execution.wake.clear()
 
     # Moves forward -----------------------------------------------------------------------
 
@@ -442,6 +446,25 @@ class Debugger:
     def event(self) -> Event | None:
         """Return the event that the position comes after."""
         return self._inspector.event(self.position)
+
+    def events(self, first: int = 1, last: int | None = None) -> Iterator[Event]:
+        """Yield the session's events by number, also those after here.
+
+        Args:
+            first: First event number.
+            last: Last event number; None for all there are.
+        """
+        return events(self._store, self.session.key, first, last)
+
+    @property
+    def last_event(self) -> int:
+        """Number of the last event that the script caused, as far as it is recorded."""
+        return self._execution.last_event
+
+    def check(self, text: str) -> str | None:
+        """Return why a text is no Lua expression; None if it is one. Nothing is evaluated."""
+        self._standing.be_here()
+        return self._inspector.check(text)
 
     def output(self) -> list[str]:
         """Return what had been written by now, line by line."""

@@ -233,8 +233,8 @@ return function(engine, env)
     local level = script_level(thread, 0)
     local depth = level and depth_at(thread, level) + level
     local first, most = order.first or 0, order.count or MOST_FRAMES
-    while level do
-      if total >= first and total < first + most then
+    while level and total < first + most do
+      if total >= first then
         local frame = frame_at(thread, level)
         frame.level, frame.depth = level, depth - level
         frames[#frames + 1] = frame
@@ -242,7 +242,7 @@ return function(engine, env)
       total = total + 1
       level = script_level(thread, level + 1)
     end
-    return { frames = frames, total = total, coroutine = co_number(thread), status = status(thread) }
+    return { frames = frames, coroutine = co_number(thread), status = status(thread) }
   end
 
   function orders.coroutines()
@@ -450,6 +450,12 @@ return function(engine, env)
     local statement, message = raw.load(text, "=evaluate", "t", scope)
     if not statement then error((raw.string.gsub(message, "^evaluate:%d+: ", "")), 0) end
     return statement
+  end
+
+  -- Whether a text is an expression.
+  function orders.check(order)
+    local ok, message = raw.load("return " .. order.text, "=expression", "t", {})
+    return { error = not ok and message or nil }
   end
 
   -- Only in a worker that is thrown away.

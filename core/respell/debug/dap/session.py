@@ -1,0 +1,265 @@
+"""One debug session with one client: who is told what, and when."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from respell.debug.dap.client import Client
+from respell.debug.dap.connection import Connection
+from respell.debug.dap.marks import Marks
+from respell.debug.dap.messages import Body, Code, Refused, Request
+from respell.debug.dap.output import Output
+from respell.debug.dap.places import Places
+from respell.debug.dap.progress import Progress, cancelled
+from respell.debug.dap.requests import REQUESTS, Handler, Needs
+from respell.debug.dap.shown import clean
+from respell.debug.dap.source_map import SourceMap
+from respell.debug.debugger import Debugger
+from respell.debug.stops import Stop
+from respell.debug.worker import Cancelled
+from respell.errors import RespellError
+from respell.store import Store
+
+DEBUG = "RESPELL_DEBUG"
+
+OpenStore = Callable[[Path | None], Store]
+"""Opens the store of a folder; of None, the one that was chosen when the adapter was started."""
+
+_REASONS = {"event": "step", "cancelled": "pause"}
+
+
+class DapSession:
+    """Carries out a client's requests, one after the other, in the thread that serves it.
+
+    Attributes:
+        connection: The client.
+        open_store: Opens the store that a launch names.
+        client: What it said about itself; None before `initialize`.
+        places: What it refers to by number.
+        marks: The breakpoints that it set.
+        sources: The sources as it knows them.
+        options: With what it launched or attached.
+        configured: Whether it has said that all breakpoints are set.
+        over: Whether it is at its end.
+    """
+
+    def __init__(self, connection: Connection, open_store: OpenStore) -> None:
+        self.connection, self.open_store = connection, open_store
+        self.client: Client | None = None
+        self.places = Places()
+        self.marks = Marks(self)
+        self.sources = SourceMap(self)
+        self.output = Output(self)
+        self.progress = Progress(connection)
+        self.options: Any = None
+        self.configured = False
+        self.over = False
+        self._debugger: Debugger | None = None
+        self._store: Store | None = None
+        self._after: list[Callable[[], None]] = []
+        self._threads: set[int] = {1}
+        self.last_stop_reason = ""
+        connection.on_request = self.progress.heard
+        connection.on_gone = self.progress.gone
+
+    # Serving -----------------------------------------------------------------------------
+
+    def serve(self) -> None:
+        """Carry out requests until the client has gone or disconnects; leave no process."""
+        self.connection.start()
+        try:
+            while not self.over:
+                request = self.connection.requests.get()
+                if request is None:
+                    break
+                self._serve(request)
+        finally:
+            self.close()
+
+    def _serve(self, request: Request) -> None:
+        self._after.clear()
+        try:
+            self.progress.begin(request)
+            body = self._handler(request).perform(self, request.arguments)
+            self.progress.check(moving=bool(self._after))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client gets an answer
+            self.progress.over()
+            self._fail(request, error)
+            return
+        self.connection.respond(request, body)
+        try:
+            for act in list(self._after):
+                act()
+        except Exception as error:  # noqa: BLE001 - as above; the response was sent already
+            self._tell_failure(error)
+        finally:
+            self.progress.over()
+
+    def _handler(self, request: Request) -> Handler:
+        handler = REQUESTS.get(request.command)
+        if handler is None:
+            raise Refused(f"there is no request {request.command!r} here", Code.UNKNOWN)
+        if handler.needs is not Needs.NOTHING and self.client is None:
+            raise Refused(
+                f"{request.command} comes before initialize; begin with that", Code.NOT_NOW
+            )
+        if handler.needs is Needs.DEBUGGER and self._debugger is None:
+            raise Refused(
+                f"{request.command} needs a session: launch or attach to one first", Code.NOT_NOW
+            )
+        return handler
+
+    def _fail(self, request: Request, error: Exception) -> None:
+        if isinstance(error, Cancelled):
+            error = cancelled()
+        if isinstance(error, Refused):
+            code, short, show = error.code, error.short, error.show
+        elif isinstance(error, RespellError):
+            code, short, show = Code.REFUSED, "", True
+        else:
+            code, short, show = Code.UNEXPECTED, "", True
+        self.connection.fail(
+            request.seq, request.command, _words_of(error), code, short=short, show=show
+        )
+
+    def _tell_failure(self, error: Exception) -> None:
+        """Tell of a move that failed after it was answered: one stands where one stood."""
+        self.tell(f"{_words_of(error)}\n", "important")
+        if self._debugger is not None and self.configured:
+            self.stopped(self._debugger.stop, reason="pause")
+
+    def after(self, act: Callable[[], None]) -> None:
+        """Do something when the response has been sent."""
+        self._after.append(act)
+
+    def tell(self, text: str, category: str = "console", **more: Any) -> None:
+        """Have the client show text."""
+        self.connection.event("output", {"category": category, "output": clean(text), **more})
+
+    # What is open ------------------------------------------------------------------------
+
+    @property
+    def debugger(self) -> Debugger:
+        """The debugger; handlers that need one have it."""
+        assert self._debugger is not None
+        return self._debugger
+
+    @property
+    def store(self) -> Store:
+        """The store of the session that is debugged."""
+        assert self._store is not None
+        return self._store
+
+    @property
+    def who(self) -> Client:
+        """What the client said about itself."""
+        assert self.client is not None
+        return self.client
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a session is open."""
+        return self._debugger is not None
+
+    def take_up(self, store: Store, debugger: Debugger) -> None:
+        """Debug with this from now on."""
+        self._store, self._debugger = store, debugger
+        self.places.clear()
+        self._threads = {1}
+        self.progress.aim(debugger.cancel, debugger.forget_cancel)
+
+    def close(self) -> None:
+        """End all processes."""
+        self.progress.aim(lambda: None, lambda: None)
+        debugger, self._debugger = self._debugger, None
+        store, self._store = self._store, None
+        try:
+            if debugger is not None:
+                debugger.close()
+        finally:
+            if store is not None:
+                store.close()
+
+    # Moves -------------------------------------------------------------------------------
+
+    def go(self, make: Callable[[Debugger], Stop], *, reason: str | None = None) -> None:
+        """Make a move when the response has been sent, and tell where it led to."""
+
+        def act() -> None:
+            self.move(make, reason=reason)
+
+        self.after(act)
+
+    def move(self, make: Callable[[Debugger], Stop], *, reason: str | None = None) -> Stop:
+        """Make a move, and tell where it led to."""
+        self.places.clear()
+        stop = make(self.debugger)
+        self.stopped(stop, reason=None if stop.reason == "cancelled" else reason)
+        return stop
+
+    def stopped(self, stop: Stop, *, reason: str | None = None) -> None:
+        """Tell where the debugger stands now, and what there is to tell of the way there."""
+        self.output.up_to(stop)
+        if stop.at_end and not self.options.stop_at_end:
+            self.finish()
+            return
+        self._tell_threads()
+        reason = reason or _REASONS.get(stop.reason, stop.reason)
+        self.last_stop_reason = reason
+        body: Body = {
+            "reason": reason, "description": self._describe(stop, reason),
+            "threadId": stop.coroutine + 1, "allThreadsStopped": True,
+        }  # fmt: skip
+        if stop.error:
+            body["text"] = clean(stop.error)
+        ids = self.marks.ids_of(stop.breakpoints)
+        if ids:
+            body["hitBreakpointIds"] = ids
+        self.connection.event("stopped", body)
+
+    def _describe(self, stop: Stop, reason: str) -> str:
+        if stop.at_end:
+            status = self.debugger.session.status
+            return f"the end of what is recorded ({status}), {stop.position}"
+        return f"{reason}, {stop.position}"
+
+    def _tell_threads(self) -> None:
+        now = {one.number + 1 for one in self.debugger.coroutines()}
+        for gone in sorted(self._threads - now):
+            self.connection.event("thread", {"reason": "exited", "threadId": gone})
+        for new in sorted(now - self._threads):
+            self.connection.event("thread", {"reason": "started", "threadId": new})
+        self._threads = now
+
+    def looked_elsewhere(self) -> None:
+        """Have the client ask anew for values: another worker stands here now."""
+        self.places.clear_values()
+        if self.who.invalidated:
+            self.connection.event("invalidated", {"areas": ["variables"]})
+
+    @property
+    def can_set(self) -> bool:
+        """Whether variables can be set here."""
+        return False
+
+    def finish(self) -> None:
+        """Tell that the program has ended, and with it what there is to debug."""
+        status = self.debugger.session.status
+        self.connection.event("exited", {"exitCode": 1 if status == "failed" else 0})
+        self.connection.event("terminated", {})
+
+
+def _words_of(error: Exception) -> str:
+    if isinstance(error, RespellError):
+        return clean(str(error))
+    if os.environ.get(DEBUG):
+        traceback.print_exception(error, file=sys.stderr)
+    return (
+        f"this should not have happened: {type(error).__name__}: {clean(str(error))}. Please "
+        f"report it, with what {DEBUG}=1 shows"
+    )

@@ -24,6 +24,7 @@ class Connection:
 
     Attributes:
         requests: What came, in order; None when the client has gone.
+        over: Set when it has gone, or is not served any more.
         on_request: Called in the reading thread with each request, before it is put there.
         on_gone: Called there when the client has gone.
     """
@@ -34,6 +35,7 @@ class Connection:
         self._lock = threading.Lock()
         self._seq = 0
         self._gone = False
+        self.over = threading.Event()
         self.requests: queue.Queue[Request | None] = queue.Queue()
         self.on_request: Callable[[Request], None] = lambda request: None
         self.on_gone: Callable[[], None] = lambda: None
@@ -50,6 +52,7 @@ class Connection:
         except OSError:
             self._gone = True  # the connection was reset: the client has gone
         finally:
+            self.over.set()
             self.on_gone()
             self.requests.put(None)
 

@@ -11,6 +11,7 @@ MOST_BYTES = 16 * 1024 * 1024
 _MOST_HEADER = 4096
 _LENGTH = re.compile(rb"content-length:[ \t]*(\d{1,18})[ \t]*", re.IGNORECASE)
 _OTHER = re.compile(rb"content-type:[^\r\n]*", re.IGNORECASE)
+_NAME = b"content-length:"
 _SEPARATOR = b"\r\n\r\n"
 
 
@@ -48,13 +49,13 @@ class FrameReader:
             return None
         while (end := self._kept.find(_SEPARATOR)) < 0:
             if len(self._kept) > _MOST_HEADER:
-                raise self._lose(f"a header is longer than {_MOST_HEADER} bytes")
+                raise self._lose(1, f"a header is longer than {_MOST_HEADER} bytes")
             if not self._more():
                 return None
         header = bytes(self._kept[:end])
         length = _length_of(header)
         if length is None:
-            raise self._lose(f"{header[:80]!r} is no header with a Content-Length")
+            raise self._lose(_behind(header), f"{header[:80]!r} is no header with a Content-Length")
         del self._kept[: end + len(_SEPARATOR)]
         if length > MOST_BYTES:
             self._pass_over(length)
@@ -73,16 +74,15 @@ class FrameReader:
         self._kept += data
         return bool(data)
 
-    def _lose(self, message: str) -> Malformed:
+    def _lose(self, passed: int, message: str) -> Malformed:
         self._lost = True
-        del self._kept[:1]  # the next header does not begin where this one did
+        del self._kept[:passed]
         return Malformed(message, in_step=False)
 
     def _find_header(self) -> bool:
         """Pass over everything up to the next header; return whether there is one."""
-        name = b"content-length:"
-        while (at := bytes(self._kept).lower().find(name)) < 0:
-            del self._kept[: max(0, len(self._kept) - len(name))]
+        while (at := bytes(self._kept).lower().find(_NAME)) < 0:
+            del self._kept[: max(0, len(self._kept) - len(_NAME))]
             if not self._more():
                 return False
         del self._kept[:at]
@@ -96,6 +96,13 @@ class FrameReader:
             left -= len(self._kept)
             keep = -left if left < 0 else 0
             del self._kept[: len(self._kept) - keep]
+
+
+def _behind(header: bytes) -> int:
+    """Return where to look for the next header: behind this one, or behind what is before it."""
+    at = header.lower().rfind(_NAME)
+    glued = at > 0 and header[at - 1 : at] != b"\n"
+    return at if glued else len(header) + len(_SEPARATOR)
 
 
 def _length_of(header: bytes) -> int | None:

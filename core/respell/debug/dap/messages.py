@@ -89,7 +89,7 @@ class Arguments:
         value = self.given.get(name)
         if value is None and default is not None:
             return default
-        if isinstance(value, float) and value.is_integer():
+        if isinstance(value, float) and abs(value) < 1 << 53 and value.is_integer():
             value = int(value)
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value < 1 << 53:
             raise _wrong(self.command, name, f"an integer from {least} on", value)

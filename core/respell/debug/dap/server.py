@@ -19,6 +19,7 @@ from respell.errors import UsageError
 HOST = "127.0.0.1"
 _CHUNK = 1 << 16
 _REFUSED_WITHIN_S = 5.0
+_GOING_WITHIN_S = 1.0
 
 
 def serve_stdio(open_store: OpenStore) -> None:
@@ -75,28 +76,30 @@ def serve_port(port: int, open_store: OpenStore, on_listening: Callable[[int], N
         on_listening(listening.getsockname()[1])
         while True:
             client, _ = listening.accept()
-            with _others_refused(listening), client:
-                _serve(client, open_store)
+            with client:
+                _serve(client, open_store, listening)
 
 
-def _serve(client: socket.socket, open_store: OpenStore) -> None:
+def _serve(client: socket.socket, open_store: OpenStore, listening: socket.socket) -> None:
     connection = Connection(lambda: client.recv(_CHUNK), client.sendall, forgiving=False)
-    try:
-        DapSession(connection, open_store).serve()
-    finally:
-        with suppress(OSError):  # it has gone
-            client.shutdown(socket.SHUT_RDWR)
+    with _others_refused(listening, connection.over):
+        try:
+            DapSession(connection, open_store).serve()
+        finally:
+            with suppress(OSError):  # it has gone
+                client.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def _others_refused(listening: socket.socket) -> Iterator[None]:
+def _others_refused(listening: socket.socket, over: threading.Event) -> Iterator[None]:
     """Refuse all other clients for as long as one is served."""
     ours, theirs = socket.socketpair()
 
     def refuse_all() -> None:
         while True:
             ready, _, _ = select.select([listening, theirs], [], [])
-            if theirs in ready:
+            # One that comes right after the last one went is served as soon as that is cleared up.
+            if theirs in ready or over.wait(_GOING_WITHIN_S):
                 return
             with suppress(OSError):
                 other, _ = listening.accept()

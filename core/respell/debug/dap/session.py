@@ -79,6 +79,7 @@ class DapSession:
                     break
                 self._serve(request)
         finally:
+            self.connection.over.set()
             self.close()
 
     def _serve(self, request: Request) -> None:

@@ -298,11 +298,11 @@ def test_breakpoints_are_verified_moved_or_refused_each_with_its_reason(dap: Dap
     assert (points[1]["line"], points[1]["message"]) == (
         11, "moved to line 11, the next one with code",
     )  # fmt: skip
-    for one, words in zip(points[2:], ("no code at or after", "no expression", "hits count",
+    for one, words in zip(points[2:], ("no code at or after", "no Lua expression", "hits count",
                                        "without its }"), strict=True):  # fmt: skip
         assert words in one["message"]
     other = dap.ask("setBreakpoints", source={"path": "/nowhere/x.lua"}, breakpoints=[{"line": 1}])
-    assert "has not run" in other["breakpoints"][0]["message"]
+    assert "has no source" in other["breakpoints"][0]["message"]
 
 
 def test_what_is_set_replaces_what_was_set_and_the_same_keeps_its_number(
@@ -339,7 +339,7 @@ def test_functions_and_effects_are_breakpoints_by_name(dap: Dap, ran: Any) -> No
         "setFunctionBreakpoints",
         breakpoints=[
             {"name": "add", "condition": "a == 3"}, {"name": "effect state.*"},
-            {"name": "nobody"}, {"name": "effect x", "condition": "true"},
+            {"name": "nobody"}, {"name": "artifact x", "condition": "true"},
         ],
     )["breakpoints"]  # fmt: skip
     assert [one["verified"] for one in points] == [True, True, False, False]
@@ -349,6 +349,37 @@ def test_functions_and_effects_are_breakpoints_by_name(dap: Dap, ran: Any) -> No
     dap.move("continue")
     assert dap.move("continue")["hitBreakpointIds"] == [points[1]["id"]]
     assert dap.scope("Event")["name"]["value"] == '"state.set"'
+
+
+def test_changes_of_a_variable_stop_it_both_ways(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.sums)
+    dap.ask("setBreakpoints", source=source(ran), breakpoints=[{"line": 7}])
+    dap.move("continue")
+    scopes = dap.ask("scopes", frameId=dap.frame())["scopes"]
+    info = dap.ask(
+        "dataBreakpointInfo", variablesReference=scopes[0]["variablesReference"], name="total"
+    )
+    assert (info["accessTypes"], info["description"]) == (["write"], "total (local)")
+    dap.ask("setBreakpoints", source=source(ran), breakpoints=[])
+    points = dap.ask(
+        "setDataBreakpoints",
+        breakpoints=[{"dataId": info["dataId"], "accessType": "write"}, {"dataId": "other"}],
+    )["breakpoints"]
+    assert [one["verified"] for one in points] == [True, False]
+    stop = dap.move("continue")
+    assert (stop["reason"], stop["text"]) == ("data breakpoint", "total: 0 → 1")
+    assert stop["hitBreakpointIds"] == [points[0]["id"]]
+    dap.move("continue")
+    assert dap.values()["total"] == "3"
+    dap.move("reverseContinue")
+    assert dap.values()["total"] == "1"
+    dap.ask(
+        "setDataBreakpoints", breakpoints=[{"dataId": info["dataId"], "condition": "total > 5"}]
+    )
+    dap.move("continue")
+    assert dap.values()["total"] == "6"
+    nothing = dap.ask("dataBreakpointInfo", name="total + 1", frameId=dap.frame())
+    assert (nothing["dataId"], "can't be followed" in nothing["description"]) == (None, True)
 
 
 def test_only_lines_with_code_are_places_for_breakpoints(dap: Dap, ran: Any) -> None:
@@ -381,13 +412,13 @@ def test_a_filter_stops_at_effects_that_failed_by_name(dap: Dap, ran: Any) -> No
     dap.launch(ran.fails)
     dap.ask(
         "setExceptionBreakpoints", filters=[],
-        filterOptions=[{"filterId": "effect", "condition": "tool.*"}],
+        filterOptions=[{"filterId": "effect", "condition": "name == 'tool.invoke'"}],
     )  # fmt: skip
     dap.move("continue")
     assert dap.scope("Event")["name"]["value"] == '"tool.invoke"'
     dap.ask(
         "setExceptionBreakpoints", filters=[],
-        filterOptions=[{"filterId": "effect", "condition": "agent.*"}],
+        filterOptions=[{"filterId": "effect", "condition": "name == 'agent.request'"}],
     )  # fmt: skip
     assert dap.move("reverseContinue")["reason"] == "entry"
 

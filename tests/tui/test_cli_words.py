@@ -48,11 +48,6 @@ def test_the_version_is_told(respell: CommandLine) -> None:
     assert respell("--version").out == f"respell {__version__}\n"
 
 
-def test_what_is_not_there_yet_is_not_offered(respell: CommandLine) -> None:
-    for name in ("dap",):
-        assert "unknown command" in respell(name, code=2).err
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import builtins
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from respell.debug.breakpoints import Breakpoint, parse_hits, parse_log
@@ -29,6 +29,19 @@ _KEPT = (
 
 Variable = tuple[dict[str, Any], Position]
 """Whose variable a name is, and where that was asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Whose variable an expression names.
+
+    Attributes:
+        scope: As a worker wants to know it.
+        since: Where that was asked, which tells an activation of a function from others.
+    """
+
+    scope: dict[str, Any]
+    since: Position
 
 
 class BreakpointTable:
@@ -242,6 +255,7 @@ class BreakpointTable:
         condition: str = "",
         hits: str = "",
         temporary: bool = False,
+        whose: Whose | None = None,
     ) -> Breakpoint:
         """Stop where the value of a variable has changed, at the line that runs next.
 
@@ -255,6 +269,20 @@ class BreakpointTable:
             condition: Lua expression that has to be true where it has changed.
             hits: Which of the changes count (see `Breakpoint`).
             temporary: Only once.
+            whose: What `whose` returned for the expression, maybe at another place; instead of a
+                frame.
+
+        Raises:
+            UsageError: It is no such expression.
+        """
+        found = whose or self.whose(expression, frame)
+        return self._add(
+            "data", expression=expression.strip(), condition=condition, hits=hits,
+            temporary=temporary, scope=found.scope, since=str(found.since),
+        )  # fmt: skip
+
+    def whose(self, expression: str, frame: Frame | int = 0) -> Whose:
+        """Return whose variable an expression names at a frame.
 
         Raises:
             UsageError: It is no such expression.
@@ -262,10 +290,7 @@ class BreakpointTable:
         name, path = parse_expression(expression)
         assert self.variable is not None
         scope, position = self.variable(name, frame)
-        return self._add(
-            "data", expression=expression.strip(), condition=condition, hits=hits,
-            temporary=temporary, scope={**scope, "name": name, "path": path}, since=str(position),
-        )  # fmt: skip
+        return Whose({**scope, "name": name, "path": path}, position)
 
     def _add(self, kind: Any, **fields: Any) -> Breakpoint:
         made = Breakpoint(max(self._all, default=0) + 1, kind, **fields)

@@ -461,11 +461,6 @@ class Debugger:
         """Number of the last event that the script caused, as far as it is recorded."""
         return self._execution.last_event
 
-    def check(self, text: str) -> str | None:
-        """Return why a text is no Lua expression; None if it is one. Nothing is evaluated."""
-        self._standing.be_here()
-        return self._inspector.check(text)
-
     def output(self) -> list[str]:
         """Return what had been written by now, line by line."""
         return self._inspector.output(self.position)

@@ -120,11 +120,6 @@ class Inspector:
         )["bytes"]
         return said.encode() if isinstance(said, str) else bytes(said)
 
-    def check(self, text: str) -> str | None:
-        """Return why a text is no expression; None if it is one."""
-        problem = self._worker.ask("check", text=text).get("error")
-        return None if problem is None else as_text(problem)
-
     def look(self, text: str, frame: Frame | None) -> Value | None:
         """Return the value of an expression that leaves no trace; None if this is none."""
         said = self._worker.ask("look", **_order(text, frame))

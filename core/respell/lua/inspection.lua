@@ -452,12 +452,6 @@ return function(engine, env)
     return statement
   end
 
-  -- Whether a text is an expression.
-  function orders.check(order)
-    local ok, message = raw.load("return " .. order.text, "=expression", "t", {})
-    return { error = not ok and message or nil }
-  end
-
   -- Only in a worker that is thrown away.
   function orders.evaluate(order)
     local thread = thread_of(order.coroutine)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from respell.debug.breakpoints import Breakpoint
-from respell.debug.dap.marks import FILTERS, Mark, effect_named, hits_of
+from respell.debug.dap.containers import MOST_AT_ONCE
+from respell.debug.dap.frames import frame_of
+from respell.debug.dap.marks import FILTERS, Mark, add_by_name, hits_of
 from respell.debug.dap.messages import Arguments, Body, Code, Refused
+from respell.debug.dap.shown import clean
 from respell.debug.sources import SourceText
 from respell.errors import RespellError, UsageError
 
@@ -17,23 +21,15 @@ if TYPE_CHECKING:
 def _verified(mark: Mark, problem: str) -> Body:
     if mark.made is None:
         return {"id": mark.id, "verified": False, "message": problem, "reason": "failed"}
+    if not mark.made.verified:
+        message = "the session has not loaded this file yet"
+        return {"id": mark.id, "verified": False, "message": message, "reason": "pending"}
     return {"id": mark.id, "verified": True}
 
 
-def _checked(session: DapSession, condition: str) -> str:
-    """Return a condition that is an expression.
-
-    Raises:
-        UsageError: It is none.
-    """
-    problem = session.debugger.check(condition) if condition else None
-    if problem is not None:
-        raise UsageError(f"the condition is no expression: {problem}")
-    return condition
-
-
-def _not_debugged(session: DapSession) -> bool:
-    return bool(session.options is not None and session.options.no_debug)
+def _refuse_without_debugging(session: DapSession) -> None:
+    if session.options.no_debug:
+        raise UsageError("this was launched without debugging")
 
 
 def set_breakpoints(session: DapSession, args: Arguments) -> Body:
@@ -47,47 +43,47 @@ def set_breakpoints(session: DapSession, args: Arguments) -> Body:
         wanted = [Arguments(args.command, {"line": line}) for line in lines]
     for one in wanted:
         one.integer("line")
+    source = None
     try:
         source = session.sources.meant(given)
+        name = source.name
     except Refused as error:
-        if error.code is Code.ARGUMENTS:
+        if error.code is not Code.REFUSED:
             raise
-        return {"breakpoints": [_not_run(session, one, str(error)) for one in wanted]}
-    group = f"lines of {source.name}"
-    session.marks.remember(group, lambda: _set_lines(session, group, source, wanted))
-    return {"breakpoints": _set_lines(session, group, source, wanted)}
-
-
-def _not_run(session: DapSession, one: Arguments, problem: str) -> Body:
-    return {
-        "verified": False, "message": problem, "reason": "failed", "line": one.integer("line"),
-    }  # fmt: skip
+        # One that it has not loaded, or not yet.
+        name = str(session.who.our_path(given.text("path", "") or given.text("name")))
+    session.marks.remember(
+        f"lines of {name}", lambda: _set_lines(session, name, source, given, wanted)
+    )
+    return {"breakpoints": _set_lines(session, name, source, given, wanted)}
 
 
 def _set_lines(
-    session: DapSession, group: str, source: SourceText, wanted: list[Arguments]
+    session: DapSession,
+    name: str,
+    source: SourceText | None,
+    given: Arguments,
+    wanted: list[Arguments],
 ) -> list[Body]:
     table = session.debugger.breakpoints
 
     def make(one: Arguments) -> Breakpoint:
-        if _not_debugged(session):
-            raise UsageError("this was launched without debugging")
+        _refuse_without_debugging(session)
         return table.add_line(
-            source.name, session.who.our_line(one.integer("line")),
-            condition=_checked(session, one.text("condition", "").strip()), hits=hits_of(one),
+            name, session.who.our_line(one.integer("line")),
+            condition=one.text("condition", "").strip(), hits=hits_of(one),
             log=one.text("logMessage", ""),
         )  # fmt: skip
 
     made = session.marks.set_group(
-        group,
-        [(_key(one), lambda one=one: make(one)) for one in wanted],  # type: ignore[misc]
+        f"lines of {name}", [(_key(one), partial(make, one)) for one in wanted]
     )
-    shown = session.sources.shown(source)
-    remark = session.sources.remark(source)
+    shown = session.sources.shown(source) if source is not None else given.given
+    remark = session.sources.remark(source) if source is not None else ""
     bodies = []
     for one, (mark, problem) in zip(wanted, made, strict=True):
         body = _verified(mark, problem) | {"source": shown, "line": one.integer("line")}
-        if mark.made is not None:
+        if mark.made is not None and mark.made.line:
             body["line"] = session.who.line(mark.made.line)
             said = [remark] if remark else []
             if mark.made.line != session.who.our_line(one.integer("line")):
@@ -116,22 +112,11 @@ def _set_functions(session: DapSession, wanted: list[Arguments]) -> list[Body]:
     table = session.debugger.breakpoints
 
     def make(one: Arguments) -> Breakpoint:
-        if _not_debugged(session):
-            raise UsageError("this was launched without debugging")
+        _refuse_without_debugging(session)
         condition = one.text("condition", "").strip()
-        effect = effect_named(one.text("name"))
-        if effect is None:
-            return table.add_function(
-                one.text("name").strip(), condition=_checked(session, condition), hits=hits_of(one)
-            )
-        if condition:
-            raise UsageError("a breakpoint on effects has no condition; give a hit condition")
-        return table.add_effect(effect[0], failed=effect[1], hits=hits_of(one))
+        return add_by_name(table, one.text("name"), condition, hits_of(one))
 
-    made = session.marks.set_group(
-        "functions",
-        [(_key(one), lambda one=one: make(one)) for one in wanted],  # type: ignore[misc]
-    )
+    made = session.marks.set_group("functions", [(_key(one), partial(make, one)) for one in wanted])
     bodies = []
     for mark, problem in made:
         body = _verified(mark, problem)
@@ -163,18 +148,63 @@ def _set_errors(session: DapSession, wanted: list[tuple[str, str]]) -> list[Body
     table = session.debugger.breakpoints
 
     def make(name: str, condition: str) -> Breakpoint:
-        if _not_debugged(session):
-            raise UsageError("this was launched without debugging")
+        _refuse_without_debugging(session)
         if name == "effect":
-            return table.add_effect(condition or "*", failed=True)
+            return table.add_effect(failed=True, where=condition or None)
         if condition:
             raise UsageError("this filter has no condition")
         return table.add_error(caught=name == "caught")
 
-    made = session.marks.set_group(
-        "errors",
-        [((name, cond), lambda name=name, cond=cond: make(name, cond)) for name, cond in wanted],  # type: ignore[misc]
-    )
+    made = session.marks.set_group("errors", [(one, partial(make, *one)) for one in wanted])
+    return [_verified(mark, problem) for mark, problem in made]
+
+
+def data_breakpoint_info(session: DapSession, args: Arguments) -> Body:
+    """Return how a change of a variable can be stopped at, if it can."""
+    name = args.text("name")
+    if args.flag("asAddress") or args.has("bytes"):
+        raise Refused("there are no addresses here; give a variable", Code.ARGUMENTS)
+    expression, frame = name, frame_of(session, args)
+    if args.has("variablesReference"):
+        container = session.places.container(args.integer("variablesReference", least=1))
+        children = container.children(None, 0, MOST_AT_ONCE)
+        child = next((one for one in children if clean(one.name) == name), None)
+        expression = child.expression if child is not None else ""
+        frame = container.frame or 0
+    if not expression:
+        return {"dataId": None, "description": f"{name} can't be followed through time"}
+    try:
+        whose = session.debugger.breakpoints.whose(expression, frame)
+    except UsageError as error:
+        return {"dataId": None, "description": clean(str(error))}
+    return {
+        "dataId": session.marks.data_id(expression, whose), "accessTypes": ["write"],
+        "description": f"{expression} ({whose.scope['scope']})", "canPersist": False,
+    }  # fmt: skip
+
+
+def set_data_breakpoints(session: DapSession, args: Arguments) -> Body:
+    """Have the variables whose changes stop be these."""
+    wanted = args.objects("breakpoints")
+    for one in wanted:
+        one.text("dataId")
+    session.marks.remember("data", lambda: _set_data(session, wanted))
+    return {"breakpoints": _set_data(session, wanted)}
+
+
+def _set_data(session: DapSession, wanted: list[Arguments]) -> list[Body]:
+    table = session.debugger.breakpoints
+
+    def make(one: Arguments) -> Breakpoint:
+        _refuse_without_debugging(session)
+        if one.text("accessType", "write") != "write":
+            raise UsageError("only changes can be stopped at (accessType write), not reading")
+        expression, whose = session.marks.data(one.text("dataId"))
+        return table.add_data(
+            expression, condition=one.text("condition", "").strip(), hits=hits_of(one), whose=whose
+        )
+
+    made = session.marks.set_group("data", [(_key(one), partial(make, one)) for one in wanted])
     return [_verified(mark, problem) for mark, problem in made]
 
 

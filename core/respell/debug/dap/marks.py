@@ -7,14 +7,17 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from respell.debug.breakpoint_table import BreakpointTable, Whose
 from respell.debug.breakpoints import Breakpoint
 from respell.debug.dap.messages import Arguments, Body
-from respell.errors import RespellError
+from respell.errors import RespellError, UsageError
 
 if TYPE_CHECKING:
     from respell.debug.dap.session import DapSession
 
-_EFFECT = re.compile(r"effect[ :]\s*(?P<name>\S+)(?:\s+(?P<failed>failed))?\s*")
+_NOT_FUNCTION = re.compile(
+    r"(?P<kind>effect|artifact|state)[ :]\s*(?P<name>\S+)(?:\s+(?P<failed>failed))?|divergence"
+)
 
 FILTERS: tuple[Body, ...] = (
     {
@@ -31,7 +34,7 @@ FILTERS: tuple[Body, ...] = (
         "filter": "effect", "label": "Failed effects",
         "description": "Stops where the script gets the error of a call of a tool, an agent, …",
         "default": False, "supportsCondition": True,
-        "conditionDescription": "Names of effects to stop at, such as tool.*",
+        "conditionDescription": "Lua over the effect: name == 'tool.invoke' and duration > 1",
     },
 )  # fmt: skip
 """What errors one can stop at."""
@@ -59,7 +62,24 @@ class Marks:
     session: DapSession
     _groups: dict[str, list[Mark]] = field(default_factory=dict)
     _requests: dict[str, Callable[[], list[Body]]] = field(default_factory=dict)
+    _data: dict[str, tuple[str, Whose]] = field(default_factory=dict)
     _count: int = 0
+
+    def data_id(self, expression: str, whose: Whose) -> str:
+        """Return a text that means a variable, at whatever place that is asked."""
+        number = f"{expression}#{len(self._data) + 1}"
+        self._data[number] = (expression, whose)
+        return number
+
+    def data(self, number: str) -> tuple[str, Whose]:
+        """Return the expression, and whose variable it names.
+
+        Raises:
+            UsageError: There is none of that id.
+        """
+        if number not in self._data:
+            raise UsageError(f"there is no dataId {number!r}; ask dataBreakpointInfo for one")
+        return self._data[number]
 
     def set_group(
         self, group: str, wanted: Iterable[tuple[tuple[object, ...], Callable[[], Breakpoint]]]
@@ -125,15 +145,25 @@ class Marks:
                 mark.made = None
 
 
-def effect_named(name: str) -> tuple[str, bool | None] | None:
-    """Return the pattern of effects that a function breakpoint's name means, and if failed ones.
+def add_by_name(table: BreakpointTable, name: str, condition: str, hits: str) -> Breakpoint:
+    """Set the breakpoint that the name of a function breakpoint means.
 
-    `effect tool.*` and `effect tool.* failed` do; None for the name of a function.
+    Besides a function's name that may be `effect PATTERN`, `effect PATTERN failed`,
+    `artifact PATTERN`, `state KEY` or `divergence`.
     """
-    match = _EFFECT.fullmatch(name.strip())
+    match = _NOT_FUNCTION.fullmatch(name.strip())
     if match is None:
-        return None
-    return match["name"], True if match["failed"] else None
+        return table.add_function(name.strip(), condition=condition, hits=hits)
+    if match["kind"] == "effect":
+        failed = True if match["failed"] else None
+        return table.add_effect(match["name"], failed=failed, where=condition or None, hits=hits)
+    if condition:
+        raise UsageError("this breakpoint has no condition; one on an effect has")
+    if match["kind"] == "artifact":
+        return table.add_artifact(match["name"], hits=hits)
+    if match["kind"] == "state":
+        return table.add_state(match["name"], hits=hits)
+    return table.add_divergence()
 
 
 def hits_of(args: Arguments) -> str:

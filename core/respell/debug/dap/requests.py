@@ -78,6 +78,8 @@ REQUESTS: dict[str, Handler] = {
     "setExceptionBreakpoints": _on(
         "breaking:set_exception_breakpoints", "ExceptionFilterOptions"
     ),
+    "dataBreakpointInfo": _on("breaking:data_breakpoint_info"),
+    "setDataBreakpoints": _on("breaking:set_data_breakpoints", "DataBreakpoints"),
     "breakpointLocations": _on("breaking:breakpoint_locations", "BreakpointLocationsRequest"),
     # moves
     "continue": _on("moving:continue_"),
@@ -127,7 +129,7 @@ NOT_POSSIBLE = (
     "supportsWriteMemoryRequest", "supportsDisassembleRequest", "supportsInstructionBreakpoints",
     "supportsTerminateThreadsRequest", "supportsSingleThreadExecutionRequests",
     "supportsDataBreakpointBytes", "supportsANSIStyling", "supportsExceptionOptions",
-    "supportsSetVariable", "supportsSetExpression", "supportsDataBreakpoints",
+    "supportsSetVariable", "supportsSetExpression",
     "supportTerminateDebuggee", "supportSuspendDebuggee",
 )  # fmt: skip
 """Capabilities that are false."""

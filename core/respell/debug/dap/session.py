@@ -218,6 +218,8 @@ class DapSession:
         }  # fmt: skip
         if stop.error:
             body["text"] = clean(stop.error)
+        elif stop.changes:
+            body["text"] = clean("; ".join(one.describe() for one in stop.changes))
         ids = self.marks.ids_of(stop.breakpoints)
         if ids:
             body["hitBreakpointIds"] = ids

@@ -71,11 +71,57 @@ def test_commands_come_through_a_pipe_and_a_wrong_one_ends_it(respell: CommandLi
     assert "foo: there is no command foo; `help` lists them" in ended.stderr
 
 
-def test_a_script_is_run_first_and_debugged_then(respell: CommandLine) -> None:
+def test_a_script_is_launched_and_goes_on_as_one_moves(respell: CommandLine) -> None:
     script = respell.script(SUMS, "sums.lua")
-    ended = respell("debug", script, "--commands", commands(respell, "goto end", "output"))
-    assert "1\n3\n6\n" in ended.out
-    assert len(respell("list", "--json").json) == 1
+    moves = ("live", "b 7 if total == 3", "c", "p total", "rs", "c", "delete 1", "c")
+    file = commands(respell, *moves)
+    ended = respell("debug", script, "--commands", file)
+    assert "it is held by this debugger after event 1" in ended.out
+    assert ended.out.count("| 1\n") == 1  # printed once, however often one goes there
+    assert ended.out.index("| 1\n") < ended.out.index("(breakpoint 1)") < ended.out.index("| 3\n")
+    assert "it is completed, with 5 events" in ended.err
+    (session,) = respell("list", "--json").json
+    assert (session["status"], session["events"]) == ("completed", 5)
+
+
+def test_a_launched_script_that_is_left_is_suspended_and_can_be_resumed(
+    respell: CommandLine,
+) -> None:
+    script = respell.script("local name = ...\nprint('hello', name)\nprint('again')\n")
+    file = commands(respell, "n", "n", "q")
+    ended = respell("debug", script, "--commands", file, "--json", "--", "ann")
+    answers = ended.json_lines
+    assert answers[2]["printed"] == ["hello\tann"]
+    assert answers[2]["live"] == {"status": "paused", "held": True, "launched": True}
+    assert "it was suspended after event" in ended.err
+    assert respell("resume", "@last").out == "again\n"
+    file = commands(respell, "live")
+    refused = respell("debug", "@last", "--commands", file, code=2)
+    assert "no process runs this session" in refused.err
+    refused = respell("debug", "@last", "--allow", "process", code=2)
+    assert "--allow: only a script that is launched takes that" in refused.err
+
+
+def test_a_session_that_runs_is_held_let_through_and_left(respell: CommandLine) -> None:
+    script = respell.script("local n = 0\nwhile true do n = n + 1 State.set('n', n) end")
+    running = subprocess.Popen(
+        [RESPELL, "run", script], env=respell.environment, cwd=respell.folder,
+        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert running.stderr is not None
+    session = running.stderr.readline().split()[1]
+    looks = ("goto end", "p n")
+    file = commands(respell, "live", "pause", *looks, "let 2", *looks, "detach")
+    shown = respell("debug", session, "--commands", file, "--json").json_lines[1:]
+    live, held, _, before, let, _, after, left = shown
+    assert live["live"]["status"] == "running"
+    assert held["live"] == {"status": "paused", "held": True, "launched": False}
+    assert let["events"] == held["events"] + 2
+    assert int(after["values"][0]["text"]) == int(before["values"][0]["text"]) + 2
+    assert left["live"] == {"status": "running", "held": False, "launched": False}
+    respell("suspend", session)
+    running.communicate()
+    assert running.returncode == 3
 
 
 def test_a_value_is_asked_when_it_last_changed(respell: CommandLine) -> None:

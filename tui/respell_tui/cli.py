@@ -52,12 +52,16 @@ def _at_terminal() -> bool:
     return all(one is not None and one.isatty() for one in streams)
 
 
+_TAKE_ARGUMENTS = ("run", "debug")
+
+
 def parse(parser: commands.Parser, words: Sequence[str]) -> Namespace:
-    """Return the options; what stands behind `--` of `run` is the script's."""
+    """Return the options; what stands behind `--` of `run` and `debug` is the script's."""
     head, tail = _split_at_dashes(parser, list(words))
     args, unknown = parser.parse_known_args(head)
     if unknown:
-        hint = "" if args.command != "run" else "; the script's own arguments stand behind --"
+        takes = args.command in _TAKE_ARGUMENTS
+        hint = "; the script's own arguments stand behind --" if takes else ""
         commands.chosen(parser, args).refuse(unknown, hint)
     args.script_args = tail
     return args
@@ -69,7 +73,7 @@ def _split_at_dashes(parser: commands.Parser, words: list[str]) -> tuple[list[st
     at = words.index("--")
     names = commands.command_names(parser)
     command = next((word for word in words[:at] if word in names), None)
-    if command != "run":
+    if command not in _TAKE_ARGUMENTS:
         return words, []
     return words[:at], words[at + 1 :]
 

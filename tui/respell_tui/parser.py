@@ -319,13 +319,18 @@ def _debugging(commands: _Commands) -> None:
         "Its command `help` lists the others. Nothing is performed again, and the\n"
         "session stays as it is.",
     )  # fmt: skip
-    debug.add_argument("id", metavar="ID-or-SCRIPT", help=f"{ID_HELP}; or a script to run first")
+    debug.add_argument("id", metavar="ID-or-SCRIPT", help=f"{ID_HELP}; or a script to launch")
     debug.add_argument("--at", metavar="POSITION", help="begin there (also 50%%, start, end)")
     debug.add_argument(
         "--break", dest="breaks", metavar="FILE:LINE[:CONDITION]", action="append", default=[],
         help="stop there",
     )  # fmt: skip
     debug.add_argument("--commands", metavar="FILE", help="take the commands from this file")
+    debug.add_argument("--input", metavar="JSON", help="of a script, as with `run`")
+    _many(debug, "--limit", "KEY=N", "of a script, as with `run`")
+    _many(debug, "--allow", "KIND[=PATTERN]", "of a script, as with `run`")
+    _many(debug, "--deny", "KIND[=PATTERN]", "of a script, as with `run`")
+    debug.usage = debug.format_usage().removeprefix("usage: ").rstrip() + " [-- ARGS ...]"
 
     dap = _add(
         commands,

@@ -215,6 +215,11 @@ class Debugger:
         self.close()
 
     @property
+    def store(self) -> Store:
+        """Where the session is."""
+        return self._store
+
+    @property
     def stop(self) -> Stop:
         """Where the last move ended, and why."""
         return self._standing.stop

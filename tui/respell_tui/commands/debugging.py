@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Iterator
+from argparse import Namespace
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from respell import api
 from respell.debug import Debugger
 from respell.errors import RespellError, UsageError
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.context import Command
+from respell_tui.commands.run import limits_of
+from respell_tui.context import Command, json_option, short
 from respell_tui.line_mode import COMMANDS, LineMode, break_option
 from respell_tui.text import visible
 
@@ -23,16 +24,17 @@ _PROMPT = "(respell) "
 
 
 def debug(command: Command) -> int:
-    """Debug a session that ran, or a script after running it, one command per line."""
+    """Debug a session that ran or runs, or a script while it runs, one command per line."""
     args = command.args
     with ExitStack() as opened:
         script = Path(args.id)
         if script.is_file() and (script.suffix == ".lua" or "/" in args.id):
             store = opened.enter_context(command.open_store(create=True))
-            session = _run(command, store, script)
+            debugger = opened.enter_context(_launched(command, store, script))
         else:
+            _check_alone(args)
             store, session = opened.enter_context(command.with_session(args.id))
-        debugger = opened.enter_context(_opened(command, store, session))
+            debugger = opened.enter_context(_opened(command, store, session))
         for text in args.breaks:
             file, line, condition = break_option(text)
             debugger.breakpoints.add_line(file, line, condition=condition)
@@ -72,24 +74,37 @@ def _go(debugger: Debugger, where: str) -> None:
         debugger.go_to(where)
 
 
-def _run(command: Command, store: Store, script: Path) -> SessionRecord:
-    command.err.line("running ", str(script), " first")
-    result = api.run(
-        script,
-        store=store,
-        config=command.config,
-        on_output=lambda _name, text: command.err.line(text.decode(errors="replace")),
-    )
-    command.err.line("session ", result.session.id)
-    return result.session
+def _check_alone(args: Namespace) -> None:
+    """Refuse what only a script that is launched can be given."""
+    for name in ("input", "limit", "allow", "deny", "script_args"):
+        if getattr(args, name, None):
+            shown = "arguments after --" if name == "script_args" else f"--{name}"
+            raise UsageError(f"{shown}: only a script that is launched takes that, not a session")
+
+
+@contextmanager
+def _launched(command: Command, store: Store, script: Path) -> Iterator[Debugger]:
+    """Run the script under the debugger, and say in the end what became of it."""
+    args = command.args
+    debugger = Debugger.launch(
+        script, store=store, on_progress=_teller(command), args=tuple(args.script_args),
+        input=None if args.input is None else json_option(args.input, "--input"),
+        limits=limits_of(command), allow=tuple(args.allow), deny=tuple(args.deny),
+    )  # fmt: skip
+    command.err.line("session ", debugger.session.id)
+    with debugger:
+        yield debugger
+    assert debugger.live is not None
+    command.err.line("session ", short(debugger.session), ": ", debugger.live.describe())
+
+
+def _teller(command: Command) -> Callable[[float], None]:
+    return lambda seconds: command.err.over(f"executing for {seconds:.1f} s (Ctrl-C gives up)")
 
 
 @contextmanager
 def _opened(command: Command, store: Store, session: SessionRecord) -> Iterator[Debugger]:
-    def tell(seconds: float) -> None:
-        command.err.over(f"executing for {seconds:.1f} s (Ctrl-C gives up)")
-
-    with Debugger.open(session, store=store, on_progress=tell) as debugger:
+    with Debugger.open(session, store=store, on_progress=_teller(command)) as debugger:
         yield debugger
 
 

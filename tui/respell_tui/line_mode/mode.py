@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from respell.debug import Debugger, Stop
 from respell.errors import UsageError
-from respell_tui.line_mode import keeping, looking, moving, over_time, stopping
+from respell_tui.line_mode import keeping, living, looking, moving, over_time, stopping
 from respell_tui.line_mode.words import Answer, Word
 from respell_tui.output import Out
 
@@ -35,6 +35,7 @@ class LineMode:
         self.frame = 0
         self.watched: list[str] = []
         self._sources: dict[str, list[str]] = {}
+        self._printed = living.Printed(debugger)
 
     def say(self, command: str, answer: Answer | None) -> None:
         """Write the answer to a command, where it is to be JSON."""
@@ -58,6 +59,7 @@ class LineMode:
         word = _BY_NAME.get(name)
         if word is None:
             raise UsageError(f"there is no command {name}; `help` lists them")
+        living.look(self.debugger)
         self.say(text, word.perform(self, rest.strip()))
 
     def line(self, *parts: str) -> None:
@@ -71,6 +73,7 @@ class LineMode:
         """Say where a move ended."""
         self.frame = 0
         self._tidy()
+        printed = self.show_printed()
         for one in stop.logs:
             self.line(f"{one.position}  ", one.text)
         where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"
@@ -87,11 +90,22 @@ class LineMode:
         if stop.error:
             self.line("    ", self.out.paint(stop.error, "red"))
         answer = stop.to_json()
+        if self.debugger.live is not None:
+            answer |= {"live": living.state_of(self.debugger.live), "printed": printed}
         if self.watched:
             answer["watched"] = {one: self.value_of(one) for one in self.watched}
             for name, value in answer["watched"].items():
                 self.line(f"    {name} = {value}")
         return answer
+
+    def show_printed(self) -> list[str]:
+        """Show what a session that runs has written since the last time, and return it."""
+        if self.debugger.live is None:
+            return []
+        lines = self._printed.take()
+        for text in lines:
+            self.line(self.out.paint("| ", "dim"), text)
+        return lines
 
     def value_of(self, expression: str) -> str:
         """Return what a watched expression comes to."""
@@ -126,6 +140,7 @@ def _help(mode: LineMode, _rest: str) -> Answer:
 
 _WORDS = (
     *moving.WORDS, *stopping.WORDS, *looking.WORDS, *over_time.WORDS, *keeping.WORDS,
+    *living.WORDS,
     Word(("q", "quit"), _quit, "", "leave"),
     Word(("h", "help"), _help, "", "this list"),
 )  # fmt: skip

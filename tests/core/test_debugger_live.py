@@ -147,6 +147,7 @@ def until(live: Live, done: Callable[[], bool]) -> None:
         before = live.status
         live.wait(30)
         assert done() or live.runs or live.status != before, live.describe()
+    live.refresh()
 
 
 def what_happened(store: Path, session: str) -> list[tuple[Any, ...]]:

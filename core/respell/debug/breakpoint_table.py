@@ -76,6 +76,16 @@ class BreakpointTable:
             if not self._all[number].verified:
                 self._settle(self._all[number])
 
+    def move_to(
+        self, store: Store, session: SessionRecord, execution: Execution, sources: Sources
+    ) -> None:
+        """Have the same breakpoints in another execution, of the session with edits in it."""
+        self._store, self._session, self._execution = store, session, execution
+        self._sources = sources
+        self._known = KnownPositions(store, session, execution, self.order)
+        self._code.clear()
+        self._begins.clear()
+
     def list(self) -> builtins.list[Breakpoint]:
         """Return all of them."""
         return list(self._all.values())

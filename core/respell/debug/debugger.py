@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +14,7 @@ from respell.debug.calls import Call, calls_of_line, go_to_entry
 from respell.debug.changes import Change, last_change
 from respell.debug.checkpoints import BUDGET_BYTES
 from respell.debug.deciding import Deciding
+from respell.debug.edits import Edit
 from respell.debug.execution import Execution
 from respell.debug.going_back import GoingBack
 from respell.debug.going_on import GoingOn
@@ -23,18 +24,51 @@ from respell.debug.launching import launch
 from respell.debug.live import Live
 from respell.debug.orders import line_order, main_source
 from respell.debug.position import Position
+from respell.debug.rehearsal import Rehearsed
 from respell.debug.sources import Sources, SourceText
 from respell.debug.standing import Standing
-from respell.debug.stops import Stop
+from respell.debug.stops import Stop, replaced
 from respell.debug.trail import Trail
+from respell.debug.what_if import Edited, Editing, WhatIf, edited, edits_of_mapping
+from respell.debug.worker import Cancelled
+from respell.engine.program import Program
+from respell.errors import UsageError
+from respell.history.diff import Difference, diff
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.debugging import Bookmark
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
+Script = str | bytes | os.PathLike[str]
+"""The path of a script, or its text as bytes."""
+
 OnProgress = Callable[[float], None]
 """Called while a move takes longer than 0.3 s, with the seconds that the worker has run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a debugger executes."""
+
+    checkpoints: bool
+    budget_bytes: int
+    keep_breakpoints: bool
+
+
+@dataclass(slots=True)
+class Scene:
+    """A session as it was recorded, or with edits, and all that moves through it."""
+
+    store: Store
+    session: SessionRecord
+    execution: Execution
+    inspector: Inspector
+    standing: Standing
+    sources: Sources
+    trail: Trail
+    on: GoingOn
+    back: GoingBack
 
 
 class Debugger:
@@ -65,35 +99,80 @@ class Debugger:
         on_progress: OnProgress | None = None,
         keep_breakpoints: bool = True,
         launched: bool = False,
+        edits: Sequence[Edit] = (),
     ) -> None:
         """Use `Debugger.open` or `Debugger.launch`."""
-        self.session = session
-        self._store = store
-        runs = launched or store.leases.holder(session.key) is not None
-        self._execution = Execution(
-            store, session, checkpoints=checkpoints, budget_bytes=budget_bytes, follows=runs
-        )
+        self._recorded = (store, session)
+        self._options = Options(checkpoints, budget_bytes, keep_breakpoints)
+        self._on_progress = on_progress
+        self._editing = Editing(self, store, session)
+        self._edited: Edited | None = None
+        self._table: BreakpointTable | None = None
+        self._original: Scene | None = None
         self.live: Live | None = None
-        if runs:
-            wake = self._execution.wake
-            self.live = Live(store, session, wake=wake, extend=self._extend, launched=launched)
-        self._execution.on_wait = on_progress
-        self._inspector = Inspector(store, session, self._execution)
+        runs = not edits and (launched or store.leases.holder(session.key) is not None)
+        if edits:
+            self._edited = edited(store, session, edits, self._editing.cancel, on_progress)
+        execution = None
         try:
-            self._standing = Standing(session, self._execution)
-            self._sources = Sources(store, session, self._execution)
-            self.breakpoints = BreakpointTable(
-                store, session, self._execution, self._sources, kept=keep_breakpoints
-            )
+            execution = self._executed(self._edited, follows=runs)
+            if runs:
+                wake = execution.wake
+                self.live = Live(store, session, wake=wake, extend=self._extend, launched=launched)
+            self._enter(self._scene(self._edited, execution))
         except BaseException:
-            self.close()
+            self._give_up(execution, self._edited)
             raise
-        self.breakpoints.variable = self._variable
-        self._execution.decide = Deciding(self._execution, self.breakpoints).decide
-        self._trail = Trail(self._standing)
-        self.breakpoints.on_change = self._trail.clear
-        self._on = GoingOn(self._standing, self.breakpoints, self._let_through)
-        self._back = GoingBack(self._standing, self.breakpoints)
+
+    def _give_up(self, execution: Execution | None, now: Edited | None) -> None:
+        """Free what could not be entered."""
+        try:
+            if self.live is not None and execution is not None:
+                execution.wake.clear()
+                self.live.detach()
+        finally:
+            if execution is not None:
+                execution.close()
+            if now is not None:
+                now.close()
+
+    def _executed(self, now: Edited | None, *, follows: bool = False) -> Execution:
+        store, session = self._recorded if now is None else (now.store, now.session)
+        options = self._options
+        execution = Execution(
+            store, session, checkpoints=options.checkpoints, budget_bytes=options.budget_bytes,
+            follows=follows, edited=now,
+        )  # fmt: skip
+        execution.on_wait = self._on_progress
+        return execution
+
+    def _scene(self, now: Edited | None, execution: Execution) -> Scene:
+        """Return the session as it was recorded, or with edits, before its first line."""
+        store, session = self._recorded if now is None else (now.store, now.session)
+        standing = Standing(session, execution)
+        sources = Sources(store, session, execution)
+        if self._table is None:
+            kept = self._options.keep_breakpoints
+            self._table = BreakpointTable(store, session, execution, sources, kept=kept)
+            self._table.variable = self._variable
+        execution.decide = Deciding(execution, self._table).decide
+        return Scene(
+            store, session, execution, Inspector(store, session, execution), standing, sources,
+            Trail(standing), GoingOn(standing, self._table, self._let_through),
+            GoingBack(standing, self._table),
+        )  # fmt: skip
+
+    def _enter(self, scene: Scene) -> None:
+        """Stand in the session as it was recorded, or with edits."""
+        assert self._table is not None
+        self._here = scene
+        self._table.move_to(scene.store, scene.session, scene.execution, scene.sources)
+        self.breakpoints = self._table
+        self.session, self._store = scene.session, scene.store
+        self._execution, self._inspector = scene.execution, scene.inspector
+        self._standing, self._sources = scene.standing, scene.sources
+        self._trail, self._on, self._back = scene.trail, scene.on, scene.back
+        self._table.on_change = scene.trail.clear
 
     @classmethod
     def open(
@@ -177,26 +256,37 @@ class Debugger:
 
     def close(self) -> None:
         """End all processes of the debugger; detach from a session that runs."""
+        original = self._original or self._here
         try:
             if self.live is not None:
-                self._execution.wake.clear()
+                original.execution.wake.clear()
                 self.live.detach()
         finally:
-            self._execution.close()
+            self._here.execution.close()
+            if self._original is not None:
+                self._original.execution.close()
+            if self._edited is not None:
+                self._edited.close()
 
     def _extend(self, session: SessionRecord, runs: bool) -> None:
         """Take in what the session has recorded since."""
-        self.session = self._standing.session = session
-        if self._execution.extend(session, runs=runs):
-            self.breakpoints.grown()
-            if self.stop.at_end:
-                self._trail.clear()
-                self._standing.stop = replace(self.stop, at_end=False)
+        self._recorded = (self._recorded[0], session)
+        self._editing.recorded(session)
+        original = self._original or self._here
+        original.session = original.standing.session = session
+        grown = original.execution.extend(session, runs=runs)
+        if grown and original.standing.stop.at_end:
+            original.trail.clear()
+            original.standing.stop = replace(original.standing.stop, at_end=False)
+        if self._original is None:
+            self.session = session
+            if grown:
+                self.breakpoints.grown()
 
     def _let_through(self) -> bool:
         """Let the session go on by one event, if it stands still for us; whether it did."""
         live = self.live
-        if live is None or not live.is_held:
+        if live is None or self._original is not None or not live.is_held:
             return False
         live.step()
         return live.is_held or not live.runs
@@ -236,10 +326,12 @@ class Debugger:
 
     def cancel(self) -> None:
         """End the move in progress, which leaves everything where it was; from any thread."""
+        self._editing.cancel.set()
         self._execution.wake.set()
 
     def forget_cancel(self) -> None:
         """Take back a `cancel` that came when no move was in progress any more."""
+        self._editing.cancel.clear()
         self._execution.wake.clear()
 
     # Moves forward -----------------------------------------------------------------------
@@ -500,6 +592,211 @@ class Debugger:
         self._standing.be_here()
         chosen = self._frame(frame) if self._standing.report["depth"] else None
         return self._inspector.variable(name, chosen), self.position
+
+    # What if -----------------------------------------------------------------------------
+
+    @property
+    def store(self) -> Store:
+        """Where what it shows is: in a dry run, a view in which the session's history is that."""
+        return self._store
+
+    @property
+    def edits(self) -> tuple[Edit, ...]:
+        """What is different from what was recorded; empty where it isn't a dry run."""
+        return () if self._edited is None else self._edited.edits
+
+    @property
+    def dry_run(self) -> Rehearsed | None:
+        """How the dry run came about, and why it ends where it does; None where it is none."""
+        return None if self._edited is None else self._edited.made
+
+    @property
+    def program(self) -> Program:
+        """What is executed."""
+        return self._execution.program
+
+    def set_variable(self, name: str, expression: str, frame: Frame | int = 0) -> Stop:
+        """Set a variable here; from then on the debugger stands in a dry run of that.
+
+        Nothing is performed: what the script asks for is answered from what was recorded. Where
+        it asks for what never was, the dry run ends (`stop.reason` is `unrecorded`).
+
+        Args:
+            name: A variable that the function at the frame sees, with fields where need be:
+                `total`, `config.retries`, `list[3]`.
+            expression: A Lua expression, computed in its place.
+            frame: Whose variable it is.
+
+        Raises:
+            UsageError: The variable is not there, or the expression fails or would be an effect.
+        """
+        return self._edit(lambda: [self._editing.variable(name, expression, frame)])
+
+    def set_outcome(
+        self, outcome: Any = None, *, event: int | None = None, error: str | None = None
+    ) -> Stop:
+        """Give an event another outcome; from then on the debugger stands in a dry run of that.
+
+        Args:
+            outcome: The value that it ends with.
+            event: Its number; None for the one that the position comes after, or that the
+                execution waits for where it ends.
+            error: The text of the error that it ends with instead.
+
+        Raises:
+            EventNotFound: There is no such event.
+            UsageError: It comes later, can't have another outcome, or can't end like this.
+        """
+        return self._edit(lambda: [self._editing.outcome(event, outcome, error)])
+
+    def set_script(self, script: Script) -> Stop:
+        """Go on with another script from here; the debugger stands in a dry run of that.
+
+        Args:
+            script: Its text as bytes, or the path of a file. It must do up to here what is
+                recorded.
+
+        Raises:
+            UsageError: It can't be read, or does not compile.
+            Divergence: It does something else before here; says where, and what.
+        """
+        return self._edit(lambda: [self._editing.script(script)])
+
+    def what_if(
+        self,
+        variables: Mapping[str, str] | None = None,
+        outcomes: Mapping[int, Any] | None = None,
+        script: Script | None = None,
+        *,
+        errors: Mapping[int, str] | None = None,
+        frame: Frame | int = 0,
+    ) -> WhatIf:
+        """Return what is different, to be tried in a dry run or forked with; this one stays.
+
+        Args:
+            variables: Lua expressions by variable, to be set here.
+            outcomes: Values by event number.
+            script: The text (bytes) or path of another script to go on with from here.
+            errors: Texts of errors by event number.
+            frame: Whose variables they are.
+        """
+        made = edits_of_mapping(
+            self, self._editing, variables or {}, outcomes or {}, errors or {}, script, frame
+        )
+        return WhatIf(self, (*self.edits, *made))
+
+    def discard_edits(self) -> Stop:
+        """Go back to the session as it was recorded, to where the first edit was made."""
+        if self._edited is None or self._original is None:
+            raise UsageError("there are no edits to discard")
+        self._leave_dry_run()
+        return self._standing.jump(lambda: self._standing.back_at(self.stop))
+
+    def fork(self, name: str = "", *, created_by: str | None = None) -> SessionRecord:
+        """Return a new, suspended session that goes on from here, with the edits that there are.
+
+        It shares what is recorded up to here (or to the last edit, if that is later), outcomes
+        that the dry run took from there included, and goes live when it is resumed.
+
+        Args:
+            name: Its name; empty for the original's with ` (fork)`.
+            created_by: Who forks, as shown to people.
+        """
+        self._standing.be_here()
+        used: int = self._standing.report["used"]
+        return self._editing.fork(self._edited, used, name, created_by)
+
+    def compare(self) -> Difference:
+        """Return what is different between the session as it was recorded and the dry run.
+
+        Raises:
+            UsageError: It isn't a dry run.
+        """
+        if self._edited is None:
+            raise UsageError("there are no edits: nothing is different from what was recorded")
+        return diff(*self._recorded, self.session, other=self._store)
+
+    def apart(self, edits: Sequence[Edit]) -> Debugger:
+        """Return another debugger, over the session with edits in it, at the last of them."""
+        store, session = self._recorded
+        options = self._options
+        made = Debugger(
+            store, session, checkpoints=options.checkpoints, budget_bytes=options.budget_bytes,
+            on_progress=self._on_progress, keep_breakpoints=False, edits=edits,
+        )  # fmt: skip
+        made._go_to_edit()
+        return made
+
+    def _edit(self, make: Callable[[], list[Edit]]) -> Stop:
+        self._standing.be_here()
+        self._editing.cancel.clear()
+        edits = (*self.edits, *make())
+        try:
+            now = edited(*self._recorded, edits, self._editing.cancel, self._on_progress)
+        except Cancelled:
+            self._execution.begin_move()  # what woke it up is forgotten
+            return replaced(self.stop, "cancelled")
+        return self._become(now)
+
+    def _become(self, now: Edited) -> Stop:
+        execution = None
+        try:
+            execution = self._executed(now)
+            scene = self._scene(now, execution)
+        except BaseException:
+            if execution is not None:
+                execution.close()
+            now.close()
+            raise
+        self._leave_dry_run()
+        self._original, self._edited = self._here, now
+        self._enter(scene)
+        return self._go_to_edit()
+
+    def _leave_dry_run(self) -> None:
+        """Stand in the session as it was recorded again, where the first edit was made."""
+        if self._edited is None or self._original is None:
+            return
+        self._here.execution.close()
+        self._edited.close()
+        original, self._original, self._edited = self._original, None, None
+        self._enter(original)
+
+    def _go_to_edit(self) -> Stop:
+        assert self._edited is not None
+        place = self._editing.place(self._edited, self._edited.edits[-1])
+        try:
+            return self.go_to(place)
+        except UsageError:
+            # Another script has other lines there.
+            return self.go_to(place.event if isinstance(place, Position) else place)
+
+    # For edits: what is asked of the worker that is here.
+
+    def frame(self, frame: Frame | int = 0) -> Frame:
+        """Return a frame by its index."""
+        self._standing.be_here()
+        return self._frame(frame)
+
+    def ask_copy(self, order: str, timeout_s: float, **details: Any) -> Any:
+        """Give an order to a copy of the worker that is here, which is thrown away.
+
+        Raises:
+            Cancelled: It took too long.
+        """
+        self._standing.be_here()
+        assert self._execution.here is not None
+        copy = self._execution.throw_away(self._execution.here)
+        try:
+            return copy.ask(order, timeout_s=timeout_s, **details)
+        finally:
+            copy.close()
+
+    def end_report(self) -> dict[str, Any] | None:
+        """Return how the execution ended, where it stands at its end."""
+        self._standing.be_here()
+        found: dict[str, Any] | None = self._standing.report.get("end")
+        return found
 
     # Bookmarks ---------------------------------------------------------------------------
 

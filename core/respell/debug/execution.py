@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from respell.debug.checkpoints import BUDGET_BYTES, Checkpoint, Checkpoints
 from respell.debug.position import Position
@@ -31,6 +31,9 @@ from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 
+if TYPE_CHECKING:
+    from respell.debug.what_if import Edited
+
 ENTRY = Position(1, 0)
 """Before the first line: where every worker begins."""
 
@@ -52,6 +55,7 @@ class Execution:
         checkpoints: Whether to keep checkpoints where the system allows it.
         budget_bytes: Most memory for them.
         follows: The session runs: its history may grow (see `extend`).
+        edited: The session with edits in it, where it is that; `store` and `session` are those.
 
     Attributes:
         here: The worker that stands at the current place; None before the first `seek`.
@@ -68,19 +72,26 @@ class Execution:
         checkpoints: bool = True,
         budget_bytes: int = BUDGET_BYTES,
         follows: bool = False,
+        edited: Edited | None = None,
     ) -> None:
         if not session.has_program:
             raise UsageError(f"session {session.id[:8]} has no program of its own to debug")
         self._store, self._session = store, session
-        self.program: Program = program_of(store, session)
         self._stop = session.records
         self.follows = follows
-        self.ended_by_itself = ended_by_itself(store, session)
+        if edited is None:
+            self.program: Program = program_of(store, session)
+            self.ended_by_itself = ended_by_itself(store, session)
+            edits = edits_of(store, session)
+        else:
+            self.program = edited.program
+            self.ended_by_itself = not edited.made.stops_at_end
+            edits = edited.worker_edits
         self._init = self.program.init(
             session_id=known_id(store, session),
             trace=False,
             script_changed=self.program.script_changed,
-            edits=edits_of(store, session) or None,
+            edits=edits or None,
             ask_all=False,
             stops_at_end=not self.ended_by_itself,
         )

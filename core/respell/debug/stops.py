@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from respell import values
 from respell.debug.inspecting import Value
 from respell.debug.position import Position
 from respell.debug.worker import Report, as_text
+from respell.errors import UsageError
+
+_SHOWN = 120  # characters of an effect's arguments
 
 DIVERGES = "the re-execution diverges here"
 
@@ -54,7 +58,7 @@ class Stop:
 
     Attributes:
         reason: step, breakpoint, function breakpoint, data breakpoint, exception, entry, goto,
-            event, end, or cancelled.
+            event, end, unrecorded (a dry run asks for what never happened), or cancelled.
         position: Where.
         source: Chunk name of the line that is about to run; empty where no function runs.
         line: That line, 1-based; 0 for none.
@@ -113,6 +117,25 @@ def ended(end: dict[str, Any]) -> tuple[str, str | None]:
     kind = as_text(end["kind"])
     if kind == "divergence":
         return "exception", f"{DIVERGES}: {as_text(end.get('what', ''))}"
+    found = end.get("found") or {}
+    if kind == "frontier" and found.get("name"):
+        return "unrecorded", unrecorded(as_text(found["name"]), found.get("args") or b"")
     if kind == "failed" or (kind == "finish" and "message" in end):
         return "exception", as_text(end.get("message", ""))
     return "end", None
+
+
+def unrecorded(name: str, args: bytes | str) -> str:
+    """Return that an effect was never recorded, for people.
+
+    Args:
+        name: The effect's name.
+        args: Canonical bytes of its arguments.
+    """
+    data = args.encode() if isinstance(args, str) else args
+    try:
+        asked = values.json_line(values.decode(data)) if data else "{}"
+    except UsageError:
+        asked = repr(data)
+    shown = asked if len(asked) <= _SHOWN else f"{asked[:_SHOWN]}…"
+    return f"{name} {shown} was never recorded; give it an outcome to go on"

@@ -8,8 +8,9 @@ to that session alone: a fork has nothing of it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from respell.config import Config
@@ -38,8 +39,19 @@ def copy_what_was_stored(
     last: int,
     program: Program,
     config: Config,
+    more: Sequence[Record] = (),
 ) -> None:
-    """Do again, on the fork's copies, what the original did in the store up to the position."""
+    """Do again, on the fork's copies, what the original did in the store up to the position.
+
+    Args:
+        store: Where both are.
+        original: The original.
+        made: The fork.
+        last: The last record that they share.
+        program: What the fork runs.
+        config: The limits of the sessions that are created again.
+        more: Records of the fork's own that tell of what was done besides.
+    """
     # In a fork of a fork the script still knows the first session's id, and no other.
     known = aliases_of(store, original) or {original.id: original.id}
     aliases = {old: made.id if new == original.id else new for old, new in known.items()}
@@ -49,15 +61,15 @@ def copy_what_was_stored(
         again=True,
     )  # fmt: skip
     with store.bus.only_for(made.id):  # everybody else has heard of it when it was done first
-        _do_all_again(ctx, original, last)
+        shared = (Record.unpack(body) for _, body in store.history.records(original.key, 1, last))
+        _do_all_again(ctx, original, chain(shared, more))
     save_aliases(store, made, aliases)
 
 
-def _do_all_again(ctx: EffectContext, original: SessionRecord, last: int) -> None:
+def _do_all_again(ctx: EffectContext, original: SessionRecord, records: Iterable[Record]) -> None:
     apart = WrittenApart()
     receives: dict[int, dict[str, Any]] = {}
-    for _, body in ctx.store.history.records(original.key, 1, last):
-        record = Record.unpack(body)
+    for record in records:
         written = apart.next(record)
         if written is not None:
             _do_again(ctx, written, original)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,13 +97,48 @@ def fork(
     if not session.has_program:
         raise UsageError(f"session {session.id[:8]} has no program of its own to fork")
     check_executable(session)
-    name = checked_name("fork", name) or name_of_fork(session.name)
+    checked_name("fork", name)
     plan = _Plan.of(store, session, at, outcome, variables or {}, source)
-    program = program_of(store, session)
     if not inside:
         _check(store, session, plan, script)
-    point, number, steps = plan.point, plan.point.number, plan.steps
-    records = plan.records
+    return make_fork(
+        store, session, at=f"{plan.point.number}+{plan.steps}", last=plan.point.seq,
+        own=plan.records, source=source, script=script, name=name, created_by=created_by,
+        config=config, inside=inside,
+    )  # fmt: skip
+
+
+def make_fork(
+    store: Store,
+    session: SessionRecord,
+    *,
+    at: str,
+    last: int,
+    own: Sequence[Record],
+    source: bytes | None = None,
+    script: str | None = None,
+    name: str = "",
+    created_by: str | None = None,
+    config: Config | None = None,
+    inside: bool = False,
+    done: Sequence[Record] = (),
+) -> SessionRecord:
+    """Return a new session that shares records of another, and goes on from those of its own.
+
+    Whether it can be re-executed is for the caller to know; the other arguments are those of
+    `fork`.
+
+    Args:
+        at: The position, as it is kept.
+        last: The last record that is shared.
+        own: What its own history begins with; notes without a number get the next one.
+        done: Records among those that tell of what was done in the store.
+
+    Raises:
+        UsageError: The name is none.
+    """
+    name = checked_name("fork", name) or name_of_fork(session.name)
+    program = program_of(store, session)
     with store.transaction():
         made = store.sessions.insert(
             SessionRecord(
@@ -118,29 +153,22 @@ def fork(
                 metadata=session.metadata,
                 parent_session_id=session.parent_session_id,
                 forked_from=session.id,
-                forked_at=f"{number}+{steps}",
+                forked_at=at,
                 fork_of=session.key,
-                fork_seq=point.seq,
+                fork_seq=last,
                 created_by=created_by,
                 limits=session.limits,
             )
         )
         if source is not None:
             store.blobs.put(source)
-        copy_what_was_stored(store, session, made, point.seq, program, config or default())
+        copy_what_was_stored(store, session, made, last, program, config or default(), done)
         store.audit.note(
             "session.fork", session=made.id, actor=created_by or "", target=f"{session.id}:{at}"
         )
         lease = store.leases.acquire(made.key)
         writer = store.history.writer(made.key, lease)
-        head = writer.number
-        own = []
-        for record in records:
-            if record.part is Part.NOTE:
-                head += 1
-                record = replace(record, number=head)
-            own.append(record)
-        writer.append(own)
+        writer.append(_numbered(own, writer.number))
         opened = store.history.open_effects(made.key)
         waits = [one for one in opened if one.name == "session.suspend"]
         waiting = suspension_of(waits[0].record.arguments()) if waits else None
@@ -149,6 +177,17 @@ def fork(
     if not inside:
         store.sync()
     return store.sessions.get(made.key)
+
+
+def _numbered(own: Sequence[Record], number: int) -> list[Record]:
+    """Give notes that have none the next number."""
+    records = []
+    for record in own:
+        if record.part is Part.NOTE and not record.number:
+            record = replace(record, number=number + 1)
+        number = max(number, record.number)
+        records.append(record)
+    return records
 
 
 def check_fork(
@@ -353,22 +392,37 @@ def _note(name: str, args: dict[str, Any]) -> Record:
 
 
 def _known_outcomes(store: Store, session: SessionRecord, point: _Point) -> Iterator[Record]:
-    """Yield the outcomes of effects that were in flight at the position: they are known."""
+    replaced = point.replaced.ordinal if point.replaced is not None else 0
+    return known_outcomes(store, session, point.seq, without=replaced)
+
+
+def known_outcomes(
+    store: Store, session: SessionRecord, last: int, *, without: int = 0
+) -> Iterator[Record]:
+    """Yield the outcomes of effects that were in flight after a record: they are known.
+
+    Args:
+        store: Where the session is.
+        session: The session.
+        last: The record.
+        without: Ordinal of one that has another outcome; 0 for none.
+    """
     opened: dict[int, str] = {}
-    for _, body in store.history.records(session.key, 1, point.seq):
+    for _, body in store.history.records(session.key, 1, last):
+        if body[0] not in (Part.INTENT, Part.OUTCOME):
+            continue
         record = Record.unpack(body)
         if record.part is Part.INTENT:
             opened[record.ordinal] = record.name
-        elif record.part is Part.OUTCOME:
+        else:
             opened.pop(record.ordinal, None)
-    if point.replaced is not None:
-        opened.pop(point.replaced.ordinal, None)
+    opened.pop(without, None)
     # A deadline has the time that was left; what was left because of one is wanted again.
     timed = ("session.suspend", DEADLINE)
     waiting = {ordinal for ordinal, name in opened.items() if name not in timed}
     if not waiting:
         return
-    for _, body in store.history.records(session.key, point.seq + 1):
+    for _, body in store.history.records(session.key, last + 1):
         record = Record.unpack(body)
         if record.part is Part.OUTCOME and record.ordinal in waiting:
             waiting.discard(record.ordinal)

@@ -30,6 +30,7 @@ class Kind:
     IN_HOOK = 0x09  # computes in the hook call with this ordinal now, 0: in none
     PAUSED = 0x0A  # a worker that a debugger drives stands still; where, and why
     REPLY = 0x0B  # what an order came to
+    EDITED = 0x0C  # set a variable, as it was told to; its number, and records re-executed by then
     # host -> worker
     INIT = 0x81
     HISTORY = 0x82

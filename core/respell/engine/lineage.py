@@ -39,25 +39,21 @@ def edits_of(store: Store, session: SessionRecord, last: int | None = None) -> l
     # How many of its records an ancestor's history shares with ours.
     shared = session.records if last is None else last
     while one.fork_of is not None:
-        own = []
-        for _, body in store.history.records(one.key, one.fork_seq + 1, shared):
-            record = Record.unpack(body)
-            if record.name.startswith("lifecycle."):
-                break
-            if record.name == "edit.variable":
-                own.append(record.arguments())
+        own = _edits_among(store, one, one.fork_seq + 1, shared)
         edits = own + edits
         shared = min(shared, one.fork_seq)
         one = store.sessions.get(one.fork_of, deleted=True)
     if one.forked_from is not None:
-        edits = _imported_edits(store, one, shared) + edits
+        # One that was imported: all records are its own.
+        edits = _edits_among(store, one, 1, shared) + edits
     return edits
 
 
-def _imported_edits(store: Store, session: SessionRecord, last: int) -> list[dict[str, Any]]:
-    """Return the edits among the records of a fork that was imported: they are all its own."""
+def _edits_among(
+    store: Store, session: SessionRecord, first: int, last: int
+) -> list[dict[str, Any]]:
     note, edits = int(Part.NOTE), []
-    for batch in store.history.bodies(session.key, last):
+    for batch in store.history.bodies(session.key, last, first=first):
         for body in batch:
             if body[0] == note and (record := Record.unpack(body)).name == "edit.variable":
                 edits.append(record.arguments())

@@ -24,7 +24,8 @@ LUA_FOLDER = os.path.join(os.path.dirname(os.path.dirname(__file__)), "lua")
 # Later files use what earlier ones provide.
 LIBRARY = (
     "codec", "order", "gc", "base", "coroutines", "strings", "tables", "standing", "guards",
-    "answers", "effects", "branches", "edits", "models", "modules", "io", "os", "json", "program",
+    "answers", "effects", "branches", "scope", "edits", "models", "modules", "io", "os", "json",
+    "program",
 )  # fmt: skip
 GLOBALS = (
     "logger", "utils", "config", "state", "session", "replay", "artifact", "hook_points",

@@ -90,7 +90,9 @@ class Difference:
         }
 
 
-def diff(store: Store, a: SessionRecord, b: SessionRecord) -> Difference:
+def diff(
+    store: Store, a: SessionRecord, b: SessionRecord, *, other: Store | None = None
+) -> Difference:
     """Compare two sessions: their events by what the script caused, then what they hold.
 
     Args:
@@ -98,15 +100,16 @@ def diff(store: Store, a: SessionRecord, b: SessionRecord) -> Difference:
         a: The first, e.g. the original.
         b: The second, e.g. its fork.
     """
-    left, right = _caused(store, a), _caused(store, b)
+    right_store = other or store
+    left, right = _caused(store, a), _caused(right_store, b)
     first: Pair | None = None
     rest: list[Pair] = []
     truncated = False
-    for one, other in zip_longest(left, right):
-        if one is None or other is None or _whole(one) != _whole(other):
-            first = Pair(_change(one, other), one, other)
+    for one, two in zip_longest(left, right):
+        if one is None or two is None or _whole(one) != _whole(two):
+            first = Pair(_change(one, two), one, two)
             ahead_a = [one, *islice(left, ALIGNED_EVENTS)] if one else []
-            ahead_b = [other, *islice(right, ALIGNED_EVENTS)] if other else []
+            ahead_b = [two, *islice(right, ALIGNED_EVENTS)] if two else []
             truncated = len(ahead_a) > ALIGNED_EVENTS or len(ahead_b) > ALIGNED_EVENTS
             rest = list(_aligned(ahead_a, ahead_b))
             break

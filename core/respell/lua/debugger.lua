@@ -287,6 +287,7 @@ return function(engine, env)
   local function report_of(reason, more)
     local report = view.place()
     report.reason, report.event, report.steps, report.counted = reason, event, steps, counted
+    report.used = engine.records_used()
     report.last = last
     report.found, report.hits = found, all_hits
     report.logs = logs

@@ -1,143 +1,153 @@
--- Edits: variables that a fork sets at a position (an event, and line steps after it).
+-- Edits: variables that are set at a position (an event, and line steps after it), in a fork or
+-- in a debugger's dry run.
 --
--- They are part of the fork's history and applied again at every re-execution. Before that,
--- they are marked `check`: then the re-execution ends at them, and tells what is in scope.
+-- They are applied again at every re-execution. An edit has the `value`, or `lua`, an
+-- expression that is computed where the variable is. Those that are marked `check` end the
+-- re-execution at their position, and it tells what is in scope there.
 
 return function(engine, env)
   local raw = engine.raw
-  local getinfo, getlocal, setlocal = raw.debug.getinfo, raw.debug.getlocal, raw.debug.setlocal
-  local getupvalue, setupvalue, sethook = raw.debug.getupvalue, raw.debug.setupvalue, raw.debug.sethook
-  local sub, byte, rawset, next, type = raw.string.sub, raw.string.byte, raw.rawset, raw.next, raw.type
+  local getinfo, setlocal, setupvalue, sethook =
+    raw.debug.getinfo, raw.debug.setlocal, raw.debug.setupvalue, raw.debug.sethook
+  local format, rawset, next, ipairs = raw.string.format, raw.rawset, raw.next, raw.ipairs
+  local scope, source_of = engine.scope, engine.source_of
 
-  local function of_script(info)
-    return info.what ~= "C" and sub(info.source, 1, 9) ~= "=respell/"
-  end
+  local by_event = {}        -- ordinal -> list of edits
+  local counting, steps      -- the ordinal whose edits wait for their line; line steps since
+  local pending = {}         -- those edits
+  local disarm               -- takes the hooks for it away
 
   -- Sets the innermost variable of that name that the function at `level` sees.
-  local function set_variable(level, name, value)
-    local found
-    local i = 1
-    while true do
-      local known = getlocal(level, i)
-      if not known then break end
-      if known == name then found = i end
-      i = i + 1
-    end
-    if found then setlocal(level, found, value) return end
-    local f = getinfo(level, "f").func
-    i = 1
-    while true do
-      local known = getupvalue(f, i)
-      if not known then break end
-      if known == name then setupvalue(f, i, value) return end
-      i = i + 1
-    end
+  local function set_variable(thread, level, name, value)
+    local i = level and scope.find_local(thread, level, name)
+    if i then setlocal(thread, level, i, value) return end
+    local f = level and getinfo(thread, level, "f").func
+    i = f and scope.find_upvalue(f, name)
+    if i then setupvalue(f, i, value) return end
     rawset(env, name, value)
   end
 
-  local function script_level(level)
-    local info = getinfo(level, "S")
-    while info do
-      if of_script(info) then return level end
-      level = level + 1
-      info = getinfo(level, "S")
+  local function thread_of(here, number)
+    if not number then return here end
+    if number == 0 then return engine.main_thread end
+    for co in next, engine.coroutines do
+      if (engine.branch_of(co) or engine.known_id(co)) == number then return co end
     end
   end
 
-  local first_globals = {}   -- those that a script begins with
-
-  function engine.remember_globals()
-    for name in next, env do first_globals[name] = true end
-  end
-
-  -- The variables that the function at `level` sees (only globals without one): a set of all,
-  -- and a list of those that the script made.
-  local function in_scope(level)
-    local all, list = {}, {}
-    local function see(name)
-      if byte(name) ~= 40 and not all[name] then   -- "(temporary)" and the like have no name
-        all[name] = true
-        list[#list + 1] = name
-      end
-    end
-    if level then
-      local i, name = 1, getlocal(level, 1)
-      while name do
-        see(name)
-        i = i + 1
-        name = getlocal(level, i)
-      end
-      local f = getinfo(level, "f").func
-      i, name = 1, getupvalue(f, 1)
-      while name do
-        if name ~= "_ENV" then see(name) end
-        i = i + 1
-        name = getupvalue(f, i)
-      end
-    end
-    for name in next, env do
-      if type(name) == "string" then
-        if first_globals[name] then all[name] = true else see(name) end
-      end
-    end
-    return all, list
-  end
-
-  -- Ends the re-execution at edits that are to be checked; `level` as it sees it itself.
-  local function tell(level, list)
-    local all, names = in_scope(level and level + 1)
+  -- What is in scope at edits that are to be checked.
+  local function checked(here, list)
+    local all, names = scope.names(here, scope.script_level(here, 0))
     local missing = {}
-    for _, edit in raw.ipairs(list) do
+    for _, edit in ipairs(list) do
       if edit.check and not all[edit.name] then missing[#missing + 1] = edit.name end
     end
-    engine.stop_here("scope", { missing = missing, names = names })
+    return "scope", { missing = missing, names = names }
   end
 
-  -- Called when the answer of the edits' event is delivered. Line steps are counted over all
-  -- coroutines, so each of them is hooked until the last edit is done.
-  function engine.apply_edits(list)
-    local left, steps = 0, 0
-    for _, edit in raw.ipairs(list) do
-      if edit.steps == 0 then
-        local level = script_level(3)
-        if edit.check then tell(level, list) end
-        if level then set_variable(level, edit.name, edit.value) else rawset(env, edit.name, edit.value) end
-      else
-        left = left + 1
-      end
+  -- Returns nothing, or why the re-execution ends here.
+  local function apply(here, edit)
+    if not edit.lua then
+      set_variable(here, scope.script_level(here, 0), edit.name, edit.value)
+      return
     end
-    if left == 0 then return end
-    -- `level` is the script's, as its caller sees it; true once the last edit is done.
-    local function step(level)
-      steps = steps + 1
-      engine.line_steps = steps
-      for _, edit in raw.ipairs(list) do
-        if edit.steps == steps then
-          if edit.check then tell(level + 2, list) end
-          set_variable(level + 2, edit.name, edit.value)
-          left = left - 1
-        end
-      end
-      return left == 0
+    local thread = thread_of(here, edit.coroutine)
+    local level = thread and scope.level_of_frame(thread, edit.frame or 0)
+    local ok, failure = false, "the function that it was made in does not run there"
+    if level or (edit.frame or 0) == 0 and thread then
+      ok, failure = scope.assign(thread, level, edit.name, edit.lua)
     end
-    if engine.on_step_edits then return engine.on_step_edits(step) end
+    if not ok then
+      if raw.type(failure) == "table" then
+        failure = format("there is no variable %s", failure.missing)
+      end
+      return "edit", { edit = edit.id or 0, name = edit.name, message = failure }
+    end
+    if edit.id then engine.tell_edited(edit.id) end
+  end
+
+  local function apply_each(here, list)
+    for _, edit in ipairs(list) do
+      local kind, report
+      if edit.check then kind, report = checked(here, list) else kind, report = apply(here, edit) end
+      if kind then return kind, report end
+    end
+  end
+
+  local function apply_here(list)
+    local kind, report = scope.from_outside(apply_each, list)
+    if kind then engine.stop_here(kind, report) end
+  end
+
+  -- Whether no edit waits for a later line; called on each line of the script.
+  local function step()
+    steps = steps + 1
+    engine.line_steps = steps
+    local due, later = {}, {}
+    for _, edit in ipairs(pending) do
+      if edit.steps == steps then due[#due + 1] = edit else later[#later + 1] = edit end
+    end
+    pending = later
+    if #due > 0 then apply_here(due) end
+    if #later == 0 then counting = nil end
+    return #later == 0
+  end
+
+  -- Line steps are counted over all coroutines, so each of them is hooked until the last edit
+  -- is done.
+  local function arm()
+    if engine.on_step_edits then
+      disarm = function() engine.on_step_edits(nil) end
+      return engine.on_step_edits(step)
+    end
     local hooked = {}
-    local function disarm()
+    function disarm()
       for co in next, hooked do sethook(co) end
       sethook()
       engine.on_coroutine = nil
     end
     local function hook()
-      if of_script(getinfo(2, "S")) and step(2) then disarm() end
+      if source_of(getinfo(2, "f").func) and step() then disarm() end
     end
-    local function arm(co)
+    local function arm_one(co)
       hooked[co] = true
       sethook(co, hook, "l")
     end
     sethook(hook, "l")
+    arm_one(engine.main_thread)
     for co in next, engine.coroutines do
-      if raw.coroutine.status(co) ~= "dead" then arm(co) end
+      if raw.coroutine.status(co) ~= "dead" then arm_one(co) end
     end
-    engine.on_coroutine = arm
+    engine.on_coroutine = arm_one
+  end
+
+  -- Called when the script gets to know of the event with this ordinal; 0 for its start.
+  function engine.edits_at(o)
+    local list = by_event[o]
+    if counting and (list or o > counting) then
+      -- Their position does not exist any more.
+      counting, pending = nil, {}
+      disarm()
+    end
+    if not list then return end
+    by_event[o] = nil
+    local now = {}
+    for _, edit in ipairs(list) do
+      local kept = edit.steps == 0 and now or pending
+      kept[#kept + 1] = edit
+    end
+    if #now > 0 then apply_here(now) end
+    if #pending > 0 then
+      counting, steps = o, 0
+      arm()
+    end
+  end
+
+  -- Takes over what is to be set, and where.
+  function engine.take_edits(list)
+    for _, edit in ipairs(list) do
+      by_event[edit.ordinal] = by_event[edit.ordinal] or {}
+      by_event[edit.ordinal][#by_event[edit.ordinal] + 1] = edit
+    end
   end
 end

@@ -21,7 +21,8 @@ return function(engine, env)
   local send, receive = port.send, port.receive
 
   -- worker -> host
-  local RECORD, CALL, WINDOW, BLOB, FINISH, STOPPED, IN_HOOK = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09
+  local RECORD, CALL, WINDOW, BLOB, FINISH, STOPPED, IN_HOOK, EDITED =
+    0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x09, 0x0c
   -- host -> worker
   local HISTORY, END, ANSWER, DATA = 0x82, 0x83, 0x84, 0x85
   -- parts of an event and their status (respell/history/record.py)
@@ -64,6 +65,7 @@ return function(engine, env)
   local on_frontier
   local peeking = false
   local have = false
+  local records_read = 0     -- of the whole history
   local r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
     r_at, r_args, r_outcome, r_meta
 
@@ -115,6 +117,7 @@ return function(engine, env)
     end
     r_part, r_number, r_ordinal, r_parent, r_status, r_name, r_source, r_line, r_coroutine,
       r_at, r_args, r_outcome, r_meta, at = unpack(FORMAT, window, at)
+    records_read = records_read + 1
     if r_status == FAILED and r_meta ~= "" then r_status = failed_of(r_meta) end
     if r_part == OUTCOME then
       arrive(r_ordinal, r_status, r_outcome)
@@ -143,15 +146,28 @@ return function(engine, env)
     peeking = false
     return more
   end
+  -- How many records have been used up; the current one has not.
+  local function records_used()
+    return have and records_read - 1 or records_read
+  end
+  engine.records_used = records_used
 
   -- Stops -------------------------------------------------------------------------------
 
   -- A debugger (lua/debugger.lua) is told of each event as the script gets to know of it, by
   -- its number, and comes in the place of the process's end.
   local on_answer, on_stop
+  local edits_at     -- of variables that are set at positions (lua/edits.lua)
+  local is_watched = false
 
   function engine.watch_events(answered, stopped, at_frontier)
-    on_answer, on_stop, on_frontier = answered, stopped, at_frontier
+    on_answer, on_stop, on_frontier, is_watched = answered, stopped, at_frontier, true
+  end
+
+  -- The script gets to know of an event, if it has not before.
+  local function arrived(o, number)
+    if edits_at then edits_at(o) end
+    if on_answer then on_answer(number) end
   end
 
   -- For a debugger, which waits for its orders on the same line.
@@ -165,6 +181,7 @@ return function(engine, env)
   local function stop_here(kind, report)
     if on_stop then return on_stop(kind, report) end
     report.kind, report.lines, report.steps = kind, engine.lines, engine.line_steps
+    report.used = records_used()
     if tracing then port.trace(concat(trace, "\0", 1, traced)) end
     port.finish(pack("<B", STOPPED) .. encode(report))
   end
@@ -243,6 +260,18 @@ return function(engine, env)
     refuse, pending = raise, {}
   end
 
+  local function allow_again(was_refused, was_pending, ...)
+    refuse, pending = was_refused, was_pending
+    return ...
+  end
+
+  -- Calls `f`, which never raises, and has `raise(name)` raise an error for each effect meanwhile.
+  function engine.without_effects(raise, f, ...)
+    local was_refused, was_pending = refuse, pending
+    refuse, pending = raise, {}
+    return allow_again(was_refused, was_pending, f(...))
+  end
+
   local function compare(part, name, args, source, line)
     if r_name ~= name then
       return diverge("another effect", name, args, source, line)
@@ -302,13 +331,9 @@ return function(engine, env)
     return error(message, 0)
   end
 
-  -- Variables that a fork sets at a position: ordinal -> list (respell/lua/edits.lua).
-  local edits
-
   local function deliver(o, status, outcome, source, line, name, number)
     if hook_now ~= hook_told then tell_hook() end
-    if on_answer then on_answer(number or numbers[o]) end
-    if edits and edits[o] then engine.apply_edits(edits[o]) end
+    if is_watched then arrived(o, number or numbers[o]) end
     if status >= FAILED then return fail(status, outcome, source, line, name) end
     return decode(outcome)
   end
@@ -394,10 +419,11 @@ return function(engine, env)
     if look() then
       compare(INTENT, name, args, source, line)
       numbers[o] = r_number
-      if on_answer then on_answer(r_number) end
+      if is_watched then arrived(o, r_number) end
       if stops_at_end then check_end() end
     elseif live then
       frame(CALL, INTENT, o, NONE, name, args, "", source, line)
+      if is_watched then arrived(o) end
     else
       return frontier(name, args, source, line)
     end
@@ -426,6 +452,7 @@ return function(engine, env)
     local value = produce and produce()
     frame(RECORD, EFFECT, ordinal, OK, name, args, produce and encode(value, name) or "",
       source, line)
+    if is_watched then arrived(ordinal) end
     return value
   end
 
@@ -449,12 +476,13 @@ return function(engine, env)
       compare(BEGIN, name, args, source, line)
       numbers[o] = r_number
       value = decode(r_outcome)
-      if on_answer then on_answer(r_number) end
+      if is_watched then arrived(o, r_number) end
       if stops_at_end then check_end() end
       if hook_now ~= hook_told then tell_hook() end
     elseif live then
       value = produce and produce()
       frame(RECORD, BEGIN, o, NONE, name, args, produce and encode(value, name) or "", source, line)
+      if is_watched then arrived(o) end
     else
       return frontier(name, args, source, line)
     end
@@ -548,7 +576,7 @@ return function(engine, env)
       end
       if part == EFFECT then
         compare(EFFECT, HOOK, call.args, source, line)
-        if on_answer then on_answer(r_number) end
+        if is_watched then arrived(o, r_number) end
       end
       have = false
       if stops_at_end then check_end() end
@@ -730,16 +758,20 @@ return function(engine, env)
 
   engine.report_end = report_end
 
+  -- Tells the host that an edit is done, and how much of the history it came after.
+  local tells_edits = false
+  function engine.tell_edited(id)
+    if tells_edits then put_frame(pack("<BI8I8", EDITED, id, records_used())) end
+  end
+
   -- Takes over how this run is meant to go (respell/engine/program.py, `Program.init`).
   function engine.configure(init)
     tracing, ask_all, script_changed = init.trace, init.ask_all, init.script_changed
     trace_from, stops_at_end = init.trace_from or 1, init.stops_at_end
     if init.edits then
-      edits = {}
-      for _, edit in raw.ipairs(init.edits) do
-        edits[edit.ordinal] = edits[edit.ordinal] or {}
-        edits[edit.ordinal][#edits[edit.ordinal] + 1] = edit
-      end
+      engine.take_edits(init.edits)
+      edits_at, is_watched = engine.edits_at, true
+      tells_edits = init.tells_edits
     end
     if stops_at_end and not engine.debug then check_end() end
   end

@@ -9,8 +9,7 @@ return function(engine, env)
     raw.next, raw.type, raw.error, raw.pcall, raw.rawget, raw.rawequal, raw.rawlen
   local getinfo, getlocal, getupvalue, sethook = raw.debug.getinfo, raw.debug.getlocal,
     raw.debug.getupvalue, raw.debug.sethook
-  local setlocal, setupvalue, setmetatable, rawset =
-    raw.debug.setlocal, raw.debug.setupvalue, raw.setmetatable, raw.rawset
+  local setmetatable = raw.setmetatable
   local create, resume, running, status =
     raw.coroutine.create, raw.coroutine.resume, raw.coroutine.running, raw.coroutine.status
   local yield = raw.coroutine.yield
@@ -18,6 +17,9 @@ return function(engine, env)
     raw.string.find, raw.table.concat
   local math_type, tostring, unpack = raw.math.type, raw.tostring, raw.table.unpack
   local source_of, known_id = engine.source_of, engine.known_id
+  local scope = engine.scope   -- lua/scope.lua
+  local script_level, find_local, find_upvalue, varargs_of =
+    scope.script_level, scope.find_local, scope.find_upvalue, scope.varargs
 
   local SHOWN_BYTES, PREVIEW, MOST_FRAMES = 1024, 6, 200
   local SORTED = 1000   -- most entries of a table whose keys are sorted for a preview
@@ -34,19 +36,10 @@ return function(engine, env)
   function view.start(main_thread, _, number_of)
     main, co_number = main_thread, number_of
     for k, v in next, env do first_globals[k] = v end
+    engine.remember_globals()
   end
 
   -- Frames --------------------------------------------------------------------------------
-
-  -- Returns the first level at or outside of `level` that is a script's, and its info.
-  local function script_level(thread, level)
-    while true do
-      local info = getinfo(thread, level, "Sf")
-      if not info then return nil end
-      if info.what ~= "C" and source_of(info.func) then return level, info end
-      level = level + 1
-    end
-  end
 
   -- Number of frames outside of `level`, itself included: asking costs its depth.
   local function depth_at(thread, level)
@@ -385,69 +378,10 @@ return function(engine, env)
 
   -- Evaluating ----------------------------------------------------------------------------
 
-  local function find_local(thread, level, wanted)
-    local found, value
-    local i = 1
-    local name, v = getlocal(thread, level, i)
-    while name do
-      if name == wanted then found, value = i, v end
-      i = i + 1
-      name, v = getlocal(thread, level, i)
-    end
-    return found, value
-  end
-
-  local function find_upvalue(f, wanted)
-    local i = 1
-    local name, value = getupvalue(f, i)
-    while name do
-      if name == wanted then return i, value end
-      i = i + 1
-      name, value = getupvalue(f, i)
-    end
-  end
-
-  -- Reading and writing by name, as the function at `level` would.
-  local function scope_of(thread, level)
-    local f = level and getinfo(thread, level, "f").func
-    local function index(_, name)
-      if level then
-        local i, value = find_local(thread, level, name)
-        if i then return value end
-        i, value = find_upvalue(f, name)
-        if i then return value end
-      end
-      return env[name]
-    end
-    local function newindex(_, name, value)
-      if level then
-        local i = find_local(thread, level, name)
-        if i then setlocal(thread, level, i, value) return end
-        i = find_upvalue(f, name)
-        if i then setupvalue(f, i, value) return end
-      end
-      env[name] = value
-    end
-    return setmetatable({}, { __index = index, __newindex = newindex }), index
-  end
-
-  local function varargs_of(thread, level)
-    local list, n = {}, 0
-    if level then
-      local name, value = getlocal(thread, level, -1)
-      while name do
-        n = n + 1
-        list[n] = value
-        name, value = getlocal(thread, level, -n - 1)
-      end
-    end
-    return list, n
-  end
-
-  local function compile(text, scope)
-    local chunk = raw.load("return " .. text, "=evaluate", "t", scope)
+  local function compile(text, names)
+    local chunk = raw.load("return " .. text, "=evaluate", "t", names)
     if chunk then return chunk end
-    local statement, message = raw.load(text, "=evaluate", "t", scope)
+    local statement, message = raw.load(text, "=evaluate", "t", names)
     if not statement then error((raw.string.gsub(message, "^evaluate:%d+: ", "")), 0) end
     return statement
   end
@@ -462,7 +396,7 @@ return function(engine, env)
       error(format("this would cause %s; evaluating performs no effects", name), 0)
     end)
     engine.on_error = nil
-    local ok, chunk = pcall(compile, order.text, scope_of(thread, level))
+    local ok, chunk = pcall(compile, order.text, scope.of(thread, level))
     if not ok then return { error = chunk, output = output } end
     local args, n = varargs_of(thread, level)
     local co = create(chunk)
@@ -475,6 +409,17 @@ return function(engine, env)
     local list = {}
     for i = 2, results.n do list[i - 1] = describe(results[i]) end
     return { values = list, output = output, truth = results[2] and true or false }
+  end
+
+  -- Sets a variable to what an expression comes to, as an edit would (lua/scope.lua).
+  function orders.assign(order)
+    local thread = thread_of(order.coroutine)
+    local level = scope.level_of_frame(thread, order.frame or 0)
+    local ok, old, new = scope.assign(thread, level, order.name, order.text)
+    if ok then return { old = describe(old), new = describe(new) } end
+    if type(old) ~= "table" then return { error = old } end
+    local _, names = scope.names(thread, level)
+    return { missing = old.missing, names = names }
   end
 
   -- Conditions: computed on the spot if that calls nothing but what is known to leave no

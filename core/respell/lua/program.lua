@@ -78,18 +78,20 @@ return function(engine, env)
 
   function engine.start()
     local init = engine.receive_init()
+    engine.main_thread = raw.coroutine.running()
     engine.configure(init)
     engine.init, engine.lines = init, 0
     engine.seed_random(init.seed[1], init.seed[2])
     env.args, env.ARGS, env.input = init.args, init.args, init.input
     for _, name in raw.ipairs(init.without or {}) do env[name] = nil end
-    if init.edits then engine.remember_globals() end
     local chunk, message = engine.compile(engine.without_first_comment(init.source), "@" .. init.name)
     if not chunk then
       return engine.report_end(FAILED, { message = message, traceback = "" })
     end
     if init.count_lines then count_lines() end
+    if init.edits then engine.remember_globals() end
     if engine.debug then engine.debug(chunk) end
+    if init.edits then engine.edits_at(0) end
     return result_of(raw.xpcall(chunk, describe, raw.table.unpack(init.args)))
   end
 end

@@ -306,7 +306,7 @@ class Debugger:
 
     @property
     def store(self) -> Store:
-        """Where the session is."""
+        """Where the session is; in a dry run, a view in which its history is that of the run."""
         return self._store
 
     @property
@@ -594,11 +594,6 @@ class Debugger:
         return self._inspector.variable(name, chosen), self.position
 
     # What if -----------------------------------------------------------------------------
-
-    @property
-    def store(self) -> Store:
-        """Where what it shows is: in a dry run, a view in which the session's history is that."""
-        return self._store
 
     @property
     def edits(self) -> tuple[Edit, ...]:

@@ -33,13 +33,17 @@ class Asking:
     ) -> None:
         self._ask = ask
         self._meanwhile = meanwhile
-        self._host = threading.get_ident()
+        self.host_is_here()
         self._mutex = threading.Lock()
         self._permissions = permissions if ask is None else replace(permissions, ask=self._decide)
         self._answers: dict[str, bool] = {}
         self._news: SimpleQueue[str] = SimpleQueue()
         self.is_open = False
         """Whether somebody is being asked right now."""
+
+    def host_is_here(self) -> None:
+        """Take note that the host's loop runs in this thread from now on."""
+        self._host = threading.get_ident()
 
     @property
     def permissions(self) -> Permissions:

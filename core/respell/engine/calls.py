@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from dataclasses import replace
 
 from respell import values
@@ -97,6 +98,7 @@ class Calls:
         self._hooking = hooking
         self._at_once = at_once
         self._outside = outside
+        self._rang: deque[int] = deque()  # ordinals of timers that have rung
         self._delayed: Due[Caused | Record] = Due()  # a rate lets them through only then
 
     # Waiting -------------------------------------------------------------------------------
@@ -123,7 +125,9 @@ class Calls:
         Args:
             now: By time.monotonic().
         """
-        for ordinal in self._timers.take_due(now_us()):
+        self._rang.extend(self._timers.take_due(now_us()))
+        while self._rang:
+            ordinal = self._rang.popleft()
             if not self._hooking.rang(ordinal):
                 self._outside.settle(ordinal, Outcome.of(None))
         if self._delayed and not self._answers.at_rest:

@@ -11,12 +11,12 @@ from respell.engine.hook_calls import HookCalls
 from respell.engine.hook_data import about_effect
 from respell.history.record import Record
 from respell.hooks.context import About
-from respell.hooks.executor import Chain
+from respell.hooks.executor import LONG_S, Chain
 from respell.hooks.registry import HookRegistry
 from respell.store import Store
 from respell.times import now_us
 
-RENDEZVOUS_S = 0.005
+RENDEZVOUS_S = LONG_S
 """How long a host waits for a chain before it goes on with what else there is."""
 
 

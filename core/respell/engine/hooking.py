@@ -45,6 +45,7 @@ from respell.engine.hook_data import (
 from respell.engine.hook_telling import RENDEZVOUS_S, Telling
 from respell.engine.hosting import Hosting
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result, attempt
+from respell.engine.relief import Relief
 from respell.engine.suspension import suspension_of
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
@@ -65,8 +66,12 @@ class Hooking:
         hosting: The host.
         registry: Which hooks there are.
         telling: Tells them what they can't decide about.
+        relief: Lets another thread go on with the loop where hooks take long.
         session_id: Id of the session that runs.
         cached: How many outcomes are kept for `Cache` at most.
+
+    Attributes:
+        wants_relief: Whether the loop should run where it can be relieved: there are hooks.
     """
 
     def __init__(
@@ -74,6 +79,7 @@ class Hooking:
         hosting: Hosting,
         registry: HookRegistry,
         telling: Telling,
+        relief: Relief,
         session_id: str,
         *,
         cached: int = 1000,
@@ -86,6 +92,8 @@ class Hooking:
         self._open: dict[int, Around] = {}
         self._running: list[Around] = []  # those whose chain the host did not wait for
         self._telling = telling
+        self._relief = relief
+        self.wants_relief = False
         self._beside = Beside(hosting)
 
     # Which ---------------------------------------------------------------------------------
@@ -372,10 +380,20 @@ class Hooking:
     ) -> None:  # fmt: skip
         one.chain = chain
         one.then = lambda one, chain: then(self, one, chain)
-        chain.start()
-        if chain.wait(RENDEZVOUS_S):
-            self._ended(one)
-            return
+        if chain.is_quick:
+            chain.run_here()
+        elif self._relief.is_on and chain.is_likely_quick:
+            self._relief.inside(chain.run_here, lambda: self._take_long(one, chain, noted))
+        else:
+            self.wants_relief = True
+            chain.start()
+            if not chain.wait(RENDEZVOUS_S):
+                self._take_long(one, chain, noted)
+                return
+        self._ended(one)
+
+    def _take_long(self, one: Around, chain: Chain, noted: bool) -> None:
+        """Go on with what else there is while hooks run."""
         one.ctx = None
         chain.when_done(self._hosting.wake)
         # The batch may go out before the chain ends: then it has to say how far this is.

@@ -10,13 +10,14 @@ that was appended is simply said again at the next re-execution.
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from respell.engine.answers import Answers
 from respell.engine.asking import Asking
 from respell.engine.at_once import AtOnce
 from respell.engine.attempts import notes_about_attempts
 from respell.engine.calls import Calls
-from respell.engine.channel import Channel, counted
+from respell.engine.channel import Channel, Frame, counted
 from respell.engine.collecting import Collecting
 from respell.engine.contexts import Contexts
 from respell.engine.ending import Ended, close_session
@@ -37,6 +38,7 @@ from respell.engine.policing import Policing
 from respell.engine.program import Program
 from respell.engine.receiving import Receiving
 from respell.engine.refusals import Refusals
+from respell.engine.relief import Relief
 from respell.engine.requests import Requests
 from respell.engine.row import Row
 from respell.engine.services import Services
@@ -82,6 +84,7 @@ class Host:
         self._program = program
         self._services = services
         self._inbox_due = self._heartbeat_due = 0.0
+        self._frames: deque[Frame] = deque()  # heard of the worker, and not taken in yet
         # What it has.
         ledger = self._ledger = Ledger(
             store, store.history.writer(session.key, lease), services.on_output
@@ -99,6 +102,7 @@ class Host:
             services.on_alert,
         )  # fmt: skip
         row = self._row = Row(store, ledger, policing, session)
+        relief = self._relief = Relief(channel.wake)
         timers, receiving = Timers(), Receiving(store.bus)
         # What it does.
         asking = self._asking = Asking(program.permissions, services.ask, self._while_asked)
@@ -131,7 +135,7 @@ class Host:
             is_stopping=lambda: stopping.is_on, wake=channel.wake, record_calls=hook_calls.record,
         )  # fmt: skip
         hooking = self._hooking = Hooking(
-            hosting, services.hooks, telling, session.id, cached=config.hooks.caching.max_entries
+            hosting, services.hooks, telling, relief, session.id, cached=config.hooks.caching.max_entries
         )
         self._outside = Outside(store, row, ledger, contexts, performing, settling, hooking, asking)
         self._calls = Calls(
@@ -194,8 +198,10 @@ class Host:
         """
         try:
             self._begin()
-            while (ended := self._stopping.ended) is None:
+            while (ended := self._stopping.ended) is None and not self._hooking.wants_relief:
                 self._turn()
+            if ended is None:
+                ended = self._go_on_relieved()
             self._close(ended)
             if self._ledger.output_error is not None:
                 raise self._ledger.output_error
@@ -208,6 +214,19 @@ class Host:
             self._performing.close()
             self._channel.close()
         return ended
+
+    def _go_on_relieved(self) -> Ended:
+        """Go on to the end, in threads that hooks may hold up."""
+        self._relief.run(self._loop)
+        self._asking.host_is_here()
+        ended = self._stopping.ended
+        assert ended is not None
+        return ended
+
+    def _loop(self) -> None:
+        self._asking.host_is_here()
+        while self._stopping.ended is None and not self._relief.is_over:
+            self._turn()
 
     def _keep_what_was_done(self) -> None:
         """Record what calls have come to, though the script can't go on: it was really done."""
@@ -260,11 +279,15 @@ class Host:
         if stopping.ended is not None:
             return
         try:
-            frames = self._channel.poll(self._patience(now))
-            if self._holding.is_on or self._holding.has_unheard:
-                frames = self._holding.admit(frames)
-            for kind, payload in frames:
-                self._hearing.hear(kind, payload)
+            frames = self._frames
+            if not frames:
+                heard = self._channel.poll(self._patience(now))
+                if self._holding.is_on or self._holding.has_unheard:
+                    heard = self._holding.admit(heard)
+                frames.extend(heard)
+            silent = not frames
+            while frames:
+                self._hearing.hear(*frames.popleft())
                 if stopping.ended is not None:
                     return
         except WorkerFailed as error:
@@ -278,7 +301,7 @@ class Host:
         if not stopping.is_on and stopping.ended is None:
             if self._channel.closed and not self._holding.has_unheard:
                 stopping.worker_gone()
-            elif not frames and self._watch.over(time.monotonic()):
+            elif silent and self._watch.over(time.monotonic()):
                 stopping.hook_took_too_long()
 
     def _patience(self, now: float) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from respell.engine import effects
 from respell.engine.asking import Asking
 from respell.engine.contexts import Contexts
@@ -49,6 +51,7 @@ class Outside:
         self._settling = settling
         self._hooking = hooking
         self._asking = asking
+        self._done: deque[tuple[int, Result]] = deque()
 
     def perform(self, record: Record, *, resumed: bool = False) -> None:
         """Begin to perform an effect.
@@ -81,11 +84,11 @@ class Outside:
 
     def take_all(self) -> None:
         """Go on with all that have ended, and keep what was allowed."""
-        done = self._performing.done()
+        self._done.extend(self._performing.done())
         session = self._row.session
         self._asking.write(self._store, session.key, session.id, self._ledger)
-        for ordinal, result in done:
-            self._take(ordinal, result)
+        while self._done:
+            self._take(*self._done.popleft())
 
     def _take(self, ordinal: int, result: Result) -> None:
         if ordinal < 0:

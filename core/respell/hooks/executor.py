@@ -40,6 +40,9 @@ from respell.hooks.results import (
 )
 from respell.sessions.current import act_for
 
+LONG_S = 0.005
+"""A hook that took longer than this is not waited for."""
+
 _log = logging.getLogger("respell.hooks")
 
 _inside: ContextVar[tuple[Any, Hook] | None] = ContextVar("respell_hooks_inside", default=None)
@@ -150,12 +153,32 @@ class Chain:
 
     # Waiting -----------------------------------------------------------------------------
 
-    def start(self) -> None:
-        """Begin to run it, in a thread unless all its hooks are quick."""
+    @property
+    def is_quick(self) -> bool:
+        """Whether all its hooks are registered as quick, so that it needs no thread."""
         for hook in self._hooks:
             if not hook.quick:
-                self._go(0)
-                return
+                return False
+        return True
+
+    @property
+    def is_likely_quick(self) -> bool:
+        """Whether none of its hooks took long when it was called last."""
+        for hook in self._hooks:
+            taken = hook.meter.durations
+            if taken and taken[-1] > LONG_S:
+                return False
+        return True
+
+    def start(self) -> None:
+        """Begin to run it, in a thread unless all its hooks are quick."""
+        if self.is_quick:
+            self.run_here()
+        else:
+            self._go(0)
+
+    def run_here(self) -> None:
+        """Run it in this thread, to its end, or until the hook that it is in was given up."""
         self._context.run(self._run, 0)()
 
     def when_done(self, wake: Callable[[], None]) -> None:

@@ -135,7 +135,12 @@ class Host:
             is_stopping=lambda: stopping.is_on, wake=channel.wake, record_calls=hook_calls.record,
         )  # fmt: skip
         hooking = self._hooking = Hooking(
-            hosting, services.hooks, telling, relief, session.id, cached=config.hooks.caching.max_entries
+            hosting,
+            services.hooks,
+            telling,
+            relief,
+            session.id,
+            cached=config.hooks.caching.max_entries,
         )
         self._outside = Outside(store, row, ledger, contexts, performing, settling, hooking, asking)
         self._calls = Calls(
@@ -198,7 +203,11 @@ class Host:
         """
         try:
             self._begin()
-            while (ended := self._stopping.ended) is None and not self._hooking.wants_relief:
+            # Within a caller's transaction no other thread could touch the store.
+            within = self._store.bus.in_transaction
+            while (ended := self._stopping.ended) is None:
+                if self._hooking.wants_relief and not within:
+                    break
                 self._turn()
             if ended is None:
                 ended = self._go_on_relieved()

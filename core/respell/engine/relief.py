@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 
 LOOK_S = 0.005
-"""A hook that is found running by two looks in a row is left; so it held the loop up for 5 to 10 ms."""
+"""A hook that two looks in a row find running is left: it has held the loop up for 5 to 10 ms."""
 
 
 class Relieved(BaseException):

@@ -156,10 +156,7 @@ class Chain:
     @property
     def is_quick(self) -> bool:
         """Whether all its hooks are registered as quick, so that it needs no thread."""
-        for hook in self._hooks:
-            if not hook.quick:
-                return False
-        return True
+        return all(hook.quick for hook in self._hooks)
 
     @property
     def is_likely_quick(self) -> bool:

@@ -46,7 +46,7 @@ def everything(store: Store, session: str) -> dict[str, Any]:
             key: store.state.get(f"session:{session}", key)
             for key in store.state.list(f"session:{session}")
         },
-        "sessions": len(store.sessions.query()),
+        "sessions": store.sessions.count(),
         "inbox": store.inbox.waiting(now.key),
     }
 

@@ -9,6 +9,7 @@ from respell_tui.output import Out
 from respell_tui.text import fit, one_line
 
 _SAME_QUESTION_COLUMNS = 40
+_LONG_CHARS = 600  # of arguments and outcome
 _MOST_DETAILS = 8  # of one changed event
 
 
@@ -53,10 +54,17 @@ def _show_pair(out: Out, both: Pair) -> None:
                 asked = fit(asked, _SAME_QUESTION_COLUMNS)
             parts = [f"{event.number:>6}", event.name, asked, ending(event)]
             show_side(out, sign, "  ".join(part for part in parts if part))
-    is_told = both.a is None or both.a.kind == "output" or both.change != "changed"
-    for one in () if is_told else both.details()[:_MOST_DETAILS]:
+    for one in both.details()[:_MOST_DETAILS] if _is_long(both) else ():
         if one.path not in ("args", "outcome", "error"):
             show_side(out, " ", f"          {one.describe()}")
+
+
+def _is_long(both: Pair) -> bool:
+    """Whether what differs is hard to find in the lines of a changed pair."""
+    sides = [one for one in (both.a, both.b) if one is not None]
+    if both.change != "changed" or sides[0].kind == "output":
+        return False
+    return any(len(values.json_line([one.args, one.outcome])) > _LONG_CHARS for one in sides)
 
 
 def show_side(out: Out, sign: str, text: str) -> None:

@@ -144,6 +144,11 @@ class Execution:
             number -= 1
         return 1
 
+    @property
+    def forks(self) -> bool:
+        """Whether a worker can be copied where it stands."""
+        return self._forks
+
     # Workers -----------------------------------------------------------------------------
 
     def _start(self) -> DebugWorker:

@@ -59,11 +59,14 @@ def _on(where: str, *capabilities: str) -> Handler:
     return Handler(where, Needs.DEBUGGER, tuple(f"supports{one}" for one in capabilities))
 
 
+OF_WHAT_RUNS = ("supportTerminateDebuggee", "supportSuspendDebuggee")
+"""Capabilities that there are as long as a process runs what is debugged."""
+
 REQUESTS: dict[str, Handler] = {
     "initialize": Handler("beginning:initialize", Needs.NOTHING),
     "launch": Handler("beginning:launch", Needs.CLIENT),
     "attach": Handler("beginning:attach", Needs.CLIENT),
-    "disconnect": Handler("beginning:disconnect", Needs.NOTHING),
+    "disconnect": Handler("beginning:disconnect", Needs.NOTHING, OF_WHAT_RUNS),
     "cancel": Handler("beginning:cancel", Needs.CLIENT, ("supportsCancelRequest",)),
     "threads": Handler("looking:threads", Needs.CLIENT),
     "configurationDone": _on("beginning:configuration_done", "ConfigurationDoneRequest"),
@@ -130,7 +133,6 @@ NOT_POSSIBLE = (
     "supportsTerminateThreadsRequest", "supportsSingleThreadExecutionRequests",
     "supportsDataBreakpointBytes", "supportsANSIStyling", "supportsExceptionOptions",
     "supportsSetVariable", "supportsSetExpression",
-    "supportTerminateDebuggee", "supportSuspendDebuggee",
 )  # fmt: skip
 """Capabilities that are false."""
 

@@ -75,7 +75,7 @@ def sessions(folder: Path) -> list[dict[str, Any]]:
     """Return the sessions that there are."""
     with Store(folder / "store", create=False) as store:
         return [{"id": one.id, "status": one.status, "name": one.name, "tags": one.tags}
-                for one in store.sessions.query()]  # fmt: skip
+                for one in store.sessions.list()]  # fmt: skip
 
 
 def test_a_script_runs_under_the_debugger_and_each_effect_happens_once(
@@ -84,7 +84,8 @@ def test_a_script_runs_under_the_debugger_and_each_effect_happens_once(
     path = script(tmp_path, ASKS)
     launched(
         dap, path, args=[server.url, "3"], input={"word": "hi"}, env={"GREETING": "hello"},
-        sessionName="asks", tags=["debugged"], stopOnEntry=True,
+        sessionName="asks", tags=["debugged"], allow=["env=GREETING"],
+        stopOnEntry=True,
     )  # fmt: skip
     assert dap.event("process")["systemProcessId"] > 0
     assert dap.configured()["reason"] == "entry"
@@ -104,7 +105,7 @@ def test_a_script_runs_under_the_debugger_and_each_effect_happens_once(
     assert stop["reason"] == "end"
     assert "completed" in stop["description"]
     assert server.asked == [1, 2, 3]
-    assert dap.output().endswith("total\t6\nhi\tnil\n")
+    assert dap.output().endswith("total\t6\nhi\thello\n")
     (session,) = sessions(tmp_path)
     assert (session["status"], session["name"], session["tags"]) == (
         "completed", "asks", ["debugged"],
@@ -150,7 +151,7 @@ def test_disconnecting_suspends_what_was_launched_or_lets_it_run_on(
     dap.ask("disconnect", **fields)
     dap.until_it_ends()
     with Store(tmp_path / "store", create=False) as store:
-        (session,) = store.sessions.query()
+        (session,) = store.sessions.list()
         while store.leases.holder(session.key) is not None:
             pass
         assert store.sessions.get(session.key).status == status
@@ -207,7 +208,7 @@ def test_a_breakpoint_waits_for_its_file_and_new_sources_are_told(dap: Dap, tmp_
 def test_a_script_that_can_not_run_is_refused(dap: Dap, tmp_path: Path) -> None:
     said = dap.refused("launch", program=str(tmp_path / "none.lua"))
     assert "none.lua" in said
-    assert "syntax error" in dap.refused("launch", program=script(tmp_path, "x = = 1"))
+    assert "unexpected symbol" in dap.refused("launch", program=script(tmp_path, "x = = 1"))
     assert "session` or `program" in dap.refused("launch", program="x", session="y")
     assert "no text" in dap.refused("launch", program="x", env={"A": 1})
 
@@ -240,7 +241,7 @@ def test_attaching_holds_what_runs_and_leaving_lets_it_go_on(
             dap.ask("disconnect")
             dap.until_it_ends()
         with Store(tmp_path / "store", create=False) as store:
-            (session,) = store.sessions.query()
+            (session,) = store.sessions.list()
             events = session.events
             while store.sessions.get(session.key).events <= events + 1:
                 assert process.poll() is None
@@ -250,7 +251,7 @@ def test_attaching_holds_what_runs_and_leaving_lets_it_go_on(
 
 
 def test_attaching_without_holding_follows_what_it_writes(tmp_path: Path) -> None:
-    process = running(tmp_path, "while true do print('line') os.execute('sleep 0.01') end\n")
+    process = running(tmp_path, "while true do print('line') for i = 1, 1e6 do end end\n")
     try:
         with adapter(tmp_path / "store", cwd=tmp_path) as dap:
             dap.begin()

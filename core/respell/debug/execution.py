@@ -237,6 +237,10 @@ class Execution:
         self.wake.clear()
         self.drop_copies()
 
+    def tell(self) -> None:
+        """Say that a move takes long, if it does."""
+        self._tell()
+
     def _tell(self, _busy_s: float = 0.0) -> None:
         now = time.monotonic()
         if self.on_wait is not None and now - self._told >= TELL_EVERY_S:

@@ -38,6 +38,7 @@ class Live:
     Attributes:
         launched: The debugger has started it: without the debugger it is suspended.
         on_more: Called when more has been recorded, and taken in.
+        on_wait: Called now and then while something is waited for.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Live:
         self._holds = launched  # another debugger of this process does not hold it for us
         self.launched = launched
         self.on_more: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[], None] = lambda: None
 
     # What is known -------------------------------------------------------------------------
 
@@ -309,6 +311,7 @@ class Live:
         poll = select.poll()
         poll.register(self._wake.fd, select.POLLIN)
         while True:
+            self.on_wait()
             seen, look_again = self._store.data_version(), time.monotonic() + _SURE_S
             if done():
                 return True

@@ -75,7 +75,7 @@ def test_capabilities_are_of_the_protocol_and_most_of_them_are_there() -> None:
     answered = capabilities()
     keys = set(dap_types.Capabilities.model_fields)
     assert set(answered) <= keys
-    assert sum(value is not False for value in answered.values()) >= 31
+    assert sum(value is not False for value in answered.values()) >= 33
     for key, value in answered.items():
         match = re.fullmatch(r"supports(\w+)Request", key)
         if match is not None and value is True:

@@ -107,6 +107,8 @@ REQUESTS: dict[str, Handler] = {
     "readMemory": _on("looking:read_memory", "ReadMemoryRequest"),
     "evaluate": _on("evaluating:evaluate", "EvaluateForHovers", "ClipboardContext"),
     "completions": _on("evaluating:completions", "CompletionsRequest"),
+    "setVariable": _on("setting:set_variable", "SetVariable"),
+    "setExpression": _on("setting:set_expression", "SetExpression"),
     # sources
     "loadedSources": _on("sourcing:loaded_sources", "LoadedSourcesRequest"),
     "modules": _on("sourcing:modules", "ModulesRequest"),
@@ -120,6 +122,7 @@ REQUESTS: dict[str, Handler] = {
     "respell/previousEvent": _on("travelling:previous_event"),
     "respell/timeline": _on("travelling:timeline"),
     "respell/lastChange": _on("travelling:last_change"),
+    "respell/discardEdits": _on("setting:discard_edits"),
     "respell/fork": _on("travelling:fork"),
     "respell/diff": _on("travelling:diff"),
     "respell/bookmarks": _on("travelling:bookmarks"),
@@ -132,7 +135,7 @@ NOT_POSSIBLE = (
     "supportsWriteMemoryRequest", "supportsDisassembleRequest", "supportsInstructionBreakpoints",
     "supportsTerminateThreadsRequest", "supportsSingleThreadExecutionRequests",
     "supportsDataBreakpointBytes", "supportsANSIStyling", "supportsExceptionOptions",
-    "supportsSetVariable", "supportsSetExpression",
+
 )  # fmt: skip
 """Capabilities that are false."""
 

@@ -327,7 +327,16 @@ class DapSession:
     @property
     def can_set(self) -> bool:
         """Whether variables can be set here."""
-        return False
+        return not self.debugger.stop.at_end
+
+    def edited(self) -> None:
+        """Have the client ask anew for everything: from here on it is another execution."""
+        self.places.clear_values()
+        self.after(self._tell_edited)
+
+    def _tell_edited(self) -> None:
+        if self.who.invalidated:
+            self.connection.event("invalidated", {"areas": ["stacks", "variables"]})
 
     def finish(self) -> None:
         """Tell that the program has ended, and with it what there is to debug."""

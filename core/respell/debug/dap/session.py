@@ -54,7 +54,7 @@ class DapSession:
         options: With what it launched or attached.
         configured: Whether it has said that all breakpoints are set.
         over: Whether it is at its end.
-        gave_up: Whether the last move was given up.
+        gave_up: Whether the last move was given up for a `pause` that is still to be answered.
     """
 
     def __init__(self, connection: Connection, open_store: OpenStore) -> None:
@@ -237,10 +237,11 @@ class DapSession:
         """Make a move, and tell where it led to."""
         self.places.clear()
         stop = make(self.debugger)
-        self.gave_up = stop.reason in ("cancelled", "pause")
+        given_up = stop.reason in ("cancelled", "pause")
+        self.gave_up = given_up and self.progress.pausing
         if stop.reason == "cancelled":
             stop = self._where_it_is(stop)
-        self.stopped(stop, reason="pause" if self.gave_up else reason)
+        self.stopped(stop, reason="pause" if given_up else reason)
         return stop
 
     def _where_it_is(self, stop: Stop) -> Stop:
@@ -255,8 +256,8 @@ class DapSession:
 
     def pause(self) -> None:
         """Stand still, and say so unless that was said as the move was given up."""
-        if self.gave_up:
-            self.gave_up = False
+        said, self.gave_up, self.progress.pausing = self.gave_up, False, False
+        if said:
             return
         live = self.debugger.live
         if live is not None and live.runs and not live.is_held:

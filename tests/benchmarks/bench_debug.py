@@ -32,7 +32,7 @@ def figures(folder: Path) -> list[Figure]:
     with Store(folder / "store", durability="process") as store:
         session = respell.run(script, store=store).session.id
         opened = [*_opening(store, session), *_moving(store, session)]
-        return [*opened, *_passing(folder, store)]
+        return [*opened, *_passing(folder, store), *_living(folder, store)]
 
 
 def _opening(store: Store, session: str) -> list[Figure]:
@@ -133,6 +133,41 @@ def _past(debugger: Debugger) -> float:
     """Return the time from the event before the loop to the end."""
     debugger.go_to(2)
     return _seconds(debugger.continue_, 1)
+
+
+def _living(folder: Path, store: Store) -> list[Figure]:
+    """Measure what looking costs a session that runs, and how long a step of a held one takes."""
+    script = folder / "live.lua"
+    script.write_text("for i = 1, 4000 do State.set('i', i) end print('over')\n")
+
+    def ran(looks: bool) -> float:
+        with Debugger.launch(script, store=store) as debugger:
+            live = debugger.live
+            assert live is not None
+            live.step()
+            live.go_on()
+            while live.runs:
+                if looks:
+                    live.refresh()
+                    debugger.end()
+                    debugger.variables()
+                time.sleep(0.5)
+            return float(store.sessions.get(debugger.session.key).usage["active_s"])
+
+    rounds = [(ran(False), ran(True)) for _ in range(5)]
+    alone, looked_at = (sorted(one[i] for one in rounds)[2] for i in (0, 1))
+    with Debugger.launch(script, store=store) as debugger:
+        live = debugger.live
+        assert live is not None
+        event = _seconds(debugger.next_event, 50) * 1000
+        step = _seconds(live.step, 50) * 1000
+    note = "twice a second: what there is by now is executed again, on another core"
+    return [
+        Figure("debugger: a session that runs, looked at", looked_at, "s", 1.25, alone,
+               "the same one alone", note),
+        Figure("debugger: let one event of a held session through", step, "ms", 25.0),
+        Figure("debugger: go to the next event of a held session", event, "ms", 50.0),
+    ]  # fmt: skip
 
 
 def _seconds(action: Callable[[], object], times: int = 3) -> float:

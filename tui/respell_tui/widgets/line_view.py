@@ -234,7 +234,7 @@ class LineView(Acting, ScrollView, can_focus=True):
             on_cursor = role == "cursor"
             made = self.get_visual_style(f"line-view--{role}", partial=not on_cursor).rich_style
             style = Style(
-                color=None if on_cursor else made.color,
+                color=made.color if "$" in ROLES.get(role, "") else None,
                 bgcolor=made.bgcolor if on_cursor else None,
                 bold=made.bold, italic=made.italic, reverse=made.reverse,
                 underline=made.underline, dim=made.dim,

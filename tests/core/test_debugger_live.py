@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from live_processes import becomes, descendants
 from respell.debug import Debugger, Live, Position
 from respell.errors import InvalidTransition, UsageError
 from respell.store import Store
@@ -159,31 +160,6 @@ def what_happened(store: Path, session: str) -> list[tuple[Any, ...]]:
     return [tuple(one[name] for name in kept) for one in events]
 
 
-def state_of(pid: int) -> str:
-    """Return the state of a process, T for one that is stopped; empty for none."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
-
-
-def becomes(pid: int, states: str) -> None:
-    """Return once a process, which lives, is in one of these states: signals take their time."""
-    while (state := state_of(pid)) not in states:
-        assert state, "it has ended"
-        os.sched_yield()
-
-
-def children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            with suppress(OSError):
-                if int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                    found.append(int(entry.name))
-    return found
-
-
 # Following -------------------------------------------------------------------------------
 
 
@@ -317,7 +293,7 @@ def test_one_that_computes_is_stopped_where_it_is_and_goes_on_there(bench: Bench
     assert process.stdout.readline() == "begun\n"
     _debugger, live = bench.attach()
     live.pause()
-    (worker,) = children(process.pid)
+    (worker,) = descendants(process.pid)
     becomes(worker, "T")
     live.go_on()
     becomes(worker, "RS")

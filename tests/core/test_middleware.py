@@ -313,6 +313,31 @@ def test_a_member_that_takes_too_long_lets_nothing_pass(script: Any, chain: Made
     assert script.lines[1] == "nil"
 
 
+def test_a_member_that_hangs_again_and_again_never_lets_anything_pass(
+    script: Any, chain: Made, store: Store
+) -> None:
+    """In the loop's own thread, and behind a member that went on; none after it is asked."""
+    leave = threading.Event()
+    asked: list[str] = []
+
+    def slow(context: HookContext) -> None:
+        if context.data["value"] > 2:
+            leave.wait(60)
+
+    def after(context: HookContext) -> None:
+        asked.append(context.data["value"])
+
+    chain("guard", [named("fine", None), slow, after], around="state.set", time_limit_s=0.1)
+    done = script("for i = 1, 7 do print(pcall(State.set, 'k', i)) end print(State.get('k'))")
+    leave.set()
+    assert [line.partition("\t")[0] for line in script.lines[:2]] == ["true", "true"]
+    for line in script.lines[2:7]:
+        assert "guard: its member slow failed: it took too long" in line
+    assert script.lines[7] == "2"
+    assert asked == [1, 2]
+    assert respell.replay(done.session, store=store).identical
+
+
 # Configuration --------------------------------------------------------------------------------
 
 

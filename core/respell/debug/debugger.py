@@ -105,6 +105,7 @@ class Debugger:
         self._recorded = (store, session)
         self._options = Options(checkpoints, budget_bytes, keep_breakpoints)
         self._on_progress = on_progress
+        self._is_closed = False
         self._editing = Editing(self, store, session)
         self._edited: Edited | None = None
         self._table: BreakpointTable | None = None
@@ -255,7 +256,13 @@ class Debugger:
         )  # fmt: skip
 
     def close(self) -> None:
-        """End all processes of the debugger; detach from a session that runs."""
+        """End all processes of the debugger; detach from a session that runs.
+
+        A second time does nothing.
+        """
+        if self._is_closed:
+            return
+        self._is_closed = True
         original = self._original or self._here
         try:
             if self.live is not None:

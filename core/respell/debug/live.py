@@ -63,6 +63,7 @@ class Live:
         self._seen: tuple[Status, int] = (self.status, session.records)
         self._last_step = 0
         self._left = False
+        self._holds = launched  # another debugger of this process does not hold it for us
         self.launched = launched
 
     # What is known -------------------------------------------------------------------------
@@ -81,7 +82,7 @@ class Live:
     def is_held(self) -> bool:
         """Whether it stands still for this debugger, which lets it through as it moves."""
         hold = self.hold
-        return hold is not None and hold.is_ours and not self._left
+        return hold is not None and hold.is_ours and self._holds
 
     @property
     def runs(self) -> bool:
@@ -121,7 +122,7 @@ class Live:
         if status == "paused":
             hold = self.hold
             who = "`respell pause`" if hold is None else f"the debugger of process {hold.pid}"
-            if hold is not None and hold.is_ours:
+            if self.is_held:
                 who = "this debugger"
             return f"it is held by {who} {after}"
         if status == "interrupted":
@@ -255,7 +256,7 @@ class Live:
         """
         if self._left:
             return
-        self._left = True
+        held, self._left, self._holds = self.is_held, True, False
         if not self.runs:
             return
         if suspend if suspend is not None else self.launched:
@@ -264,11 +265,9 @@ class Live:
         elif self.launched:
             self._store.inbox.post(self._key, "leave")
             self._until(lambda: not self._store.inbox.waiting(self._key), HEARD_WITHIN_S)
-        else:
-            hold = self.hold
-            if hold is not None and hold.is_ours:
-                self._store.inbox.post(self._key, "go")
-                self._until(lambda: self.status != "paused", HEARD_WITHIN_S)
+        elif held:
+            self._store.inbox.post(self._key, "go")
+            self._until(lambda: self.status != "paused", HEARD_WITHIN_S)
 
     # ---------------------------------------------------------------------------------------
 
@@ -284,7 +283,7 @@ class Live:
                 f"{host} could not tell whether this debugger still lives; hold it from there, or "
                 "with `respell pause`"
             )
-        self._left = False
+        self._left, self._holds = False, hold is not None
         payload = None
         if hold is not None:
             payload = {"pid": hold.pid, "start_time": hold.start_time, "step": hold.step}

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
-from respell.engine.effects import EffectContext
+from respell.engine.hook_ready import Ready
 from respell.engine.performing import Outcome
 from respell.history.record import Record, Status
 from respell.hooks.executor import Chain
@@ -83,7 +83,8 @@ class Around:
         raw: What performing it came to.
         keys: Where its outcome is to be stored.
         at_once: The host performs it itself if it only reads.
-        ctx: What its performer may use, as long as nothing else has happened since.
+        ready: How what the script asks for is performed, as long as nothing else has happened
+            since that was found out.
     """
 
     record: Record
@@ -96,7 +97,7 @@ class Around:
     raw: Outcome | None = None
     keys: list[Cache] = field(default_factory=list)
     at_once: bool = False
-    ctx: EffectContext | None = None
+    ready: Ready | None = None
 
     def stage(self, stage: str, **more: Any) -> dict[str, Any]:
         """Return what is noted of how far it has come; `taken_up` reads it.

@@ -42,11 +42,11 @@ from respell.engine.hook_data import (
     redirected,
     with_data,
 )
+from respell.engine.hook_ready import checked, ready
 from respell.engine.hook_telling import RENDEZVOUS_S, Telling
 from respell.engine.hosting import Hosting
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result, attempt
 from respell.engine.relief import Relief
-from respell.engine.suspension import suspension_of
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
 from respell.hooks.context import About
@@ -123,7 +123,8 @@ class Hooking:
         one = Around(record, self._hooks.of(record.name) or _NONE, record, at_once=at_once)
         self._open[record.ordinal] = one
         try:
-            self._check(one)
+            if one.hooks.before or record.name == "tool.invoke":
+                one.ready = checked(self._hosting, record)
         except LimitReached as limit:
             self._reached(one, limit)
         except StoreError:
@@ -137,23 +138,6 @@ class Hooking:
             if record.name == "tool.invoke":
                 self._telling.tell("ToolValidation", record.arguments(), record)
             self._before(one)
-
-    def _check(self, one: Around) -> None:
-        """Raise what an effect would be refused for."""
-        if not one.hooks.before and one.record.name != "tool.invoke":
-            return
-        if one.record.name == "session.suspend":
-            suspension_of(one.record.arguments())
-            return
-        effect = effects.lookup(one.record.name)
-        ctx = one.ctx = self._hosting.context(one.record.number)
-        args = one.record.arguments()
-        manner = effect.manner(ctx, args)
-        if effect.check is not None:
-            effect.check(ctx, args)
-        elif manner.kind is Kind.STORED:
-            with self._hosting.store.tried():
-                effect.perform(ctx, args)
 
     def _before(self, one: Around) -> None:
         if not one.hooks.before:
@@ -176,12 +160,13 @@ class Hooking:
     def _decided(self, one: Around, chain: Chain) -> None:
         """Go on once the before-hooks have run."""
         record = one.record
-        name, args = record.name, record.arguments()
-        if chain.changed:
-            args = with_data(name, args, values.decode(chain.data))
-        if chain.target is not None:
-            name, args = redirected(name, args, chain.target)
         if chain.changed or chain.target is not None:
+            name, args = record.name, record.arguments()
+            if chain.changed:
+                args = with_data(name, args, values.decode(chain.data))
+            if chain.target is not None:
+                name, args = redirected(name, args, chain.target)
+            one.ready = None
             one.performed = replace(record, name=name, args=values.encode(args))
         self._beside.begin(record, chain)
         verdict, by = chain.verdict, chain.decided_by
@@ -209,10 +194,8 @@ class Hooking:
             self._hosting.suspend(performed)
             return
         try:
-            effect = effects.lookup(performed.name)
-            ctx, one.ctx = one.ctx or self._hosting.context(performed.number), None
-            args = performed.arguments()
-            kind = effect.manner(ctx, args).kind
+            effect, ctx, args, kind = one.ready or ready(self._hosting, performed)
+            one.ready = None
         except (RespellError, *ODD_ARGUMENTS) as error:
             self.performed(one.record.ordinal, Outcome.error(error))
             return
@@ -347,7 +330,7 @@ class Hooking:
         """Have an effect wait, whatever becomes of this host meanwhile."""
         due = now_us() + int(seconds * SECOND)
         self._stage(one, WAIT, due=due, what=what, **one.changed())
-        one.chain = None
+        one.chain = one.ready = None
         one.then = lambda one, _: self._wait_over(one, what)
         self._hosting.add_timer(due, one.record.ordinal)
 
@@ -394,7 +377,7 @@ class Hooking:
 
     def _take_long(self, one: Around, chain: Chain, noted: bool) -> None:
         """Go on with what else there is while hooks run."""
-        one.ctx = None
+        one.ready = None
         chain.when_done(self._hosting.wake)
         # The batch may go out before the chain ends: then it has to say how far this is.
         if chain.when == "before":
@@ -443,9 +426,7 @@ class Hooking:
         if stage is not None:
             return True
         try:
-            effect = effects.lookup(record.name)
-            ctx = self._hosting.context(record.number)
-            return effect.manner(ctx, record.arguments()).kind is Kind.STORED
+            return ready(self._hosting, record)[3] is Kind.STORED
         except (RespellError, *ODD_ARGUMENTS):
             return False
 

@@ -52,6 +52,10 @@ class About:
         return self._component
 
 
+def _nobody_asks(step: str) -> None:
+    """Do nothing: most hooks have no steps."""
+
+
 class HookContext:
     """What a hook gets. What it changes in `data` counts only if it returns it.
 
@@ -60,7 +64,7 @@ class HookContext:
         attempt: The how-manieth time that this is tried, from 1.
     """
 
-    __slots__ = ("_about", "_data", "_decoded", "attempt", "point")
+    __slots__ = ("_about", "_data", "_decoded", "attempt", "begin_step", "point")
 
     language = "python"
 
@@ -70,10 +74,14 @@ class HookContext:
         self._about = about
         self._data = data
         self._decoded = False
+        # Called by a hook of several steps with the name of each; none takes longer than it may.
+        self.begin_step: Callable[[str], None] = _nobody_asks
 
     def with_data(self, data: Any) -> HookContext:
         """Return one like it that is told other data, as a copy of its own."""
-        return HookContext(self.point, self._about, values.encode(data), self.attempt)
+        copy = HookContext(self.point, self._about, values.encode(data), self.attempt)
+        copy.begin_step = self.begin_step
+        return copy
 
     @property
     def data(self) -> Any:

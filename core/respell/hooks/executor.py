@@ -49,6 +49,10 @@ _inside: ContextVar[tuple[Any, Hook] | None] = ContextVar("respell_hooks_inside"
 """The hooks that the present code is inside of: (outer, hook)."""
 
 
+class _GivenUp(BaseException):
+    """Ends a hook of several steps that others have gone on without."""
+
+
 class Call:
     """One call of a hook.
 
@@ -109,8 +113,8 @@ class Chain:
 
     __slots__ = (
         "_about", "_at", "_began", "_check", "_context", "_done", "_find", "_found", "_generation",
-        "_hooks", "_last", "_lock", "_outer", "_running", "_wake", "attempt", "calls", "changed",
-        "data", "decided_by", "keys", "operations", "target", "verdict", "when",
+        "_hooks", "_last", "_lock", "_outer", "_running", "_step", "_wake", "attempt", "calls",
+        "changed", "data", "decided_by", "keys", "operations", "target", "verdict", "when",
     )  # fmt: skip
 
     def __init__(
@@ -144,6 +148,7 @@ class Chain:
         self._at = 0  # of the next hook
         self._running: Hook | None = None
         self._began = 0.0
+        self._step = ""  # of the hook that runs
         self._generation = 0  # rises when a thread is given up
         self._lock = threading.Lock()
         self._done = threading.Lock()
@@ -229,10 +234,16 @@ class Chain:
             self._generation += 1
             generation = self._generation
             self._running = None
-            hook.breaker.stuck_in(True)
             hook.meter.failures += 1
             what = f"it took longer than {hook.time_limit_s:g} s and was given up"
-            self._note(hook, CONTINUE, what, time.perf_counter() - self._began)
+            took = time.perf_counter() - self._began
+            if hook.late is None:
+                hook.breaker.stuck_in(True)
+                self._note(hook, CONTINUE, what, took)
+            else:
+                result = hook.late(self._step)
+                self._note(hook, result, "", took)
+                self._act(hook, result)
         _log.warning("hook %s at %s: %s", hook.name, hook.point.name, what)
         self._go(generation)
         return 0.05
@@ -250,6 +261,8 @@ class Chain:
         while hook is not None:
             _inside.set((outer, hook))
             context = HookContext(hook.point.name, about, self.data, self.attempt)
+            if hook.late is not None:
+                context.begin_step = lambda step: self._begin_step(generation, step)
             error = ""
             result: HookResult = CONTINUE
             try:
@@ -264,7 +277,8 @@ class Chain:
                 error = f"it took longer than {hook.time_limit_s:g} s, so it is not quick"
             with lock:
                 if generation != self._generation:
-                    hook.breaker.stuck_in(False)
+                    if hook.late is None:
+                        hook.breaker.stuck_in(False)
                     return _nothing
                 self._ended(hook, result, error, took)
                 hook = self._next(generation)
@@ -284,6 +298,17 @@ class Chain:
                 return hook
             hook.meter.left_out += 1
         return None
+
+    def _begin_step(self, generation: int, step: str) -> None:
+        """Give the hook that runs its time again, for its next step.
+
+        Raises:
+            _GivenUp: The hook took too long: what it goes on with is nothing to anybody.
+        """
+        with self._lock:
+            if generation != self._generation:
+                raise _GivenUp
+            self._step, self._began = step, perf_counter()
 
     def _ended(self, hook: Hook, result: HookResult, error: str, took: float) -> None:
         """Note what a call came to. With the lock."""

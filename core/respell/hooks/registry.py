@@ -18,6 +18,7 @@ from respell.hooks.points import Point, find, find_for_python
 
 if TYPE_CHECKING:
     from respell.hooks.context import HookContext
+    from respell.hooks.results import HookResult
 
 ENTRY_POINTS = "respell.hooks"
 PRIORITIES = {"highest": -1000, "high": -100, "normal": 0, "low": 100, "lowest": 1000}
@@ -49,6 +50,8 @@ class Hook:
         wants: At a point around every effect: tells by an effect's name whether it is called
             there; None for always.
         quick: It takes no longer than a write to the disk, so it needs no thread of its own.
+        late: It has steps, each of which may take `time_limit_s`: what it decides where one takes
+            longer. None where it decides nothing then, and that counts as a failure.
         enabled: Whether it is called.
         breaker: Keeps it from being called after failures.
         meter: How often and how fast it ran.
@@ -64,6 +67,7 @@ class Hook:
     time_limit_s: float = TIME_LIMIT_S
     wants: Callable[[str], bool] | None = None
     quick: bool = False
+    late: Callable[[str], HookResult] | None = None
     enabled: bool = True
     breaker: Breaker = field(default_factory=Breaker)
     meter: Meter = field(default_factory=Meter)
@@ -128,6 +132,7 @@ class HookRegistry:
         time_limit_s: float | None = None,
         wants: Callable[[str], bool] | None = None,
         quick: bool = False,
+        late: Callable[[str], HookResult] | None = None,
     ) -> Hook:
         """Add a hook.
 
@@ -147,6 +152,9 @@ class HookRegistry:
             quick: It takes no longer than a write to the disk. It then runs in the host's own
                 thread, where it can't be given up; the first time that it takes longer than it
                 may counts as a failure, and is the last time that it runs there.
+            late: The hook has steps, and says when each begins (`HookContext.begin_step`); each
+                may take `time_limit_s`. Returns, given the name of one that takes longer, what
+                the hook decides then. Its breaker never opens because of that.
 
         Raises:
             UsageError: There is no such point for Python, another hook of the point has the
@@ -171,6 +179,7 @@ class HookRegistry:
             hook = Hook(
                 found, chosen, callback, priority_of(priority), self._last,
                 (tags,) if isinstance(tags, str) else tuple(tags), replayable, limit, wants, quick,
+                late,
             )  # fmt: skip
             self._hooks[found.name, chosen] = hook
             self._changed()

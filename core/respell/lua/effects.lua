@@ -260,6 +260,11 @@ return function(engine, env)
     refuse, pending = raise, {}
   end
 
+  -- To be called before the script is ended by what it calls.
+  function engine.check_may_end(name)
+    if refuse then return refuse(name) end
+  end
+
   local function allow_again(was_refused, was_pending, ...)
     refuse, pending = was_refused, was_pending
     return ...

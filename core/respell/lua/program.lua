@@ -18,6 +18,7 @@ return function(engine, env)
   -- os.exit: ends the script as completed (true, 0) or failed (anything else); `reason`
   -- is what a failed one says of itself. `told`: the hooks know of it.
   function engine.exit(code, reason, told)
+    engine.check_may_end("os.exit")
     if code == nil or code == true or code == 0 then
       if not told then tell_end("completed") end
       return engine.report_end(OK, {})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from time import perf_counter
 from typing import Any, TypeVar, overload
 
 from respell import values
@@ -26,6 +27,7 @@ PRIORITY = -10_000
 TIME_LIMIT_S = 5.0
 """Seconds that each member may take, unless others are given."""
 
+_TOO_LONG = "it took too long"
 _GOES_ON = ("continue", "modified", "skipped")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,7 +96,8 @@ class Middleware:
                 lambda context: context.with_data(context.data),
                 threshold=share,
                 advance=_advanced,
-                time_limit_s=limit,
+                # One after the other they are steps of the hook, which is watched already.
+                time_limit_s=None if pattern == "sequential" else limit,
             )
             self._register()
 
@@ -111,8 +114,9 @@ class Middleware:
         for hook in self._hooks:
             self._registry.unregister(hook)
         self._hooks = []
-        # What keeps a hook in its time would let the operation go on; members have their own.
-        longest = self._time_limit_s * (len(self._members) + 1) + 5.0
+        steps = self._chain is not None and self._chain.composition == "sequential"
+        # Where members keep their own time, that has to be over first.
+        limit = self._time_limit_s if steps else self._time_limit_s * (len(self._members) + 1) + 5.0
         before = any(_part(one, "before") for one in self._members)
         after = any(_part(one, "after") for one in self._members)
         for when, wanted in (("before", before), ("after", after)):
@@ -126,8 +130,9 @@ class Middleware:
                         name=self.name,
                         priority=self._priority,
                         tags=("middleware",),
-                        time_limit_s=longest,
+                        time_limit_s=limit,
                         wants=place.wants,
+                        late=_late,
                     )
                 )
 
@@ -143,18 +148,32 @@ class Middleware:
         chain = self._chain
         if not self.enabled or chain is None:
             return CONTINUE
+        steps = chain.composition == "sequential"
         asked = [
-            Member(_name_of(one), _asking(ask))
+            Member(name, self._step(name, _asking(ask)) if steps else _asking(ask))
             for one in members
-            if (ask := _part(one, part)) is not None
+            if (ask := _part(one, part)) is not None and (name := _name_of(one))
         ]
-        given = values.encode(context.data)
+        given = b"" if steps else values.encode(context.data)
         tally = chain.ask(asked, context)
         if not tally.goes_on:
             return self._against(tally, chain.composition)
-        if chain.composition == "sequential":
-            return self._changed(tally)
-        return self._merged(given, tally)
+        return self._changed(tally) if steps else self._merged(given, tally)
+
+    def _step(
+        self, name: str, ask: Callable[[HookContext], HookResult]
+    ) -> Callable[[HookContext], HookResult]:
+        limit = self._time_limit_s
+
+        def step(context: HookContext) -> HookResult:
+            context.begin_step(name)
+            began = perf_counter()
+            result = ask(context)
+            if perf_counter() - began > limit:  # nobody has looked meanwhile
+                raise TimeoutError
+            return result
+
+        return step
 
     def _against(self, tally: Tally[HookResult], pattern: str) -> HookResult:
         if pattern == "voting":
@@ -352,6 +371,11 @@ def _asking(ask: Callable[[HookContext], Any]) -> Callable[[HookContext], HookRe
     return asked
 
 
+def _late(step: str) -> HookResult:
+    """Return what a middleware decides where a member takes too long."""
+    return Cancel(f"its member {step} failed: {_TOO_LONG}")
+
+
 def _advanced(context: HookContext, result: HookResult) -> HookContext:
     return context.with_data(result.data) if isinstance(result, Modified) else context
 
@@ -381,7 +405,7 @@ def _votes_against(tally: Tally[HookResult]) -> list[str]:
 def _error(answer: Answer[HookResult]) -> str:
     error = answer.error
     if isinstance(error, TimeoutError):
-        return "it took too long"
+        return _TOO_LONG
     if isinstance(error, UsageError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -1,0 +1,64 @@
+"""What the system says of processes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+GONE_WITHIN_S = 30.0
+
+
+def state_of(pid: int) -> str:
+    """Return the state of a process, T for one that is stopped; empty for none."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+    return "" if state in "ZX" else state
+
+
+def descendants(pid: int = 0) -> set[int]:
+    """Return the living processes below one; 0 for this one."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if fields[0] not in "ZX":
+                parents[int(entry.name)] = int(fields[1])
+    found = {pid or os.getpid()}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found - {pid or os.getpid()}
+
+
+def becomes(pid: int, states: str) -> None:
+    """Return once a process, which lives, is in one of these states: signals take their time."""
+    while (state := state_of(pid)) not in states:
+        assert state, "it has ended"
+        os.sched_yield()
+
+
+def gone(pids: Iterable[int]) -> None:
+    """Return once none of these processes lives any more."""
+    until = time.monotonic() + GONE_WITHIN_S
+    for pid in pids:
+        while state_of(pid):
+            assert time.monotonic() < until, f"process {pid} is left behind"
+            os.sched_yield()
+
+
+def biggest_rss(pids: Iterable[int]) -> int:
+    """Return the bytes of memory that the biggest of these processes has ever had."""
+    peaks = [0]
+    for pid in pids:
+        try:
+            text = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            continue
+        peaks += [int(line.split()[1]) * 1024 for line in text.splitlines() if line[:6] == "VmHWM:"]
+    return max(peaks)

@@ -41,6 +41,14 @@ def _held(it: ReplaySituation) -> str | None:
     return None if it.held else "it is not held: p holds it"
 
 
+def _event_ready(it: ReplaySituation) -> str | None:
+    return _ready(it) or _event(it)
+
+
+def _edited(it: ReplaySituation) -> str | None:
+    return None if it.edits else "nothing is different from what was recorded"
+
+
 def _event(it: ReplaySituation) -> str | None:
     return None if it.event else "put the cursor on an event first: 1 goes there"
 
@@ -90,7 +98,19 @@ _MARKS: tuple[Action, ...] = (
            "Makes a new session out of the history up to here, to go on in another way.",
            "replay", _ready, 11),
     Action("source.edit", ("w",), "editor",
-           "Opens the source that was recorded in $EDITOR, to read it there.", "replay", _ready),
+           "Changes the script in $EDITOR from here on, and tries what would come of it.",
+           "replay", _ready),
+    Action("value.change", ("u",), "what if",
+           "Gives the variable under the cursor another value here, and tries what comes of it.",
+           "replay/variables", _variable, 25),
+    Action("event.change", ("u",), "what if",
+           "Gives the event under the cursor another outcome, and tries what comes of it.",
+           "replay/events", _event_ready, 26),
+    Action("edits.discard", ("X",), "discard", "Goes back to what was recorded.",
+           "replay", _edited),
+    Action("session.compare", ("d",), "compare",
+           "Shows side by side what is different: from what was recorded, from the original of a "
+           "fork, or from another session.", "replay", _ready, 13),
 )  # fmt: skip
 
 _LIVE: tuple[Action, ...] = (

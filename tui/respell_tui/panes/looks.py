@@ -17,6 +17,9 @@ from respell_tui.shown.event import event_lines
 from respell_tui.shown.moment import Moment
 from respell_tui.widgets.line_view import LineView
 
+OTHERS = ((4, "Event"), (5, "Output"), (6, "State"))
+"""The panes of which one is shown at a time."""
+
 
 class Look(Pane):
     """A pane of lines."""
@@ -30,6 +33,11 @@ class Look(Pane):
     def body(self) -> ComposeResult:
         """The lines."""
         yield LineView(cursor=False)
+
+    def on_mount(self) -> None:
+        """Name the panes behind this one."""
+        self.entitle(("".join(f"  {key} {word}" for key, word in OTHERS if key != self.number),
+                      "dim"))  # fmt: skip
 
     @property
     def list(self) -> LineView:
@@ -83,7 +91,7 @@ class ThenPane(Look):
     """Shows the state and the artifacts as they were then."""
 
     number = 6
-    title = "State and artifacts then"
+    title = "State then"
     place = "replay/then"
     BINDINGS: ClassVar = bindings("replay/then")
     hint = [(" No state was set and no artifact stored by now.", "dim")]  # noqa: RUF012 - as above

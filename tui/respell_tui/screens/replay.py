@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on, work
 from textual.events import Unmount
 
 from respell.debug import AsyncDebugger, Breakpoint, Debugger
-from respell.engine.fork import fork
 from respell.errors import RespellError, SessionNotFound
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
@@ -24,10 +18,7 @@ from respell_tui.panes.events import EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
 from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
-from respell_tui.screens.form import Form
-from respell_tui.screens.home_sessions import BY
-from respell_tui.screens.replay_marks import ReplayMarks
-from respell_tui.shown.fields import Field
+from respell_tui.screens.replay_what_if import ReplayWhatIf
 from respell_tui.shown.moment import Moment
 from respell_tui.shown.replay import ReplaySituation, mode, read_marks, where
 from respell_tui.shown.source import Beside, Code, code_of, counted
@@ -35,7 +26,7 @@ from respell_tui.widgets.scrubber import Mark, Scrubber
 from respell_tui.work import Job, problem_of
 
 
-class Replay(ReplayMarks):
+class Replay(ReplayWhatIf):
     """Shows a session as it was at a position, and moves there."""
 
     BINDINGS: ClassVar = bindings("replay")
@@ -51,11 +42,11 @@ class Replay(ReplayMarks):
         super().__init__()
         self.session_id = session_id
         self._first = position
-        self.record: SessionRecord | None = None
         self._running = self._held = False
         self._codes: dict[str, Code] = {}
         self._points: Sequence[Breakpoint] = ()
         self._marked = -1
+        self._main = ""
         self._cursor_event: int | None = None
 
     # Opening -----------------------------------------------------------------------------
@@ -149,7 +140,7 @@ class Replay(ReplayMarks):
         assert self.record is not None
         self.entitle(
             ("respell", "title"), " ▸ ", (self.record.id[:8], "dim"), f" {self.record.name}   ",
-            *mode(self.record, self._running, self._held),
+            *mode(self.record, self._running, self._held, self.edits),
         )  # fmt: skip
 
     # Showing -----------------------------------------------------------------------------
@@ -157,12 +148,14 @@ class Replay(ReplayMarks):
     def _look(self, debugger: Debugger, move: Any) -> tuple[Any, Moment]:
         found, moment = super()._look(debugger, move)
         name = moment.source or debugger.main_source
-        if name not in self._codes:
+        if name not in self._codes or len(debugger.edits) != len(self.edits):
+            self._codes.clear()
             for one in debugger.sources():
                 self._codes.setdefault(one.name, code_of(one.name, one.text))
         self._points = tuple(debugger.breakpoints.list())
         self._held = debugger.live is not None and debugger.live.is_held
         self._main = debugger.main_source
+        self.edits = [one.describe() for one in debugger.edits]
         return found, moment
 
     def show_moment(self, moment: Moment, *, moved: bool) -> None:
@@ -212,7 +205,13 @@ class Replay(ReplayMarks):
             event=self.events.number_here > 0,
             expression=row.expression if row is not None else "",
             playing=self.speed > 0,
+            edits=len(self.edits),
         )  # fmt: skip
+
+    @property
+    def main_chunk(self) -> str:
+        """Name of the script itself."""
+        return self._main
 
     # From the panes ----------------------------------------------------------------------
 
@@ -268,48 +267,6 @@ class Replay(ReplayMarks):
             self.pause_playing()
             return True
         return self.cancel_move() or self.events.close_search()
-
-    # What is made of it ------------------------------------------------------------------
-
-    def do_session_fork_here(self) -> None:
-        """Make a session of the history up to here."""
-        record, moment = self.record, self.moment
-        assert record is not None
-        assert moment is not None
-        at = str(moment.position) if moment.position.steps else str(moment.position.event)
-        fields = [Field("name", "name", hint=f"{record.name} (fork)")]
-
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is None:
-                return
-
-            def make(job: Job) -> SessionRecord:
-                store = self.respell.store()
-                return fork(store, store.sessions.get(record.id), at=at, name=given["name"],
-                            created_by=BY, config=self.respell.config)  # fmt: skip
-
-            def made(one: SessionRecord) -> None:
-                self.flash(f"forked to {one.id[:8]} at {at}: esc goes back to it, r resumes it")
-                self.respell.memory.session = one.id
-
-            self.work("forking", make, made, group="fork")
-
-        self.app.push_screen(Form(f"Fork at {at}", fields, dict, done="Fork"), send)
-
-    def do_source_edit(self) -> None:
-        """Open the source in the editor, to read it there."""
-        code = self.source.list.code
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-        if not editor:
-            self.flash("neither $VISUAL nor $EDITOR says which editor: set one", "warn")
-            return
-        with tempfile.TemporaryDirectory(prefix="respell-") as folder:
-            path = Path(folder) / (os.path.basename(code.name) or "source.lua")
-            path.write_text("\n".join("".join(text for text, _ in line) for line in code.lines))
-            path.chmod(0o400)
-            with self.app.suspend():
-                subprocess.run([*shlex.split(editor), str(path)], check=False)
-        self.refresh()
 
     # Live --------------------------------------------------------------------------------
 

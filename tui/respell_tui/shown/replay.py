@@ -30,6 +30,7 @@ class ReplaySituation:
         event: Whether there is an event to go to.
         expression: The expression of the variable that the cursor is on; empty for none.
         playing: It plays.
+        edits: How much is different from what was recorded.
     """
 
     ready: bool = False
@@ -41,10 +42,17 @@ class ReplaySituation:
     event: bool = False
     expression: str = ""
     playing: bool = False
+    edits: int = 0
 
 
-def mode(record: SessionRecord, running: bool, held: bool) -> Sequence[Part]:
+def mode(
+    record: SessionRecord, running: bool, held: bool, edits: Sequence[str] = ()
+) -> Sequence[Part]:
     """Return in words what one looks at, and what is touched by that."""
+    if edits:
+        more = f" and {len(edits) - 1} more" if len(edits) > 1 else ""
+        return [("WHAT IF", "warn"), (f" {edits[0]}{more}", ""),
+                ("  nothing is performed: X discards, F forks", "dim")]  # fmt: skip
     if held:
         return [("LIVE, HELD", "warn"), ("  its program waits: p lets it go on", "dim")]
     if running:

@@ -18,10 +18,12 @@ class Code:
     Attributes:
         name: Chunk name.
         lines: Its lines, painted.
+        text: Its bytes.
     """
 
     name: str
     lines: Sequence[Line] = ()
+    text: bytes = b""
 
 
 def code_of(name: str, text: bytes) -> Code:
@@ -32,7 +34,7 @@ def code_of(name: str, text: bytes) -> Code:
         text: Its bytes, of any origin.
     """
     decoded = text.decode(errors="replace").replace("\r\n", "\n")
-    return Code(name, highlighted(decoded.removesuffix("\n"), "lua"))
+    return Code(name, highlighted(decoded.removesuffix("\n"), "lua"), text)
 
 
 @dataclass(frozen=True, slots=True)

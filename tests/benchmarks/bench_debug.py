@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import lupa.lua54
+
 import respell
 from benchmarks.measure import Figure
 from respell.debug import Debugger
@@ -29,7 +31,8 @@ def figures(folder: Path) -> list[Figure]:
     script.write_text(_SCRIPT)
     with Store(folder / "store", durability="process") as store:
         session = respell.run(script, store=store).session.id
-        return [*_opening(store, session), *_moving(store, session)]
+        opened = [*_opening(store, session), *_moving(store, session)]
+        return [*opened, *_passing(folder, store), *_living(folder, store)]
 
 
 def _opening(store: Store, session: str) -> list[Figure]:
@@ -80,6 +83,91 @@ def _moving(store: Store, session: str) -> list[Figure]:
         Figure("debugger: last change, per 100,000 lines", never, "s", 0.5),
         Figure("debugger: memory of the checkpoints", memory, "MB", 256.0),
     ]
+
+
+_HOT = """\
+local function elsewhere(x)
+  return x + 1
+end
+local function hot(n)
+  local total, list = 0, {}
+  for i = 1, n do
+    total = total + i % 7
+    if total < 0 then
+      total = elsewhere(total)
+    end
+    list[i % 10 + 1] = total
+    if i % 16 == 0 then
+      total = total // 2
+    end
+  end
+  return total
+end
+"""
+_LOOPS = "for _ = 1, 4000 do hot(500) end\n"
+
+
+def _passing(folder: Path, store: Store) -> list[Figure]:
+    """Go past breakpoints that are never hit, and compare with Lua without us."""
+    script = folder / "hot.lua"
+    script.write_text(f"{_HOT}os.time()\n{_LOOPS}os.time()\nprint('done')\n")
+    session = respell.run(script, store=store).session.id
+    native = lupa.lua54.LuaRuntime().eval("function(code) return load(code) end")(_HOT + _LOOPS)
+    places = {"none set": None, "set elsewhere": 2, "set in the hot function": 9}
+    found = []
+    with Debugger.open(session, store=store, keep_breakpoints=False) as debugger:
+        for (name, line), bar in zip(places.items(), (1.0, 3.0, 25.0), strict=True):
+            point = debugger.breakpoints.add_line("hot.lua", line) if line else None
+
+            times = 2 if line == places["set in the hot function"] else 5
+            value = min(_past(debugger) for _ in range(times))
+            floor = min(_seconds(native, 1) for _ in range(5))
+            title = f"debugger: a breakpoint that is not hit, {name}"
+            found.append(Figure(title, value, "s", bar, floor, "the same loop in bare lupa"))
+            if point is not None:
+                debugger.breakpoints.remove(point.id)
+    return found
+
+
+def _past(debugger: Debugger) -> float:
+    """Return the time from the event before the loop to the end."""
+    debugger.go_to(2)
+    return _seconds(debugger.continue_, 1)
+
+
+def _living(folder: Path, store: Store) -> list[Figure]:
+    """Measure what looking costs a session that runs, and how long a step of a held one takes."""
+    script = folder / "live.lua"
+    script.write_text("for i = 1, 4000 do State.set('i', i) end print('over')\n")
+
+    def ran(looks: bool) -> float:
+        with Debugger.launch(script, store=store) as debugger:
+            live = debugger.live
+            assert live is not None
+            live.step()
+            live.go_on()
+            while live.runs:
+                if looks:
+                    live.refresh()
+                    debugger.end()
+                    debugger.variables()
+                time.sleep(0.5)
+            return float(store.sessions.get(debugger.session.key).usage["active_s"])
+
+    rounds = [(ran(False), ran(True)) for _ in range(5)]
+    alone, looked_at = (sorted(one[i] for one in rounds)[2] for i in (0, 1))
+    with Debugger.launch(script, store=store) as debugger:
+        live = debugger.live
+        assert live is not None
+        event = _seconds(debugger.next_event, 50) * 1000
+        step = _seconds(live.step, 50) * 1000
+    note = "twice a second: what there is by now is executed again, on another core"
+    return [
+        Figure("debugger: a session that runs, looked at", looked_at, "s", 1.25, alone,
+               "the same one alone", note),
+        Figure("debugger: let one event of a held session through", step, "ms", 25.0),
+        Figure("debugger: go to the next event of a held session", event, "ms", 50.0),
+    ]  # fmt: skip
 
 
 def _seconds(action: Callable[[], object], times: int = 3) -> float:

@@ -229,7 +229,10 @@ def test_pause_gives_a_move_up(dap: Dap, ran: Any) -> None:
     dap.event("progressStart")
     dap.ask("pause", threadId=1)
     assert dap.stopped()["reason"] == "pause"
-    dap.stopped()
+    assert dap.ask("threads")["threads"]
+    assert dap.seen("stopped") == []
+    dap.ask("pause", threadId=1)  # it stands still already, and says so
+    assert dap.stopped()["reason"] == "pause"
     assert dap.values() is not None
     assert dap.evaluate("1 + 1")["result"] == "2"
 

@@ -567,6 +567,42 @@ def test_numbers_of_an_earlier_place_are_recognized(late: Dap) -> None:
     )
 
 
+# Setting --------------------------------------------------------------------------------------
+
+
+def test_a_variable_that_is_set_begins_a_dry_run_that_can_be_taken_back(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.sums)
+    dap.ask("setBreakpoints", source=source(ran), breakpoints=[{"line": 8}])
+    dap.move("continue")
+    frame = dap.frame()
+    locals_ = dap.ask("scopes", frameId=frame)["scopes"][0]["variablesReference"]
+    answer = dap.ask("setVariable", variablesReference=locals_, name="total", value="100 + 1")
+    assert (answer["value"], answer["type"]) == ("101", "integer")
+    assert "dry run" in dap.event("output", category="console")["output"]
+    assert dap.event("invalidated")["areas"] == ["stacks", "variables"]
+    assert dap.ask("evaluate", expression="total", frameId=frame)["result"] == "101"
+    dap.move("continue")
+    assert dap.values()["total"] == "103"
+    answer = dap.ask("setExpression", expression="total", value="{1, 2}", frameId=dap.frame())
+    assert list(dap.inside(answer["variablesReference"])) == ["[1]", "[2]"]
+    assert dap.travel("respell/discardEdits")["line"] == 8
+    assert dap.values()["total"] == "1"
+    assert "no edits" in dap.refused("respell/discardEdits")
+
+
+def test_what_can_not_be_set_is_refused(late: Dap) -> None:
+    frame = late.frame()
+    event = late.ask("scopes", frameId=frame)["scopes"][-1]["variablesReference"]
+    assert "can't be set" in late.refused(
+        "setVariable", variablesReference=event, name="number", value="1"
+    )
+    assert "no other in there" in late.refused(
+        "setVariable", variablesReference=event, name="other", value="1"
+    )
+    assert late.refused("setExpression", expression="total", value="+", frameId=frame)
+    assert late.evaluate("total")["result"] == "6"
+
+
 # Sources and output ---------------------------------------------------------------------------
 
 

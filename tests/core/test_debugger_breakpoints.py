@@ -353,3 +353,17 @@ def test_a_log_point_speaks_at_the_hits_that_count_and_only_going_forward(debug:
     debugger.breakpoints.add_line("main.lua", 2, log="i is {i}", hits="% 2")
     assert [one.text for one in debugger.continue_().logs] == ["i is 2", "i is 4"]
     assert debugger.reverse_continue().logs == ()
+
+
+def test_the_line_of_an_error_in_a_coroutine_is_that_of_the_coroutine(debug: Open) -> None:
+    debugger = debug(
+        """\
+local co = coroutine.create(function()
+  local deep = 1
+  error({ code = deep })
+end)
+print(coroutine.resume(co))
+"""
+    )
+    debugger.breakpoints.add_error()
+    assert [(stop.line, stop.coroutine > 0) for stop in both_ways(debugger)] == [(3, True)]

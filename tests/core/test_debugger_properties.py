@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from textwrap import dedent
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import respell
 from respell.debug import Debugger, Position
+from respell.errors import UsageError
 from respell.store import Store
 from stories import CountingServer, counting_server
 
@@ -86,6 +88,42 @@ _TEXT = """\
     pcall(Tool.invoke, 'calculator', { operation = 'evaluate', input = '@+1' })
     --
     g@ = os.time() > 0
+    local m@ = setmetatable({ n = @ }, {
+      __call = function(self, x)
+        self.n = self.n + x
+        return self.n
+      end,
+      __lt = function(x, y)
+        return x.n < y.n
+      end,
+      __add = function(x, y)
+        return { n = x.n + y }
+      end,
+    })
+    m@(2)
+    print(m@ < m@, (m@ + 1).n)
+    --
+    local gen@ = coroutine.wrap(function()
+      for i = 1, 3 do
+        pcall(function()
+          coroutine.yield(i)
+          if i == 2 then error('in the middle') end
+        end)
+      end
+    end)
+    for _ = 1, 3 do gen@() end
+    --
+    local lost@, why@ = pcall(function()
+      local c@ <close> = setmetatable({}, { __close = function()
+        local late = @
+      end })
+      local function deep(n)
+        if n == 0 then error({ at = @ }) end
+        return (deep(n - 1))
+      end
+      deep(3)
+    end)
+    --
     local up@ = @
     local function bump()
       up@ = up@ + 1
@@ -220,6 +258,94 @@ def test_a_step_back_over_lands_where_the_function_was_before(
             before = stop.position
             with_step = debugger.go_to(before)
             assert with_step.line == stop.line
+
+
+def stops_of(debugger: Debugger) -> list[Any]:
+    """Return all stops at breakpoints: on the way forward, and on the way back."""
+    found = []
+    for go_on in (Debugger.continue_, Debugger.reverse_continue):
+        while True:
+            before = debugger.position
+            stop = go_on(debugger)
+            debugger._trail.clear()
+            if debugger.position == before:
+                break
+            found.append((stop.position, stop.reason, stop.line, stop.breakpoints, stop.error))
+        found.append("turn")
+    return found
+
+
+@given(scripts, st.data())
+@settings(some, max_examples=5)
+def test_breakpoints_are_found_alike_whether_or_not_lines_are_counted(
+    script: Any, store: Store, text: str, data: st.DataObject
+) -> None:
+    session = script(text).session
+    count = text.count("\n")
+    wanted = data.draw(st.lists(st.integers(1, count), min_size=1, max_size=3, unique=True))
+    functions = data.draw(st.booleans())
+    errors = data.draw(st.sampled_from((None, True, False)))
+    seen_by = []
+    for counted in (0, 3, 1_000_000):
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            Debugger.open(session.id, store=store, keep_breakpoints=False) as debugger,
+        ):
+            patch.setattr("respell.debug.going_on.COUNTED", counted)
+            set_some(debugger, wanted, functions, errors)
+            seen_by.append(stops_of(debugger))
+    assert seen_by[0] == seen_by[2]
+    assert seen_by[1] == seen_by[2]
+    with Debugger.open(
+        session.id, store=store, keep_breakpoints=False, checkpoints=False
+    ) as debugger:
+        set_some(debugger, wanted, functions, errors)
+        assert stops_of(debugger) == seen_by[2]
+    turn = seen_by[2].index("turn")
+    there, back = seen_by[2][: turn - 1], seen_by[2][turn + 1 : -2]
+    assert [one[:2] for one in back] == [one[:2] for one in reversed(there)]
+
+
+def set_some(debugger: Debugger, lines: list[int], functions: bool, errors: bool | None) -> None:
+    """Set breakpoints: at lines, on a function, on errors."""
+    last = debugger.breakpoints.lines_of("main.lua")[1][-1]
+    for line in lines:
+        debugger.breakpoints.add_line("main.lua", min(line, last))
+    if functions:
+        for name in ("f0", "f1", "bump"):
+            with suppress(UsageError):  # not each script has each of them
+                debugger.breakpoints.add_function(name)
+    if errors is not None:
+        debugger.breakpoints.add_error(caught=errors)
+
+
+@given(scripts, st.data())
+@settings(some, max_examples=4)
+def test_changes_are_the_same_both_ways_and_each_shows_what_there_is(
+    script: Any, store: Store, text: str, data: st.DataObject
+) -> None:
+    session = script(text).session
+    with Debugger.open(session.id, store=store, keep_breakpoints=False) as debugger:
+        last = debugger.end().position
+        debugger.go_to(data.draw(st.integers(1, last.event)))
+        names = [one.name for one in debugger.variables().locals] if debugger.stop.line else []
+        name = data.draw(st.sampled_from([*names, "g0", "g1", "g2"]))
+        point = debugger.breakpoints.add_data(name)
+        debugger.start()
+        there = stops_of(debugger)
+        turn = there.index("turn")
+        forward, back = there[:turn], there[turn + 1 : -1]
+        hits = [one for one in forward if point.id in one[3]]
+        assert [one for one in back if point.id in one[3]] == list(reversed(hits))
+        debugger.start()
+        before: str | None = None
+        for _ in hits:
+            change = debugger.continue_().changes[0]
+            if before is not None:
+                assert change.old.text == before
+            before = change.new.text
+            if point.scope["scope"] == "global":
+                assert debugger.evaluate(name).values[0].text == before
 
 
 def test_nothing_outside_is_touched_and_the_session_stays_as_it_is(

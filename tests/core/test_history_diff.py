@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 import respell
+from respell.debug import Debugger
 from respell.history.diff import ALIGNED_LINES
+from respell.history.record import Record
 from respell.store import Store
 
 
@@ -47,3 +51,57 @@ def test_a_line_written_in_pieces_is_one_line(script: Any, store: Store) -> None
     a = script("io.write('a', 'b\\nc') print('d')")
     b = script("print('ab') print('cd')")
     assert respell.diff(a.session, b.session, store=store).output == []
+
+
+def test_what_differs_in_an_outcome_is_told_by_its_place(script: Any, store: Store) -> None:
+    original = script("Tool.invoke('calculator', { operation = 'evaluate', input = '1+1' })")
+    a, b = (
+        respell.fork(original.session, at="2", outcome=outcome, store=store)
+        for outcome in ({"list": [1, 2, {"x": "old"}]}, {"list": [1, 2.0, {"x": "new"}, None]})
+    )
+    found = respell.diff(a, b, store=store)
+    assert found.first is not None
+    assert found.first.change == "changed"
+    told = [one.describe() for one in found.first.details()]
+    assert "outcome.result.list[2]: 2 -> 2.0" in told
+    assert 'outcome.result.list[3].x: "old" -> "new"' in told
+
+
+def test_what_a_fork_shares_is_not_read(
+    script: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = script("for i = 1, 400 do print(i) end print(input)", input="old").session
+    forked = respell.fork(a, at="300", store=store)
+    script.resume(forked)
+    read = 0
+    unpack = Record.unpack
+
+    def counting(data: bytes) -> Record:
+        nonlocal read
+        read += 1
+        return unpack(data)
+
+    monkeypatch.setattr(Record, "unpack", counting)
+    assert respell.diff(a, forked, store=store).identical
+    assert 0 < read < 300
+
+
+def test_a_dry_run_is_compared_with_what_was_recorded(script: Any, store: Store) -> None:
+    lua = """\
+local n = 1
+print("begin")
+State.set("n", n)
+Artifact.store(Session.getCurrent(), "n.txt", tostring(n))
+print("end")
+"""
+    session = script(lua).session
+    with Debugger.open(session, store=store) as debugger:
+        debugger.go_to(2)
+        debugger.set_variable("n", "n")
+        assert debugger.compare().identical
+        debugger.set_variable("n", "2")
+        found = debugger.compare()
+    assert [one.change for one in found.events] == ["changed", "changed", "same"]
+    assert found.state == {"n": (1, 2)}
+    assert list(found.artifacts) == ["n.txt v1"]
+    assert found.output == []

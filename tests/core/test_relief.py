@@ -40,7 +40,7 @@ def test_hooks_run_in_the_thread_of_the_loop_once_there_are_some(
     hooks.register(
         "BeforeStateWrite", lambda _: threads.append(threading.current_thread().name), name="where"
     )
-    script("for i = 1, 4 do State.set('key', i) end", hooks=hooks)
+    script("for i = 1, 20 do State.set('key', i) end", hooks=hooks)
     assert threads[0] == "respell-hooks"
     assert "respell-loop" in threads[1:]
 

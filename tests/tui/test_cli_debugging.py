@@ -141,3 +141,49 @@ def test_what_can_not_be_debugged_says_why(respell: CommandLine) -> None:
     assert "FILE:LINE" in respell("debug", "@last", "--break", "x", code=2).err
     assert "no code" in respell("debug", "@last", "--break", "sums.lua:99", code=2).err
     assert "can't read" in respell("debug", "@last", "--commands", "nowhere", code=2).err
+
+
+def test_what_if_is_tried_listed_compared_forked_and_discarded(respell: CommandLine) -> None:
+    ran(respell)
+    file = commands(
+        respell, "until 7", "set total = 100", "goto end", "output", "edits", "diff", "goto 1+6",
+        "fork other", "discard", "p total", "edits",
+    )  # fmt: skip
+    shown = respell("debug", "@last", "--commands", file).out
+    assert "100\n102\n105\n" in shown
+    assert "total = 100  (was 1)" in shown
+    assert "it ends: finished" in shown
+    assert "-     2  output.line  1\n+     2  output.line  100\n" in shown
+    assert "it is suspended at 1+" in shown
+    assert shown.rstrip().endswith("nothing is different from what was recorded")
+    resumed = respell("resume", "other")
+    assert resumed.out == "100\n102\n105\n"
+    assert respell("replay", "other").code == 0
+    different = respell("diff", "other", respell("list", "--json").json[-1]["id"], code=4)
+    assert "output" in different.out
+
+
+def test_edits_are_answered_in_json_and_what_is_wrong_ends_it(respell: CommandLine) -> None:
+    ran(respell)
+    file = commands(respell, "until 7", "set total = 100", "edits", "diff", "set nothing = 1")
+    done = respell("debug", "@last", "--commands", file, "--json", code=2)
+    _, _, edited, edits, found = done.json_lines
+    assert edited["edits"][0]["expression"] == "100"
+    assert edits["ends"]["why"] == "finished"
+    assert [one["change"] for one in found["difference"]["events"]] == ["changed"] * 3
+    assert found["difference"]["events"][0]["differences"] == [
+        {"path": "args.text", "a": "1", "b": "100"}
+    ]
+    assert "there is no variable nothing" in done.err
+
+
+def test_the_script_is_edited_in_the_editor(respell: CommandLine) -> None:
+    ran(respell)
+    editor = respell.folder / "editor.sh"
+    editor.write_text('#!/bin/sh\nsed -i \'s/print(total)/print("sum", total)/\' "$1"\n')
+    editor.chmod(0o755)
+    file = commands(respell, "edit", "goto end", "output")
+    done = respell("debug", "@last", "--commands", file, EDITOR=str(editor))
+    assert 'print("sum", total)' in done.out or "sum" in done.out
+    refused = respell("debug", "@last", "--commands", file, EDITOR="", VISUAL="", code=2)
+    assert "set EDITOR to edit the script here" in refused.err

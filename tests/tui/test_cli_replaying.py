@@ -124,3 +124,15 @@ def test_fork_refuses_what_makes_no_sense(respell: CommandLine) -> None:
         ([], "--at"),
     ):
         assert said in respell("fork", "@last", *words, code=2).err, words
+
+
+def test_the_text_of_an_artifact_is_compared_on_request(respell: CommandLine) -> None:
+    lua = "Artifact.store(Session.getCurrent(), 'a.txt', 'one\\n' .. (args[1] or 'x') .. '\\n')"
+    path = respell.script(lua, "made.lua")
+    respell("run", path, "--name", "first")
+    respell("run", path, "--name", "second", "--", "y")
+    shown = respell("diff", "first", "second", "--artifact", "a.txt", code=4).out
+    assert "-x\n+y\n" in shown
+    assert respell("diff", "first", "first", "--artifact", "a.txt").out == ""
+    refused = respell("diff", "first", "second", "--artifact", "b.txt", code=2)
+    assert "has no artifact b.txt" in refused.err

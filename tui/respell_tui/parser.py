@@ -310,6 +310,9 @@ def _replaying(commands: _Commands) -> None:
     )  # fmt: skip
     diff.add_argument("a", metavar="A", help=ID_HELP)
     diff.add_argument("b", metavar="B", help="likewise")
+    diff.add_argument(
+        "--artifact", metavar="NAME", help="compare the text of their artifacts of this name"
+    )
 
 
 def _debugging(commands: _Commands) -> None:

@@ -120,6 +120,7 @@ class Debugger:
             if runs:
                 wake = execution.wake
                 self.live = Live(store, session, wake=wake, extend=self._extend, launched=launched)
+                self.live.on_wait = execution.tell
             self._enter(self._scene(self._edited, execution))
         except BaseException:
             self._give_up(execution, self._edited)

@@ -144,6 +144,11 @@ class Execution:
             number -= 1
         return 1
 
+    @property
+    def forks(self) -> bool:
+        """Whether a worker can be copied where it stands."""
+        return self._forks
+
     # Workers -----------------------------------------------------------------------------
 
     def _start(self) -> DebugWorker:
@@ -231,6 +236,10 @@ class Execution:
         self._began = self._told = time.monotonic()
         self.wake.clear()
         self.drop_copies()
+
+    def tell(self) -> None:
+        """Say that a move takes long, if it does."""
+        self._tell()
 
     def _tell(self, _busy_s: float = 0.0) -> None:
         now = time.monotonic()

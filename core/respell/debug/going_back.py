@@ -10,7 +10,7 @@ from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.execution import ENTRY, NEVER, position_of
-from respell.debug.orders import at_breakpoints, order_of
+from respell.debug.orders import at_breakpoints, can_scout, order_of
 from respell.debug.position import Position
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop, replaced
@@ -132,11 +132,7 @@ class GoingBack:
             if start < high:
                 if order.get("want") == "event" and start > ENTRY:
                     earlier = _Found(start, "event")
-                report = self._execution.run(
-                    collect=True, arm=1 if counting else NEVER, to_event=high.event,
-                    to_steps=high.steps, **order,
-                )  # fmt: skip
-                last = report.get("last")
+                last = self._last_between(start, high, order, counting)
                 if last is not None:
                     more = last[3] if len(last) > 3 and last[3] else {}
                     return _Found(Position(last[0], last[1]), as_text(last[2]), more)
@@ -147,6 +143,32 @@ class GoingBack:
                 return None
             low = self._execution.script_event(max(1, low - size))
             size *= 8
+
+    def _last_between(
+        self, start: Position, high: Position, order: dict[str, Any], counting: bool
+    ) -> list[Any] | None:
+        """Return the last hit from where the worker stands to a place, as it says it."""
+        to = {"to_event": high.event, "to_steps": high.steps}
+        scouts = (
+            start.event < high.event
+            and "want" not in order
+            and can_scout(order, self._execution.forks)
+        )
+        if not scouts:
+            arm = 1 if counting else NEVER
+            return self._run_to(arm=arm, **to, **order)
+        last = self._run_to(arm=high.event, scout=True, **to, **order)
+        if last is None or last[1] >= 0:
+            return last
+        # Only its event is known yet: the lines after that are counted.
+        event = last[0]
+        self._execution.drop_here()
+        self._execution.seek(max(start, Position(event)))
+        return self._run_to(arm=1, to_event=event, to_steps=NEVER, **order)
+
+    def _run_to(self, **order: Any) -> list[Any] | None:
+        last: list[Any] | None = self._execution.run(collect=True, **order).get("last")
+        return last
 
     def _before_coroutine(self, number: int) -> _Found | None:
         """Return the line before the first one of a coroutine: the one that resumed it."""

@@ -7,12 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
-from respell.debug.execution import position_of
-from respell.debug.orders import at_breakpoints, order_of
+from respell.debug.execution import NEVER, position_of
+from respell.debug.orders import at_breakpoints, can_scout, order_of
 from respell.debug.position import Position
 from respell.debug.standing import Standing
 from respell.debug.stops import Log, Stop, logs_of, replaced
 from respell.debug.worker import Cancelled, Report, as_text
+
+COUNTED = 2000
+"""Lines that are counted before one looks for breakpoints without: most are near."""
 
 
 class GoingOn:
@@ -99,13 +102,20 @@ class GoingOn:
         known = self._breakpoints.next_known(at) if stops else None
         counting = bool(order) and order != {"want": "event"}
         arm = 1 if counting else self._execution.last_event
+        arm_known = NEVER
         if known is not None:
             if known[0].steps:
                 order |= {"to_event": known[0].event, "to_steps": known[0].steps}
             else:
                 order["late"] = known[0].event
-            arm = min(arm, known[0].event)
-        return self._execution.exact(self._execution.run(arm=arm, **order)), known
+            arm_known = known[0].event
+            arm = min(arm, arm_known)
+        scouts = not self._execution.follows and "want" not in order
+        if scouts and can_scout(order, self._execution.forks):
+            report = self._scout(min(self._execution.last_event, arm_known), order)
+        else:
+            report = self._execution.run(arm=arm, **order)
+        return self._execution.exact(report), known
 
     def _stop_of(self, report: Report, known: tuple[Position, list[int]] | None) -> Stop:
         if report["reason"] == "goto" and known is not None:
@@ -117,9 +127,26 @@ class GoingOn:
             return self._before_error(report)
         return self._standing.arrived(report)
 
+    def _scout(self, rearm: int, order: dict[str, Any]) -> Report:
+        """Run with hooks only where a breakpoint could stop, once some lines were counted.
+
+        Args:
+            rearm: The event from which on lines are counted whatever happens.
+            order: What to stop at.
+        """
+        begun = self._standing.position
+        report = self._execution.run(arm=1, budget=COUNTED, rearm=rearm, scout=True, **order)
+        if report["reason"] != "scouted":
+            return report
+        self._execution.drop_here()
+        self._execution.seek(max(begun, Position(report["event"])))
+        return self._execution.run(arm=1, **order)
+
     def _before_error(self, report: Report) -> Stop:
         error = report["at_error"]
         logs = logs_of(report)
+        # The worker stands behind that, maybe in what resumed a coroutine that failed.
+        self._execution.drop_here()
         there = self._standing.arrived(self._execution.seek(position_of(report)))
         return Stop(
             "exception", there.position, there.source, there.line, there.function,

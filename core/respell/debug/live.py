@@ -37,6 +37,8 @@ class Live:
 
     Attributes:
         launched: The debugger has started it: without the debugger it is suspended.
+        on_more: Called when more has been recorded, and taken in.
+        on_wait: Called now and then while something is waited for.
     """
 
     def __init__(
@@ -65,6 +67,8 @@ class Live:
         self._left = False
         self._holds = launched  # another debugger of this process does not hold it for us
         self.launched = launched
+        self.on_more: Callable[[], None] = lambda: None
+        self.on_wait: Callable[[], None] = lambda: None
 
     # What is known -------------------------------------------------------------------------
 
@@ -152,6 +156,8 @@ class Live:
         before, self._events = self._events, session.events
         self._extend(session, runs)
         self._seen = (self.status, session.records)
+        if session.events > before:
+            self.on_more()
         return session.events - before
 
     def wait(self, timeout_s: float | None = None) -> int:
@@ -305,6 +311,7 @@ class Live:
         poll = select.poll()
         poll.register(self._wake.fd, select.POLLIN)
         while True:
+            self.on_wait()
             seen, look_again = self._store.data_version(), time.monotonic() + _SURE_S
             if done():
                 return True

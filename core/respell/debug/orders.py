@@ -67,3 +67,20 @@ def at_breakpoints(breakpoints: BreakpointTable, stop: Stop) -> Stop:
     for number in numbers:
         breakpoints.spend(number)
     return replace(stop, breakpoints=tuple(numbers), changes=changes)
+
+
+def can_scout(order: dict[str, Any], forks: bool) -> bool:
+    """Whether an order can be run without counting lines, until something is found.
+
+    What log points write has a position; and where workers can't be forked, what a condition
+    would leave a trace of is computed by one that has come to the same position.
+    """
+    points = [
+        point
+        for kind in ("lines", "functions")
+        for listed in order.get(kind, {}).values()
+        for point in listed
+    ]
+    if any("pieces" in point for point in points):
+        return False
+    return bool(order) and (forks or not any("condition" in point for point in points))

@@ -38,6 +38,7 @@ class Sources:
         self._store, self._session, self._execution = store, session, execution
         self._found: dict[str, SourceText] = {}
         self._up_to = 0
+        self._open: set[int] = set()  # events that may still bring one
 
     def all(self) -> dict[str, SourceText]:
         """Return all that were loaded by what is recorded, the script first."""
@@ -48,14 +49,19 @@ class Sources:
                 name = unicode(program.name)
                 file = program.script_dir / name
                 self._found[name] = SourceText(name, program.source, file, 1)
-            self._read(self._up_to + 1, last)
-            self._up_to = last
+            first, self._up_to = self._up_to + 1, last
+            self._read(first, last)
+        for number in sorted(self._open):
+            self._open.discard(number)
+            self._read(number, number)
         return self._found
 
     def _read(self, first: int, last: int) -> None:
         program = self._execution.program
         for event in events(self._store, self._session.key, first, last):
             outcome = event.outcome
+            if not event.ended and event.name in ("module.load", "file.open"):
+                self._open.add(event.number)
             if not isinstance(outcome, dict) or outcome.get("error"):
                 continue
             if event.name == "module.load":

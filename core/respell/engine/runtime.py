@@ -39,6 +39,7 @@ DEBUGGER = (
     "code_lines",
     "data_points",
     "predicates",
+    "scouting",
     "debugger",
 )  # what a worker has besides that a debugger drives
 

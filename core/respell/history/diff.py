@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from respell import values
 from respell.artifacts.record import ArtifactQuery
+from respell.history.differences import ValueChange, differences
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -35,6 +36,17 @@ class Pair:
     change: Change
     a: Event | None
     b: Event | None
+
+    def details(self) -> list[ValueChange]:
+        """Return what differs in the arguments, outcomes and errors of a changed pair."""
+        a, b = self.a, self.b
+        if a is None or b is None:
+            return []
+        return [
+            *differences("args", a.args, b.args),
+            *differences("outcome", a.outcome, b.outcome),
+            *differences("error", a.error, b.error),
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +88,7 @@ class Difference:
                 "change": one.change,
                 "a": one.a.to_json(a) if one.a else None,
                 "b": one.b.to_json(b) if one.b else None,
+                "differences": [it.to_json() for it in one.details()],
             }
 
         return {
@@ -95,13 +108,18 @@ def diff(
 ) -> Difference:
     """Compare two sessions: their events by what the script caused, then what they hold.
 
+    What a fork shares with the other is not read.
+
     Args:
         store: Where both are.
         a: The first, e.g. the original.
         b: The second, e.g. its fork.
+        other: A view of the store in which the second is, where it is another one: a dry run's.
+            State is then compared as the histories have it.
     """
     right_store = other or store
-    left, right = _caused(store, a), _caused(right_store, b)
+    start = _first_of_its_own(store, a, right_store, b)
+    left, right = _caused(store, a, start), _caused(right_store, b, start)
     first: Pair | None = None
     rest: list[Pair] = []
     truncated = False
@@ -113,10 +131,15 @@ def diff(
             truncated = len(ahead_a) > ALIGNED_EVENTS or len(ahead_b) > ALIGNED_EVENTS
             rest = list(_aligned(ahead_a, ahead_b))
             break
-    output, cut = _output_difference(store, a, b) if first else ([], False)
+    output: list[str] = []
+    cut = False
+    if first:
+        lines = (_output_lines(store, a, start), _output_lines(right_store, b, start))
+        output, cut = _output_difference(a, b, *lines)
     program = _different(_program(a), _program(b))
-    artifacts = _different(_artifacts(store, a), _artifacts(store, b))
-    state = _different(_state(store, a), _state(store, b))
+    artifacts = _different(_artifacts(store, a), _artifacts(right_store, b))
+    kept = _state if other is None else _state_set
+    state = _different(kept(store, a), kept(right_store, b))
     return Difference(
         identical=first is None and not program and not artifacts and not state,
         first=first,
@@ -129,8 +152,21 @@ def diff(
     )
 
 
-def _caused(store: Store, session: SessionRecord) -> Iterator[Event]:
-    return (one for one in events(store, session.key) if one.ordinal)
+def _first_of_its_own(store: Store, a: SessionRecord, other: Store, b: SessionRecord) -> int:
+    """Return the first event that may differ: all records of those before are shared."""
+    shared = other.history.shared_records(a.key, b.key)
+    if not shared:
+        return 1
+    first = store.history.event_at(a.key, shared) + 1
+    in_flight = (
+        *store.history.events_in_flight(a.key, shared),
+        *other.history.events_in_flight(b.key, shared),
+    )
+    return min((first, *in_flight))
+
+
+def _caused(store: Store, session: SessionRecord, first: int) -> Iterator[Event]:
+    return (one for one in events(store, session.key, first) if one.ordinal)
 
 
 def _asked(event: Event) -> tuple[str, bytes]:
@@ -166,9 +202,10 @@ def _program(session: SessionRecord) -> dict[str, Any]:
     return {"script": session.script_hash, "args": session.args, "input": session.input}
 
 
-def _output_difference(store: Store, a: SessionRecord, b: SessionRecord) -> tuple[list[str], bool]:
+def _output_difference(
+    a: SessionRecord, b: SessionRecord, left: Iterator[str], right: Iterator[str]
+) -> tuple[list[str], bool]:
     """Return a unified diff from the first different line on, and whether it was cut off."""
-    left, right = _output_lines(store, a), _output_lines(store, b)
     before: deque[str] = deque(maxlen=_CONTEXT)
     skipped = 0
     for one, other in zip_longest(left, right):
@@ -195,9 +232,9 @@ def _moved(line: str, by: int) -> str:
     return f"@@ -{first}{hunk[2] or ''} +{second}{hunk[4] or ''} @@"
 
 
-def _output_lines(store: Store, session: SessionRecord) -> Iterator[str]:
+def _output_lines(store: Store, session: SessionRecord, first: int) -> Iterator[str]:
     rest: list[str] = []  # of a line that is not ended yet
-    for one in events(store, session.key):
+    for one in events(store, session.key, first):
         if one.name not in ("output.line", "output.text"):
             continue
         text = one.args.get("text", "")
@@ -219,6 +256,18 @@ def _artifacts(store: Store, session: SessionRecord) -> dict[str, str]:
 def _state(store: Store, session: SessionRecord) -> dict[str, Any]:
     scope = f"session:{session.id}"
     return {key: values.decode(value) for key, value in store.state.items(scope)}
+
+
+def _state_set(store: Store, session: SessionRecord) -> dict[str, Any]:
+    """Return what the history set in the session's scope and did not delete."""
+    own = f"session:{session.id}"
+    kept: dict[str, Any] = {}
+    for one in events(store, session.key):
+        changes = one.name in ("state.set", "state.delete") and one.error is None
+        if changes and one.args.get("scope") in (None, own):
+            key = str(one.args.get("key"))
+            kept[key] = one.args.get("value") if one.name == "state.set" else None
+    return {key: value for key, value in kept.items() if value is not None}
 
 
 def _different(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

@@ -41,6 +41,8 @@ return function(engine, env)
   local called                            -- the function that was entered, if calls are wanted
   local data_line, data_call, data_changes -- of the variable that is followed; lua/data_points.lua
   local logs                              -- of log points: {event, steps, text}
+  local scout                             -- what looks for breakpoints while nothing is counted
+  local budget, rearm                     -- lines to count before that; the event to count from again
   local ended                             -- the report of the end, once it is reached
   local at_frontier = false               -- whether we are where the history ends by now
   local ahead                             -- may go on from there, up to the next effect
@@ -63,6 +65,10 @@ return function(engine, env)
   local on_hook
 
   local function set_hooks()
+    if scout and not armed and not step_edits then
+      hooked = "scout"
+      return scout.begin()
+    end
     local mask = (armed or step_edits) and ((functions or data_call or want == "calls") and "lc" or "l") or nil
     if mask == hooked then return end
     hooked = mask
@@ -74,6 +80,7 @@ return function(engine, env)
   end
 
   function engine.on_coroutine(co)
+    if hooked == "scout" then return scout.on_coroutine(co) end
     if hooked then sethook(co, on_hook, hooked) end
   end
 
@@ -95,6 +102,16 @@ return function(engine, env)
   local function hit(reason, more)
     if collect then return note_hit(reason, more) end
     return pause(reason, more)
+  end
+
+  -- Of what is found while nothing is counted only the event is known.
+  local function scouted()
+    if not collect then
+      counted = false
+      return pause("scouted")
+    end
+    if last and last[1] == event then return end
+    last, found = { event, -1, "scouted" }, found + 1
   end
 
   local function log(text)
@@ -168,8 +185,23 @@ return function(engine, env)
       step_edits = nil
       if not armed then set_hooks() end
     end
-    if not armed then return end
+    if not armed then
+      if scout and lines and lines[line] and matching(lines[line], source, f) then return scouted() end
+      return
+    end
     steps = steps + 1
+    if budget then
+      budget = budget - 1
+      if budget < 0 then
+        budget = nil
+        if event < rearm then
+          armed, counted, arm_at = false, false, rearm
+          set_hooks()
+          if lines and lines[line] and matching(lines[line], source, f) then return scouted() end
+          return
+        end
+      end
+    end
     if want == "watch" then view.sample(f, event, steps, line) end
     if data_line then data_line(f, event, steps) end
     local there = (event == to_event and steps == to_steps) or late_event == 0
@@ -244,8 +276,9 @@ return function(engine, env)
   end
 
   function engine.on_error(failure, caught)
-    if not errors or not armed or ended then return end
+    if not errors or ended or not (armed or scout) then return end
     if errors.kind ~= "all" and caught then return end
+    if not armed then return scouted() end
     if event == from_event and steps <= from_steps then return end
     if event == to_event and steps == to_steps then return end
     local text = view.error_text(failure)
@@ -365,6 +398,8 @@ return function(engine, env)
     elseif armed then
       armed, counted = false, false
     end
+    budget, rearm = order.budget, order.rearm
+    scout = order.scout and engine.scout(main, lines, functions, matching, scouted) or nil
     hooked = 0   -- the mask may be another one
     set_hooks()
   end

@@ -57,6 +57,8 @@ return function(engine, env)
     here, here_level, refs, keys_of, named_of = thread, nil, {}, {}, {}
   end
 
+  local script_at   -- at which level the script was when a condition was computed last
+
   function view.leave()
     here, refs, keys_of, named_of = nil, nil, nil, nil
   end
@@ -441,7 +443,6 @@ return function(engine, env)
 
   -- Each text is compiled once; the place that its names mean is changed under it.
   local compiled = {}   -- text -> {chunk, place, index}, or {error = …}
-  local script_at       -- at which level the script was when something was computed last
 
   local function compile_once(text, only_expression)
     local place = {}

@@ -11,7 +11,7 @@ import builtins
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 
-from respell.artifacts.record import ArtifactRecord
+from respell.artifacts.record import ArtifactQuery, ArtifactRecord
 from respell.errors import EventNotFound
 from respell.history.record import Record
 from respell.store.artifacts import Artifacts
@@ -45,8 +45,9 @@ def edited_store(
     view = copy(store)
     view.history = _EditedHistory(store.history, session, shared, replaced, own)
     view.artifacts = _EditedArtifacts(
-        store.artifacts, session, store.history.event_at(session, shared), artifacts
-    )
+        store.artifacts, session, store.sessions.get(session).id,
+        store.history.event_at(session, shared), artifacts,
+    )  # fmt: skip
     return view
 
 
@@ -160,6 +161,24 @@ class _EditedHistory(History):
             raise EventNotFound(f"there is no event {number} here; there are events 1 to {highest}")
         return self._by_number[number]
 
+    def shared_records(self, a: int, b: int) -> int:
+        """As `History.shared_records`; of the session itself, with what it was before."""
+        if (a, b) != (self._edited, self._edited):
+            return self._base.shared_records(a, b)
+        return min((self._shared, *(seq - 1 for seq in self._replaced)))
+
+    def events_in_flight(self, session: int, seq: int) -> list[int]:
+        """As `History.events_in_flight`."""
+        if session != self._edited:
+            return self._base.events_in_flight(session, seq)
+        last = self.event_at(session, seq)
+        replaced = [at for at in self._replaced if at > seq]
+        found = {number for number in self._by_number if number <= last}
+        for at, record in self._edited_events(1, last) if replaced else ():
+            if at in self._replaced and at > seq:
+                found.add(record.number)
+        return sorted(found)
+
     def event_at(self, session: int, seq: int) -> int:
         """As `History.event_at`."""
         if session != self._edited or seq <= self._shared:
@@ -176,13 +195,27 @@ class _EditedArtifacts(Artifacts):
     """Artifacts, those of one session as another history has them."""
 
     def __init__(
-        self, base: Artifacts, session: int, last: int, made: Sequence[ArtifactRecord]
+        self,
+        base: Artifacts,
+        session: int,
+        session_id: str,
+        last: int,
+        made: Sequence[ArtifactRecord],
     ) -> None:
         self.__dict__.update(base.__dict__)
         self._base, self._edited, self._last, self._made = base, session, last, made
+        self._session_id = session_id
 
     def of_event(self, session: int, number: int) -> builtins.list[ArtifactRecord]:
         """As `Artifacts.of_event`."""
         if session != self._edited or number <= self._last:
             return self._base.of_event(session, number)
         return [one for one in self._made if one.event == number]
+
+    def list(self, query: ArtifactQuery | None = None) -> builtins.list[ArtifactRecord]:
+        """As `Artifacts.list`; of a session alone, what it has with the edits."""
+        found = self._base.list(query)
+        if query != ArtifactQuery(session_id=self._session_id):
+            return found
+        kept = [one for one in found if one.event is None or one.event <= self._last]
+        return [*self._made[::-1], *kept]

@@ -229,6 +229,21 @@ class History:
                 return begun
         return 0
 
+    def shared_records(self, a: int, b: int) -> int:
+        """Return how many records two histories begin with together: 0 if none is a fork."""
+        shared = 0
+        for one, other in zip(self._lineage(a), self._lineage(b), strict=False):
+            if one.key != other.key:
+                break
+            shared = min(one.up_to, other.up_to, self._head(one.key)[0])
+            if one.up_to != other.up_to:
+                break
+        return shared
+
+    def events_in_flight(self, session: int, seq: int) -> list[int]:
+        """Return numbers of events begun up to record `seq` that have records after it."""
+        return self._ended_later(session, seq)
+
     def hash_at(self, session: int, seq: int) -> bytes:
         """Return the hash chain's value after record `seq`; `FIRST_HASH` for 0.
 

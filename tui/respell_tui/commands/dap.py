@@ -16,10 +16,10 @@ def dap(command: Command) -> int:
     """Serve the debugger over the Debug Adapter Protocol."""
     port: int | None = command.args.port
 
-    def open_store(folder: Path | None) -> Store:
+    def open_store(folder: Path | None, create: bool) -> Store:
         if folder is None:
-            return command.open_store()
-        return Store(folder.expanduser(), create=False, **command.config.store_options())
+            return command.open_store(create=create)
+        return Store(folder.expanduser(), create=create, **command.config.store_options())
 
     if port is None:
         serve_stdio(open_store)

@@ -6,27 +6,27 @@ from pathlib import Path
 from typing import Any
 
 from respell import values
+from respell.artifacts.comparing import diff_text
+from respell.artifacts.record import ArtifactQuery
 from respell.engine import fork as forking
 from respell.engine import run as engine
 from respell.engine.program import read_script
 from respell.engine.replay import Mode, ReplayResult
 from respell.engine.replay import replay as re_execute
 from respell.errors import UsageError
-from respell.history.diff import Difference, Pair
 from respell.history.diff import diff as compare
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.commands.run import host, standard_input
 from respell_tui.context import BY, Command, event_number, json_option, pair, short
-from respell_tui.describe import arguments, count, ending, seconds, session_object
+from respell_tui.describe import count, seconds, session_object
+from respell_tui.differences import show_difference, show_side
 from respell_tui.permission import asker
 from respell_tui.printing import Printer
 from respell_tui.progress import Progress
 from respell_tui.stopping import Stopper
-from respell_tui.text import fit, one_line
 
 IDENTICAL, DIFFERENT = 0, 4
-_SAME_QUESTION_COLUMNS = 40
 
 
 def replay(command: Command) -> int:
@@ -164,60 +164,29 @@ def diff(command: Command) -> int:
     args = command.args
     with command.with_session(args.a) as (store, a):
         b = store.sessions.find(args.b)
+        if args.artifact is not None:
+            return _diff_artifact(command, store, a, b)
         found = compare(store, a, b)
         if args.json:
             command.out.json(found.to_json(a.id, b.id))
         else:
-            _show_difference(command, found, short(a), short(b))
+            show_difference(command.out, found, short(a), short(b))
     return IDENTICAL if found.identical else DIFFERENT
 
 
-def _show_difference(command: Command, found: Difference, a: str, b: str) -> None:
-    out = command.out
-    if found.identical:
-        out.line(out.paint("identical", "green"), ": events, output, artifacts and state")
-        return
-    out.line(out.paint(f"--- {a}", "red"))
-    out.line(out.paint(f"+++ {b}", "green"))
-    if found.events:
-        out.line(out.paint("events from the first divergence on", "bold"))
-        for pair_ in found.events:
-            _show_pair(command, pair_)
-        if found.truncated:
-            out.line("  … more events follow")
-    if found.output:
-        out.line(out.paint("output", "bold"))
-        for line in found.output[2:]:
-            _show_side(command, line[:1], line[1:])
-    sections = (
-        ("program", found.program), ("artifacts", found.artifacts), ("state", found.state)
-    )  # fmt: skip
-    for title, both in sections:
-        if both:
-            out.line(out.paint(title, "bold"))
-        for name, (left, right) in both.items():
-            for sign, value in (("-", left), ("+", right)):
-                if value is not None:
-                    shown = value if title == "artifacts" else values.json_line(value)
-                    _show_side(command, sign, f"{name} = {shown}")
-
-
-def _show_pair(command: Command, both: Pair) -> None:
-    sides = [("-", both.a), ("+", both.b)] if both.change != "same" else [(" ", both.a)]
-    # What both asked for tells which they are, and must not push their difference off the line.
-    same_question = both.a is not None and both.b is not None and both.a.args == both.b.args
-    for sign, event in sides:
-        if event is not None:
-            asked = arguments(event)
-            if both.change == "changed" and same_question:
-                asked = fit(asked, _SAME_QUESTION_COLUMNS)
-            parts = [f"{event.number:>6}", event.name, asked, ending(event)]
-            _show_side(command, sign, "  ".join(part for part in parts if part))
-
-
-def _show_side(command: Command, sign: str, text: str) -> None:
-    out = command.out
-    style = {"-": ("red",), "+": ("green",)}.get(sign, ())
-    line = one_line(sign + text)
-    columns = out.columns()
-    out.line(out.paint(line if columns is None else fit(line, columns), *style))
+def _diff_artifact(command: Command, store: Store, a: SessionRecord, b: SessionRecord) -> int:
+    name = command.args.artifact
+    sides = []
+    for session in (a, b):
+        query = ArtifactQuery(session_id=session.id, name=name)
+        found = store.artifacts.list(query)
+        if not found:
+            raise UsageError(f"session {short(session)} has no artifact {name}")
+        sides.append(max(found, key=lambda one: one.version))
+    lines = diff_text(store, *sides)
+    if command.args.json:
+        command.out.json({"artifact": name, "diff": lines})
+    else:
+        for line in lines:
+            show_side(command.out, line[:1], line[1:])
+    return DIFFERENT if lines else IDENTICAL

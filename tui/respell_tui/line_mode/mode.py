@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from respell.debug import Debugger, Stop
 from respell.errors import UsageError
-from respell_tui.line_mode import keeping, living, looking, moving, over_time, stopping
+from respell_tui.line_mode import editing, keeping, living, looking, moving, over_time, stopping
 from respell_tui.line_mode.words import Answer, Word
 from respell_tui.output import Out
 
@@ -24,6 +24,7 @@ class LineMode:
         frame: The frame that is looked at; 0 for the innermost.
         watched: Expressions whose values are shown at every stop.
         over: Whether it was asked to end.
+        is_json: Each command is answered with one line of JSON.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class LineMode:
     ) -> None:
         self.debugger = debugger
         self.over = False
-        self.out, self._json, self._tidy = out, json, tidy
+        self.out, self.is_json, self._tidy = out, json, tidy
         self.frame = 0
         self.watched: list[str] = []
         self._sources: dict[str, list[str]] = {}
@@ -39,7 +40,7 @@ class LineMode:
 
     def say(self, command: str, answer: Answer | None) -> None:
         """Write the answer to a command, where it is to be JSON."""
-        if self._json:
+        if self.is_json:
             self.out.json({"command": command, **(answer or {})})
 
     def begin(self) -> None:
@@ -64,7 +65,7 @@ class LineMode:
 
     def line(self, *parts: str) -> None:
         """Write a line for people."""
-        if not self._json:
+        if not self.is_json:
             self.out.line(*parts)
 
     # Moves -------------------------------------------------------------------------------
@@ -107,6 +108,10 @@ class LineMode:
             self.line(self.out.paint("| ", "dim"), text)
         return lines
 
+    def forget_sources(self) -> None:
+        """Read sources again: another script goes on."""
+        self._sources.clear()
+
     def value_of(self, expression: str) -> str:
         """Return what a watched expression comes to."""
         found = self.debugger.evaluate(expression)
@@ -140,7 +145,7 @@ def _help(mode: LineMode, _rest: str) -> Answer:
 
 _WORDS = (
     *moving.WORDS, *stopping.WORDS, *looking.WORDS, *over_time.WORDS, *keeping.WORDS,
-    *living.WORDS,
+    *living.WORDS, *editing.WORDS,
     Word(("q", "quit"), _quit, "", "leave"),
     Word(("h", "help"), _help, "", "this list"),
 )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from respell.debug.dap import travelling
+from respell.debug.dap import setting, travelling
 from respell.debug.dap.frames import frame_of
 from respell.debug.dap.messages import Arguments, Body, Refused
 from respell.debug.dap.shown import clean
@@ -115,6 +115,10 @@ def _fork(session: DapSession, rest: str, args: Arguments) -> str:
     return f"{made['session']} goes on from {made['at']}; `respell resume` runs it"
 
 
+def _discard(session: DapSession, rest: str, args: Arguments) -> str:
+    return _place(setting.discard_edits(session, Arguments("evaluate")))
+
+
 def _output(session: DapSession, rest: str, args: Arguments) -> str:
     return "\n".join(session.debugger.output())
 
@@ -136,6 +140,7 @@ COMMANDS = (
     Command("output", "", "what had been written by now", _output),
     Command("bookmark", "[NAME [NOTE]]", "keeps the position; or lists all", _bookmark),
     Command("fork", "[NAME]", "makes a session that goes on from here", _fork),
+    Command("discard", "", "takes back what was set: to the session as it was recorded", _discard),
     Command("help", "", "this list", _help),
 )  # fmt: skip
 """The commands, as `:help` lists them."""

@@ -48,11 +48,13 @@ class Mark:
         id: Its number for the client.
         key: What it was set with.
         made: The debugger's; None where it could not be set.
+        waits: Whether it waits for its file to be loaded.
     """
 
     id: int
     key: tuple[object, ...]
     made: Breakpoint | None = None
+    waits: bool = False
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class Marks:
             mark, problem = Mark(number, key), ""
             try:
                 mark.made = make()
+                mark.waits = not mark.made.verified
             except RespellError as error:
                 problem = str(error)
             done.append((mark, problem))
@@ -138,6 +141,22 @@ class Marks:
                 self.session.connection.event(
                     "breakpoint", {"reason": "changed", "breakpoint": body}
                 )
+
+    def tell_settled(self) -> None:
+        """Tell of breakpoints that have waited for their file, which is loaded now."""
+        for marks in self._groups.values():
+            for mark in marks:
+                if mark.waits and mark.made is not None and mark.made.verified:
+                    mark.waits = False
+                    source = self.session.sources.source_of(mark.made.source)
+                    body: Body = {
+                        "id": mark.id, "verified": True,
+                        "line": self.session.who.line(mark.made.line),
+                    }  # fmt: skip
+                    if source is not None:
+                        body["source"] = source
+                    told = {"reason": "changed", "breakpoint": body}
+                    self.session.connection.event("breakpoint", told)
 
     def _forget_made(self) -> None:
         for marks in self._groups.values():

@@ -89,7 +89,7 @@ def reverse_continue(session: DapSession, args: Arguments) -> None:
 def pause(session: DapSession, args: Arguments) -> None:
     """End the move in progress: one stands where that began. Standing still is told as well."""
     _known_thread(session, args.integer("threadId", least=1))
-    session.after(lambda: session.stopped(session.debugger.stop, reason="pause"))
+    session.after(session.pause)
 
 
 def step_in_targets(session: DapSession, args: Arguments) -> Body:

@@ -30,6 +30,10 @@ class Output:
         """Show all of it again, as it is passed."""
         self._shown = 0
 
+    def follow(self) -> None:
+        """Show what a session that runs has written by now."""
+        self._show_up_to(self._session.debugger.last_event)
+
     def skip(self, event: int) -> None:
         """Take what was written up to an event as shown."""
         self._shown = max(self._shown, event)
@@ -39,7 +43,9 @@ class Output:
         for log in stop.logs:
             body: Body = {"category": "console", "output": clean(log.text) + "\n"}
             self._session.connection.event("output", body)
-        last = stop.position.event
+        self._show_up_to(stop.position.event)
+
+    def _show_up_to(self, last: int) -> None:
         if last <= self._shown:
             return
         written = [

@@ -59,11 +59,14 @@ def _on(where: str, *capabilities: str) -> Handler:
     return Handler(where, Needs.DEBUGGER, tuple(f"supports{one}" for one in capabilities))
 
 
+OF_WHAT_RUNS = ("supportTerminateDebuggee", "supportSuspendDebuggee")
+"""Capabilities that there are as long as a process runs what is debugged."""
+
 REQUESTS: dict[str, Handler] = {
     "initialize": Handler("beginning:initialize", Needs.NOTHING),
     "launch": Handler("beginning:launch", Needs.CLIENT),
     "attach": Handler("beginning:attach", Needs.CLIENT),
-    "disconnect": Handler("beginning:disconnect", Needs.NOTHING),
+    "disconnect": Handler("beginning:disconnect", Needs.NOTHING, OF_WHAT_RUNS),
     "cancel": Handler("beginning:cancel", Needs.CLIENT, ("supportsCancelRequest",)),
     "threads": Handler("looking:threads", Needs.CLIENT),
     "configurationDone": _on("beginning:configuration_done", "ConfigurationDoneRequest"),
@@ -104,6 +107,8 @@ REQUESTS: dict[str, Handler] = {
     "readMemory": _on("looking:read_memory", "ReadMemoryRequest"),
     "evaluate": _on("evaluating:evaluate", "EvaluateForHovers", "ClipboardContext"),
     "completions": _on("evaluating:completions", "CompletionsRequest"),
+    "setVariable": _on("setting:set_variable", "SetVariable"),
+    "setExpression": _on("setting:set_expression", "SetExpression"),
     # sources
     "loadedSources": _on("sourcing:loaded_sources", "LoadedSourcesRequest"),
     "modules": _on("sourcing:modules", "ModulesRequest"),
@@ -117,6 +122,7 @@ REQUESTS: dict[str, Handler] = {
     "respell/previousEvent": _on("travelling:previous_event"),
     "respell/timeline": _on("travelling:timeline"),
     "respell/lastChange": _on("travelling:last_change"),
+    "respell/discardEdits": _on("setting:discard_edits"),
     "respell/fork": _on("travelling:fork"),
     "respell/diff": _on("travelling:diff"),
     "respell/bookmarks": _on("travelling:bookmarks"),
@@ -129,8 +135,7 @@ NOT_POSSIBLE = (
     "supportsWriteMemoryRequest", "supportsDisassembleRequest", "supportsInstructionBreakpoints",
     "supportsTerminateThreadsRequest", "supportsSingleThreadExecutionRequests",
     "supportsDataBreakpointBytes", "supportsANSIStyling", "supportsExceptionOptions",
-    "supportsSetVariable", "supportsSetExpression",
-    "supportTerminateDebuggee", "supportSuspendDebuggee",
+
 )  # fmt: skip
 """Capabilities that are false."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import queue
 import sys
 import traceback
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from respell.debug.dap.progress import Progress, cancelled
 from respell.debug.dap.requests import REQUESTS, Handler, Needs
 from respell.debug.dap.shown import clean
 from respell.debug.dap.source_map import SourceMap
+from respell.debug.dap.sourcing import module_of
 from respell.debug.debugger import Debugger
 from respell.debug.stops import Stop
 from respell.debug.worker import Cancelled
@@ -26,9 +28,15 @@ from respell.errors import RespellError
 from respell.store import Store
 
 DEBUG = "RESPELL_DEBUG"
+FAILED, SUSPENDED = 1, 3  # exit codes, as `respell run` has them
 
-OpenStore = Callable[[Path | None], Store]
-"""Opens the store of a folder; of None, the one that was chosen when the adapter was started."""
+OpenStore = Callable[[Path | None, bool], Store]
+"""Opens the store of a folder; of None, the one that was chosen when the adapter was started.
+
+It may be made where there is none if the second argument is true.
+"""
+
+_LOOK_S = 0.25  # how often a session that runs freely is looked at
 
 _REASONS = {"event": "step", "cancelled": "pause"}
 
@@ -46,6 +54,7 @@ class DapSession:
         options: With what it launched or attached.
         configured: Whether it has said that all breakpoints are set.
         over: Whether it is at its end.
+        gave_up: Whether the last move was given up for a `pause` that is still to be answered.
     """
 
     def __init__(self, connection: Connection, open_store: OpenStore) -> None:
@@ -63,7 +72,9 @@ class DapSession:
         self._store: Store | None = None
         self._after: list[Callable[[], None]] = []
         self._threads: set[int] = {1}
-        self.last_stop_reason = ""
+        self.gave_up = False
+        self._sources = 0
+        self._follows = False
         connection.on_request = self.progress.heard
         connection.on_gone = self.progress.gone
 
@@ -74,13 +85,35 @@ class DapSession:
         self.connection.start()
         try:
             while not self.over:
-                request = self.connection.requests.get()
+                try:
+                    request = self.connection.requests.get(timeout=self._patience())
+                except queue.Empty:
+                    self._look()
+                    continue
                 if request is None:
                     break
                 self._serve(request)
         finally:
             self.connection.over.set()
             self.close()
+
+    def _patience(self) -> float | None:
+        """Return how long to wait for a request before a session that runs is looked at."""
+        live = self._debugger.live if self._debugger is not None else None
+        if live is None or not self.configured or live.is_held:
+            return None
+        return _LOOK_S if self._follows else None
+
+    def _look(self) -> None:
+        """Show what a session that runs has written since, or how it ended."""
+        live = self.debugger.live
+        assert live is not None
+        status = live.status
+        if status != "deleted":
+            live.refresh()
+        if not live.runs:
+            self._follows = False
+            self.tell(f"{live.describe()}\n")
 
     def _serve(self, request: Request) -> None:
         self._after.clear()
@@ -173,6 +206,10 @@ class DapSession:
         self.places.clear()
         self._threads = {1}
         self.progress.aim(debugger.cancel, debugger.forget_cancel)
+        self._sources = len(debugger.sources())
+        self._follows = debugger.live is not None
+        if debugger.live is not None:
+            debugger.live.on_more = self.output.follow
 
     def close(self) -> None:
         """End all processes."""
@@ -200,18 +237,47 @@ class DapSession:
         """Make a move, and tell where it led to."""
         self.places.clear()
         stop = make(self.debugger)
-        self.stopped(stop, reason=None if stop.reason == "cancelled" else reason)
+        given_up = stop.reason in ("cancelled", "pause")
+        self.gave_up = given_up and self.progress.pausing
+        if stop.reason == "cancelled":
+            stop = self._where_it_is(stop)
+        self.stopped(stop, reason="pause" if given_up else reason)
         return stop
+
+    def _where_it_is(self, stop: Stop) -> Stop:
+        """Return where to stand after a move was given up: where a session that runs is now."""
+        live = self.debugger.live
+        if live is None or not live.runs:
+            return stop
+        if not live.is_held:
+            live.pause()
+        live.refresh()
+        return self.debugger.end()
+
+    def pause(self) -> None:
+        """Stand still, and say so unless that was said as the move was given up."""
+        said, self.gave_up, self.progress.pausing = self.gave_up, False, False
+        if said:
+            return
+        live = self.debugger.live
+        if live is not None and live.runs and not live.is_held:
+            self.places.clear()
+            self.stopped(self._where_it_is(self.debugger.stop), reason="pause")
+        else:
+            self.stopped(self.debugger.stop, reason="pause")
 
     def stopped(self, stop: Stop, *, reason: str | None = None) -> None:
         """Tell where the debugger stands now, and what there is to tell of the way there."""
         self.output.up_to(stop)
-        if stop.at_end and not self.options.stop_at_end:
+        live = self.debugger.live
+        if stop.at_end and live is not None and not live.runs:
+            self.tell(f"{live.describe()}\n")
+        if stop.at_end and not self.options.stop_at_end and not (live and live.runs):
             self.finish()
             return
         self._tell_threads()
+        self._tell_sources()
         reason = reason or _REASONS.get(stop.reason, stop.reason)
-        self.last_stop_reason = reason
         body: Body = {
             "reason": reason, "description": self._describe(stop, reason),
             "threadId": stop.coroutine + 1, "allThreadsStopped": True,
@@ -226,6 +292,9 @@ class DapSession:
         self.connection.event("stopped", body)
 
     def _describe(self, stop: Stop, reason: str) -> str:
+        live = self.debugger.live
+        if stop.at_end and live is not None:
+            return f"{live.describe()}, {stop.position}"
         if stop.at_end:
             status = self.debugger.session.status
             return f"the end of what is recorded ({status}), {stop.position}"
@@ -239,6 +308,17 @@ class DapSession:
             self.connection.event("thread", {"reason": "started", "threadId": new})
         self._threads = now
 
+    def _tell_sources(self) -> None:
+        """Tell of sources that were loaded since, and of breakpoints that waited for them."""
+        found = self.debugger.sources()
+        for one in found[self._sources :]:
+            self.connection.event(
+                "loadedSource", {"reason": "new", "source": self.sources.shown(one)}
+            )
+            self.connection.event("module", {"reason": "new", "module": module_of(self, one)})
+        self._sources = len(found)
+        self.marks.tell_settled()
+
     def looked_elsewhere(self) -> None:
         """Have the client ask anew for values: another worker stands here now."""
         self.places.clear_values()
@@ -248,12 +328,22 @@ class DapSession:
     @property
     def can_set(self) -> bool:
         """Whether variables can be set here."""
-        return False
+        return not self.debugger.stop.at_end
+
+    def edited(self) -> None:
+        """Have the client ask anew for everything: from here on it is another execution."""
+        self.places.clear_values()
+        self.after(self._tell_edited)
+
+    def _tell_edited(self) -> None:
+        if self.who.invalidated:
+            self.connection.event("invalidated", {"areas": ["stacks", "variables"]})
 
     def finish(self) -> None:
         """Tell that the program has ended, and with it what there is to debug."""
         status = self.debugger.session.status
-        self.connection.event("exited", {"exitCode": 1 if status == "failed" else 0})
+        code = {"failed": FAILED, "suspended": SUSPENDED, "active": SUSPENDED}.get(status, 0)
+        self.connection.event("exited", {"exitCode": code})
         self.connection.event("terminated", {})
 
 

@@ -10,6 +10,7 @@ from blake3 import blake3
 from respell.debug.dap.messages import Arguments, Body, Code, Refused
 from respell.debug.dap.shown import clean
 from respell.debug.inspecting import Value
+from respell.debug.sources import SourceText
 
 if TYPE_CHECKING:
     from respell.debug.dap.session import DapSession
@@ -34,15 +35,16 @@ def modules(session: DapSession, args: Arguments) -> Body:
     count = args.integer("moduleCount", 0)
     found = session.sources.all()
     page = found[first : first + count] if count else found[first:]
-    listed = [
-        {
-            "id": one.name, "name": clean(one.name), "path": session.who.path(one.file),
-            "isUserCode": True, "hash": blake3(one.text).hexdigest(), "event": one.event,
-            "symbolStatus": f"file: {session.sources.on_disk(one)}",
-        }
-        for one in page
-    ]  # fmt: skip
-    return {"modules": listed, "totalModules": len(found)}
+    return {"modules": [module_of(session, one) for one in page], "totalModules": len(found)}
+
+
+def module_of(session: DapSession, source: SourceText) -> Body:
+    """Return a source as a module."""
+    return {
+        "id": source.name, "name": clean(source.name), "path": session.who.path(source.file),
+        "isUserCode": True, "hash": blake3(source.text).hexdigest(), "event": source.event,
+        "symbolStatus": f"file: {session.sources.on_disk(source)}",
+    }  # fmt: skip
 
 
 def source(session: DapSession, args: Arguments) -> Body:

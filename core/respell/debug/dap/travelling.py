@@ -127,16 +127,17 @@ def _found(session: DapSession, args: Arguments, change: object) -> Body:
 
 
 def fork(session: DapSession, args: Arguments) -> Body:
-    """Make a new, suspended session that goes on from here."""
+    """Make a new, suspended session that goes on from here, with what was set."""
     debugger = session.debugger
-    made = api.fork(
-        debugger.session, store=session.store, at=str(debugger.position), name=args.text("name", "")
-    )
+    made = debugger.fork(args.text("name", ""), created_by="debugger")
     return {"session": made.id, "at": str(debugger.position)}
 
 
 def diff(session: DapSession, args: Arguments) -> Body:
-    """Compare the session with another one."""
+    """Compare the session with another one; without, as it was recorded with the dry run."""
+    if not args.has("with"):
+        difference = session.debugger.compare()
+        return difference.to_json(session.debugger.session.id, session.debugger.session.id)
     here = session.debugger.session
     other = session.store.sessions.find(args.text("with"))
     return api.diff(here, other, store=session.store).to_json(here.id, other.id)

@@ -674,3 +674,9 @@ def test_a_timeline_and_a_difference_are_json(bench: Bench) -> None:
           .first_divergence.a.outcome.hash)
         """)
     assert ran.output == ["64\t64", "true"]
+
+
+def test_suspend_refuses_a_second_argument_that_it_would_not_use(script: Any) -> None:
+    script("print(pcall(Session.suspend, Session.getCurrent(), 'value'))")
+    assert script.lines[0].startswith("false")
+    assert "no second argument; the value is given with Session.resume" in script.lines[0]

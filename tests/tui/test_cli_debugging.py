@@ -187,3 +187,43 @@ def test_the_script_is_edited_in_the_editor(respell: CommandLine) -> None:
     assert 'print("sum", total)' in done.out or "sum" in done.out
     refused = respell("debug", "@last", "--commands", file, EDITOR="", VISUAL="", code=2)
     assert "set EDITOR to edit the script here" in refused.err
+
+
+def test_someone_who_knows_gdb_is_at_home(respell: CommandLine) -> None:
+    ran(respell)
+    file = commands(
+        respell, "tbreak 7", "cont", "watch total", "c 2", "rc", "info b", "display total * 2",
+        "rever", "delete", "info br", "b effect output.* nth 2", "c", "help watch",
+    )  # fmt: skip
+    ended = subprocess.run(
+        [RESPELL, "debug", "@last", "--commands", file], env=respell.environment,
+        cwd=respell.folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "breakpoint 1: sums.lua:7, once" in ended.stdout
+    assert "breakpoint 1: this call's local total changes" in ended.stdout
+    assert "(data breakpoint 1)" in ended.stdout
+    assert "total: 3 → 6" in ended.stdout
+    assert "total: 1 → 3" in ended.stdout
+    assert ended.returncode == 2
+    assert "rever may be reverse-next, reverse-step" in ended.stderr
+    file = commands(
+        respell, "d", "info br", "b effect output.* nth 2", "c", "help watch", "b state"
+    )
+    shown = respell("debug", "@last", "--commands", file).out
+    assert "there are no breakpoints" in shown
+    assert "3+0  sums.lua:7 in main chunk  (breakpoint 1)" in shown
+    assert "stop where its value changes" in shown
+    assert "breakpoint 2: state * set" in shown
+
+
+def test_a_breakpoint_that_can_not_be_is_refused_in_words(respell: CommandLine) -> None:
+    ran(respell)
+    for text, said in (
+        ("b 7 if x ==", "is no Lua expression"),
+        ("b gone.lua:3", "the session has no source gone.lua"),
+        ("b effect one two", "is no pattern of an effect's name"),
+        ("rwatch total", "reads are not followed"),
+        ("delete 9", "there is no breakpoint 9"),
+    ):
+        ended = respell("debug", "@last", "--commands", commands(respell, text), code=2)
+        assert said in ended.err

@@ -11,6 +11,7 @@ from respell.debug.breakpoints import Breakpoint
 from respell.debug.calls import Call
 from respell.debug.changes import Change
 from respell.debug.debugger import Debugger
+from respell.debug.edits import Edit, OutcomeEdit, ScriptEdit, VariableEdit
 from respell.debug.inspecting import (
     Coroutine,
     Evaluated,
@@ -23,11 +24,31 @@ from respell.debug.live import Live
 from respell.debug.position import Position
 from respell.debug.sources import SourceText
 from respell.debug.stops import DataChange, Log, Stop
+from respell.debug.what_if import WhatIf
 from respell.store.debugging import Bookmark
 
 __all__ = [
-    "AsyncDebugger", "Bookmark", "Breakpoint", "Call", "Change", "Coroutine", "DataChange",
-    "Debugger", "Evaluated", "Frame", "Live", "Log", "Position", "SourceText", "Stop", "Value",
+    "AsyncDebugger",
+    "Bookmark",
+    "Breakpoint",
+    "Call",
+    "Change",
+    "Coroutine",
+    "DataChange",
+    "Debugger",
+    "Edit",
+    "Evaluated",
+    "Frame",
+    "Live",
+    "Log",
+    "OutcomeEdit",
+    "Position",
+    "ScriptEdit",
+    "SourceText",
+    "Stop",
+    "Value",
     "Variable",
+    "VariableEdit",
     "Variables",
+    "WhatIf",
 ]  # fmt: skip

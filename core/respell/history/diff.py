@@ -108,7 +108,7 @@ def diff(
 ) -> Difference:
     """Compare two sessions: their events by what the script caused, then what they hold.
 
-    What a fork shares with the other is not read.
+    The events that a fork shares with the other are not compared.
 
     Args:
         store: Where both are.
@@ -134,7 +134,7 @@ def diff(
     output: list[str] = []
     cut = False
     if first:
-        lines = (_output_lines(store, a, start), _output_lines(right_store, b, start))
+        lines = (_output_lines(store, a), _output_lines(right_store, b))
         output, cut = _output_difference(a, b, *lines)
     program = _different(_program(a), _program(b))
     artifacts = _different(_artifacts(store, a), _artifacts(right_store, b))
@@ -232,9 +232,9 @@ def _moved(line: str, by: int) -> str:
     return f"@@ -{first}{hunk[2] or ''} +{second}{hunk[4] or ''} @@"
 
 
-def _output_lines(store: Store, session: SessionRecord, first: int) -> Iterator[str]:
+def _output_lines(store: Store, session: SessionRecord) -> Iterator[str]:
     rest: list[str] = []  # of a line that is not ended yet
-    for one in events(store, session.key, first):
+    for one in events(store, session.key):
         if one.name not in ("output.line", "output.text"):
             continue
         text = one.args.get("text", "")

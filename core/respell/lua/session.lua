@@ -269,8 +269,12 @@ return function(engine, env)
   -- () and {prompt, schema} suspend the program that runs, and return the value given at
   -- resume; so does its own id. Any other id suspends that session.
   function Session.suspend(...)
-    local given = ...
+    local given, more = ...
     local asked, id = {}, nil
+    if more ~= nil then
+      fail("Session.suspend", "takes nothing, an id, or {prompt, schema}, and no second argument; "
+        .. "the value is given with Session.resume")
+    end
     if type(given) == "table" and rawget(given, "id") == nil then
       asked = suspend_options(given)
     elseif select("#", ...) > 0 then

@@ -125,7 +125,7 @@ def _artifacts(mode: LineMode, _rest: str) -> Answer:
     return {"artifacts": made}
 
 
-def _watch(mode: LineMode, rest: str) -> Answer:
+def _display(mode: LineMode, rest: str) -> Answer:
     if rest:
         mode.watched.append(rest)
     for one in mode.watched:
@@ -133,9 +133,9 @@ def _watch(mode: LineMode, rest: str) -> Answer:
     return {"watched": {one: mode.value_of(one) for one in mode.watched}}
 
 
-def _unwatch(mode: LineMode, rest: str) -> Answer:
+def _undisplay(mode: LineMode, rest: str) -> Answer:
     if rest not in mode.watched:
-        raise UsageError(f"{rest} is not watched")
+        raise UsageError(f"{rest} is not displayed")
     mode.watched.remove(rest)
     return {}
 
@@ -143,8 +143,8 @@ def _unwatch(mode: LineMode, rest: str) -> Answer:
 WORDS = (
     Word(("when",), _when, "", "the position, and the event it comes after"),
     Word(("p", "print"), _print, "EXPR", "evaluate, leaving no trace"),
-    Word(("watch",), _watch, "[EXPR]", "show a value at every stop; or all of them"),
-    Word(("unwatch",), _unwatch, "EXPR", "no longer"),
+    Word(("display",), _display, "[EXPR]", "show a value at every stop; or all of them"),
+    Word(("undisplay",), _undisplay, "EXPR", "no longer"),
     Word(("bt", "backtrace"), _backtrace, "[COROUTINE]", "the functions that run"),
     Word(("frame", "f"), _choose, "N", "look at another function"),
     Word(("up",), lambda mode, _: _move_frame(mode, 1), "", "the one that called it"),

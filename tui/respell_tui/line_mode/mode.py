@@ -57,9 +57,7 @@ class LineMode:
         if not text or text.startswith("#"):
             return
         name, _, rest = text.partition(" ")
-        word = _BY_NAME.get(name)
-        if word is None:
-            raise UsageError(f"there is no command {name}; `help` lists them")
+        word = word_of(name)
         living.look(self.debugger)
         self.say(text, word.perform(self, rest.strip()))
 
@@ -90,6 +88,8 @@ class LineMode:
         )  # fmt: skip
         if stop.error:
             self.line("    ", self.out.paint(stop.error, "red"))
+        for change in stop.changes:
+            self.line("    ", self.out.paint(change.describe(), "cyan"))
         answer = stop.to_json()
         if self.debugger.live is not None:
             answer |= {"live": living.state_of(self.debugger.live), "printed": printed}
@@ -137,19 +137,51 @@ def _quit(mode: LineMode, _rest: str) -> Answer:
     return {}
 
 
-def _help(mode: LineMode, _rest: str) -> Answer:
-    for word in _WORDS:
+def _help(mode: LineMode, rest: str) -> Answer:
+    words = [word_of(rest)] if rest else list(_WORDS)
+    for word in words:
         mode.line(f"{' / '.join(word.names)} {word.takes}".ljust(36), word.help)
-    return {"commands": [word.names[0] for word in _WORDS]}
+    return {"commands": [word.names[0] for word in words]}
+
+
+_INFO = {
+    "breakpoints": "breakpoints", "locals": "locals", "globals": "globals", "frame": "bt",
+    "stack": "bt", "threads": "coroutines", "display": "display", "source": "list",
+}  # fmt: skip
+
+
+def _info(mode: LineMode, rest: str) -> Answer | None:
+    """Carry out gdb's `info`: other names of commands that show things."""
+    found = [name for name in _INFO if rest and name.startswith(rest)]
+    if not found:
+        raise UsageError(f"info takes one of {', '.join(_INFO)}")
+    return word_of(_INFO[found[0]]).perform(mode, "")
 
 
 _WORDS = (
     *moving.WORDS, *stopping.WORDS, *looking.WORDS, *over_time.WORDS, *keeping.WORDS,
     *living.WORDS, *editing.WORDS,
     Word(("q", "quit"), _quit, "", "leave"),
-    Word(("h", "help"), _help, "", "this list"),
+    Word(("info", "i"), _info, "WHAT", "breakpoints, locals, frame …, as in gdb"),
+    Word(("h", "help"), _help, "[COMMAND]", "this list, or what one does"),
 )  # fmt: skip
 _BY_NAME = {name: word for word in _WORDS for name in word.names}
 
 COMMANDS = tuple(_BY_NAME)
 """The names of all commands."""
+
+
+def word_of(name: str) -> Word:
+    """Return the command of a name, or of the beginning of one that only one has.
+
+    Raises:
+        UsageError: There is none, or there are several.
+    """
+    if name in _BY_NAME:
+        return _BY_NAME[name]
+    found = [full for full in COMMANDS if full.startswith(name)]
+    if len({id(_BY_NAME[full]) for full in found}) == 1:
+        return _BY_NAME[found[0]]
+    if found:
+        raise UsageError(f"{name} may be {', '.join(found)}")
+    raise UsageError(f"there is no command {name}; `help` lists them")

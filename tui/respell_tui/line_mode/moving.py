@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
 def _go(mode: LineMode, move: Callable[[Debugger], Stop], rest: str) -> Answer:
     times = number_in(rest, "how many times") if rest else 1
+    continues = move in (Debugger.continue_, Debugger.reverse_continue)
     for _ in range(times):
         stop = move(mode.debugger)
-        if stop.reason not in ("step", "event", "goto") or stop.at_end:
+        if stop.at_end or stop.reason in ("cancelled", "entry", "pause", "end"):
+            break
+        if not continues and stop.reason not in ("step", "event", "goto"):
             break
     return mode.stopped(mode.debugger.stop)
 
@@ -47,13 +50,13 @@ WORDS = (
     Word(("n", "next"), _move(Debugger.step_over), "[N]", "next line of this function"),
     Word(("s", "step"), _move(Debugger.step_in), "[N]", "next line, into functions"),
     Word(("finish", "out"), _move(Debugger.step_out), "", "to where this function has returned"),
-    Word(("c", "continue"), _move(Debugger.continue_), "", "to the next breakpoint or the end"),
+    Word(("c", "continue"), _move(Debugger.continue_), "[N]", "to the next breakpoint or the end"),
     Word(("e", "event"), _move(Debugger.next_event), "[N]", "to the next event"),
     Word(("rn", "reverse-next"), _move(Debugger.step_back_over), "[N]", "n, backwards"),
     Word(("rs", "reverse-step"), _move(Debugger.step_back), "[N]", "s, backwards"),
     Word(("rf", "reverse-finish"), _move(Debugger.step_back_out), "",
           "to the line that called this function"),
-    Word(("rc", "reverse-continue"), _move(Debugger.reverse_continue), "", "c, backwards"),
+    Word(("rc", "reverse-continue"), _move(Debugger.reverse_continue), "[N]", "c, backwards"),
     Word(("re", "reverse-event"), _move(Debugger.previous_event), "[N]", "to the event before"),
     Word(("until",), _until, "[FILE:]LINE", "to the next time a line runs"),
     Word(("reverse-until",), lambda mode, rest: _until(mode, rest, back=True), "[FILE:]LINE",

@@ -51,7 +51,8 @@ class AsyncDebugger:
         loop = asyncio.get_running_loop()
         try:
             debugger = await loop.run_in_executor(
-                thread, lambda: Debugger.open(
+                thread,
+                lambda: Debugger.open(
                     session, store=store, checkpoints=checkpoints, on_progress=on_progress
                 ),
             )

@@ -73,12 +73,20 @@ class VariablesPane(Pane):
         self._moment = moment
         here = self.row
         self.rows = rows_of(moment, self._before, self.opened)
-        at = next((it for it, row in enumerate(self.rows) if here and row.path == here.path), None)
+        at = self._place(here, moved=moved)
         lines = lines_of(self.rows, self._icons, moment.frame)
         longest = max((sum(len(text) for text, _ in line) for line in lines), default=0)
         self.list.show(lines, cursor=at, longest=longest)
         changed = sum(row.old is not None for row in self.rows)
         self.subtitle(f"{changed} changed" if changed else "")
+
+    def _place(self, here: Row | None, *, moved: bool) -> int:
+        """Return where the cursor goes: to the same variable, else to the first that changed."""
+        paths = [row.path for row in self.rows]
+        if here is not None and here.path in paths and not (moved and here.depth == 0):
+            return paths.index(here.path)
+        changed = (at for at, row in enumerate(self.rows) if row.old is not None)
+        return next(changed, min(1, len(self.rows) - 1))
 
     @on(LineView.Moved)
     def _moved(self, message: LineView.Moved) -> None:

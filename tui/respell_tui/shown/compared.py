@@ -79,7 +79,7 @@ def _pair(sign: str, a: Event | None, b: Event | None) -> Iterator[Both]:
     same = a is not None and b is not None and a.args == b.args and a.name == b.name
     yield Both(" " if same else sign, left, right)
     left, right = (f"    {ending(it)}" if it is not None else "" for it in (a, b))
-    if sign != " " and left != right:
+    if sign != " " and left.strip() != right.strip():
         yield Both(sign, left, right)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from respell.debug import Debugger, Stop
+from respell.debug import AsyncDebugger, Debugger, Stop
 from respell.errors import UsageError
 from respell.store import Store
 
@@ -367,3 +368,23 @@ print(coroutine.resume(co))
     )
     debugger.breakpoints.add_error()
     assert [(stop.line, stop.coroutine > 0) for stop in both_ways(debugger)] == [(3, True)]
+
+
+def test_a_session_is_played_to_its_breakpoint_and_to_its_end(debug: Open, store: Store) -> None:
+    debugger = debug("local x = 1\nx = 2\nprint(x)\nprint('end')\n")
+    point = debugger.breakpoints.add_line("main.lua", 3)
+    played = [(stop.reason, stop.line) for stop in debugger.play(10)]
+    assert played == [("step", 2), ("breakpoint", 3)]
+    stops = debugger.play(10)
+    assert next(stops).line == 4
+    debugger.cancel()
+    assert [(stop.reason, stop.line) for stop in stops] == [("cancelled", 4)]
+    with pytest.raises(UsageError, match=r"the speed is from 0\.1 to 10, not 20"):
+        next(debugger.play(20))
+
+    async def story() -> list[int]:
+        async with await AsyncDebugger.open(debugger.session.id, store=store) as again:
+            return [one.line async for one in again.play(10)]
+
+    debugger.breakpoints.remove(point.id)
+    assert asyncio.run(story())[:3] == [2, 3, 4]

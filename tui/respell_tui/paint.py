@@ -23,7 +23,7 @@ Line = Sequence[Part]
 TAB = 4
 
 ROLES: dict[str, str] = {
-    "dim": "$text-muted",
+    "dim": "$foreground-muted",
     "strong": "bold",
     "good": "$text-success",
     "bad": "$text-error",
@@ -35,7 +35,7 @@ ROLES: dict[str, str] = {
     "keyword": "$text-accent",
     "string": "$text-success",
     "number": "$text-warning",
-    "comment": "$text-muted italic",
+    "comment": "$foreground-muted italic",
     "name": "$text-primary",
     "added": "$text-success",
     "removed": "$text-error",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import ParamSpec, TypeVar
@@ -98,6 +98,22 @@ class AsyncDebugger:
             self._debugger.cancel()
             await asyncio.wait([future])
             raise
+
+    async def play(self, speed: float = 1.0) -> AsyncIterator[Stop]:
+        """Go forward at the pace of the recording (see `Debugger.play`)."""
+        stops = self._debugger.play(speed)
+        loop = asyncio.get_running_loop()
+        while True:
+            future = loop.run_in_executor(self._thread, next, stops, None)
+            try:
+                stop = await asyncio.shield(future)
+            except asyncio.CancelledError:
+                self._debugger.cancel()
+                await asyncio.wait([future])
+                raise
+            if stop is None:
+                return
+            yield stop
 
     def cancel(self) -> None:
         """End the move in progress; it returns with the reason cancelled."""

@@ -23,6 +23,7 @@ from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Inspector, On
 from respell.debug.launching import launch
 from respell.debug.live import Live
 from respell.debug.orders import line_order, main_source
+from respell.debug.playing import play
 from respell.debug.position import Position
 from respell.debug.rehearsal import Rehearsed
 from respell.debug.sources import Sources, SourceText
@@ -370,6 +371,25 @@ class Debugger:
     def run_to_line(self, line: int, source: str | None = None) -> Stop:
         """Go to the next time a line is about to run (the next one with code), or to the end."""
         return self._trail.move("line", True, lambda: self._on.go(**self._to_line(line, source)))
+
+    def play(self, speed: float = 1.0) -> Iterator[Stop]:
+        """Go forward line by line at the pace of the recording, to a breakpoint or the end.
+
+        The time between events is that of the recording, of 5 s at most; a line takes 0.05 s.
+        `cancel` ends it, and so does whoever takes no more stops.
+
+        Args:
+            speed: From 0.1 to 10; 1 for that pace.
+
+        Raises:
+            UsageError: There is no such speed.
+        """
+
+        def began_at(number: int) -> int | None:
+            event = self._inspector.event(Position(number))
+            return event.at if event is not None else None
+
+        return play(self.step_in, began_at, self._execution.wake, speed)
 
     def next_event(self) -> Stop:
         """Go to where the script knows of the next event."""

@@ -73,7 +73,11 @@ class Pane(Acting, Working, Vertical):
 
     def show_body(self) -> None:
         """Show what the pane is for."""
+        note_had_focus = self.query_one(_Note).has_focus
         self.remove_class("-noted", "-problem")
+        target = self.target() if note_had_focus else None
+        if target is not None:
+            self.call_after_refresh(target.focus)
 
     def show_note(self, *rows: Line) -> None:
         """Show some lines in place of the body: what to press where there is nothing yet."""

@@ -14,7 +14,7 @@ from respell_tui.describe import age
 from respell_tui.icons import UNICODE, Icons, of_state
 from respell_tui.paint import Line, Part, cell
 from respell_tui.panes.pane import Pane
-from respell_tui.shown.sessions import STATE_ROLES, SessionRow, matches
+from respell_tui.shown.sessions import STATE_ROLES, SessionRow, matching
 from respell_tui.text import fit, width
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
@@ -156,7 +156,7 @@ class SessionsPane(Pane):
     def _filter(self) -> None:
         view, rows = self.list, self._all
         if self._words:
-            rows = [row for row in rows if matches(row, self._words)]
+            rows = matching(rows, self._words)
         if self.failed_only:
             rows = [row for row in rows if row.state in ("failed", "interrupted")]
         view.rows = rows

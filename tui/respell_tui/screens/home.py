@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual import on
+from textual.timer import Timer
 
 from respell.artifacts.record import ArtifactRecord
 from respell.errors import SessionNotFound, StoreMissing
@@ -21,6 +22,9 @@ from respell_tui.shown.artifacts import read_artifacts
 from respell_tui.shown.sessions import ORDERS, SessionReader, SessionRow
 from respell_tui.shown.summary import Summary, read_summary
 from respell_tui.work import Job
+
+_REST_S = 0.04
+"""For how long the cursor has to stay on a session before that is read."""
 
 _NOTHING_YET: tuple[Line, ...] = (
     [("", "")],
@@ -50,6 +54,7 @@ class Home(SessionActions, ArtifactActions):
         super().__init__()
         self._reader = SessionReader()
         self._again = False
+        self._resting: Timer | None = None
         self._shown_of: tuple[str, int] | None = None
 
     def on_mount(self) -> None:
@@ -99,15 +104,21 @@ class Home(SessionActions, ArtifactActions):
     def _chosen(self, message: SessionsPane.Chosen) -> None:
         message.stop()
         row = message.row
+        if self._resting is not None:
+            self._resting.stop()
         if row is None:
             self.stop_work("summary")
             self._show_session(None)
         else:
             self.respell.memory.session = row.id
-            self.work(f"reading session {row.id[:8]}", lambda job: self._read_session(row),
-                      self._show_session, group="summary",
-                      failed=self.query_one(SummaryPane).show_problem)  # fmt: skip
+            # While a key is held down only the session it stops at is read.
+            self._resting = self.set_timer(_REST_S, lambda: self._look_at(row))
         self.show_keys()
+
+    def _look_at(self, row: SessionRow) -> None:
+        self.work(f"reading session {row.id[:8]}", lambda job: self._read_session(row),
+                  self._show_session, group="summary",
+                  failed=self.query_one(SummaryPane).show_problem)  # fmt: skip
 
     def _read_session(self, row: SessionRow) -> tuple[Summary, list[ArtifactRecord] | None] | None:
         """Read a session; its artifacts only if they are others than those that are shown."""

@@ -31,6 +31,7 @@ from respell_tui.screens.new_run import new_run
 from respell_tui.screens.resume import resume_form
 from respell_tui.shown.fields import Field
 from respell_tui.shown.sessions import SessionRow
+from respell_tui.shown.summary import Summary, read_summary
 from respell_tui.work import Job
 
 BY = "ui"
@@ -75,18 +76,22 @@ class SessionActions(HomePanes):
 
     def do_session_resume(self) -> None:
         """Ask for what it needs, and go on."""
-        row, summary = self._row(), self.summary
-        doubts = summary.doubts if summary is not None and summary.record.id == row.id else ()
-        form = resume_form(row.record, doubts)
-        if form is None:
-            self._resume(row, [])
-        else:
-            self.app.push_screen(form, lambda words: self._resume(row, words))
+        ident = self._row().id
+        self.work(f"resuming {ident[:8]}",
+                  lambda job: read_summary(self.respell.store(), ident), self._resumable,
+                  group="change")  # fmt: skip
 
-    def _resume(self, row: SessionRow, words: list[str] | None) -> None:
+    def _resumable(self, summary: Summary) -> None:
+        form = resume_form(summary.record, summary.doubts)
+        if form is None:
+            self._resume(summary.record, [])
+        else:
+            self.app.push_screen(form, lambda words: self._resume(summary.record, words))
+
+    def _resume(self, record: SessionRecord, words: list[str] | None) -> None:
         if words is not None:
             self.respell.run_command(
-                ["resume", row.id, *words], f"resuming {row.id[:8]}", new=False
+                ["resume", record.id, *words], f"resuming {record.id[:8]}", new=False
             )
 
     def do_session_suspend(self) -> None:

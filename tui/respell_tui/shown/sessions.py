@@ -99,6 +99,8 @@ class SessionReader:
         self._known: dict[str, SessionRecord] = {}
         self._rows: dict[str, SessionRow] = {}
         self._newest = -1
+        self._made: list[SessionRow] = []
+        self._made_for: tuple[Any, ...] = ()
 
     def rows(
         self, store: Store, *, sort: SessionSort = "created_at", tree: bool = True
@@ -109,14 +111,22 @@ class SessionReader:
             store: The store.
             sort: What they are sorted by.
             tree: Put each below its parent, or below what it was forked from.
-        """
-        self._read(store)
-        records = sorted(self._known.values(), key=_KEYS[sort])
-        words = states(store, records)
-        rows = [self._row(record, words[record.id]) for record in records]
-        return as_tree(rows) if tree else rows
 
-    def _read(self, store: Store) -> None:
+        Returns:
+            The rows; the same list as before where nothing has changed.
+        """
+        changed = self._read(store)
+        wanted = (sort, tree, frozenset(store.leases.live()))
+        if changed or wanted != self._made_for:
+            records = sorted(self._known.values(), key=_KEYS[sort])
+            words = states(store, records)
+            rows = [self._row(record, words[record.id]) for record in records]
+            self._made, self._made_for = as_tree(rows) if tree else rows, wanted
+        return self._made
+
+    def _read(self, store: Store) -> bool:
+        """Read what has changed, and return whether anything had."""
+        before = self._newest
         count = store.sessions.count(SessionQuery())
         changed = store.sessions.list(SessionQuery(sort="updated_at", limit=_CHANGED))
         grown = sum(record.id not in self._known for record in changed)
@@ -124,10 +134,11 @@ class SessionReader:
         if missed or len(self._known) + grown != count:
             changed = store.sessions.list(SessionQuery())
             self._known.clear()
-        for record in changed:
-            if self._known.get(record.id) != record:
-                self._known[record.id] = record
+            before = -1
+        other = [record for record in changed if self._known.get(record.id) != record]
+        self._known.update((record.id, record) for record in other)
         self._newest = max((record.updated_at for record in changed), default=self._newest)
+        return bool(other) or before == -1
 
     def _row(self, record: SessionRecord, state: str) -> SessionRow:
         row = self._rows.get(record.id)
@@ -193,25 +204,29 @@ def _ends(rows: Sequence[SessionRow]) -> list[tuple[SessionRow, bool]]:
     return [(row, at == len(rows) - 1) for at, row in enumerate(rows)]
 
 
-def matches(row: SessionRow, words: Sequence[str]) -> bool:
-    """Whether a session has all of some words.
+def matching(rows: Sequence[SessionRow], words: Sequence[str]) -> list[SessionRow]:
+    """Return the sessions that have all of some words.
 
     A word is looked for in name, id, script, state, tags and remark, in any case. `#tag` wants
     a tag, `=state` a state, and `!` before any of them the opposite.
 
     Args:
-        row: The session.
+        rows: The sessions.
         words: The words.
     """
-    return all(_matches(row, word.lower()) for word in words)
-
-
-def _matches(row: SessionRow, word: str) -> bool:
-    if word.startswith("!") and len(word) > 1:
-        return not _matches(row, word[1:])
-    record = row.record
-    if word.startswith("#") and len(word) > 1:
-        return any(tag.lower().startswith(word[1:]) for tag in record.tags)
-    if word.startswith("=") and len(word) > 1:
-        return row.state.startswith(word[1:])
-    return word in row.text
+    found = list(rows)
+    for given in words:
+        word = given.lower()
+        wanted = not (word.startswith("!") and len(word) > 1)
+        word = word if wanted else word[1:]
+        kind, rest = word[0], word[1:]
+        if kind == "#" and rest:
+            found = [
+                row for row in found
+                if any(tag.lower().startswith(rest) for tag in row.record.tags) == wanted
+            ]  # fmt: skip
+        elif kind == "=" and rest:
+            found = [row for row in found if row.state.startswith(rest) == wanted]
+        else:
+            found = [row for row in found if (word in row.text) == wanted]
+    return found

@@ -16,6 +16,9 @@ from textual.strip import Strip
 from respell_tui.actions.binding import Acting, bindings
 from respell_tui.paint import ROLES, Line, cell
 
+_FAINT = ("dim", "comment")
+"""Roles that could not be read where the cursor is."""
+
 MAX_CELLS = 4_000
 """What of a line is behind that is not drawn; nobody scrolls there."""
 
@@ -206,11 +209,14 @@ class LineView(Acting, ScrollView, can_focus=True):
 
     def _drawn(self, index: int, width: int) -> Strip:
         base = self._base(index, self.rich_style)
+        on_cursor = self._has_cursor and index == self._cursor
         room = MAX_CELLS
         segments = []
         for text, role in self.line(index, width):
             shown = cell(text[:room])
             room -= len(shown)
+            if on_cursor and role in _FAINT:
+                role = ""
             segments.append(Segment(shown, base + self._style(role) if role else base))
             if room <= 0:
                 break
@@ -224,13 +230,15 @@ class LineView(Acting, ScrollView, can_focus=True):
     def _style(self, role: str) -> Style:
         style = self._styles.get(role)
         if style is None:
-            made = self.get_visual_style(f"line-view--{role}", partial=True).rich_style
-            style = made
-            if role != "cursor":  # what the cursor is on keeps the cursor's background
-                style = made.from_color(made.color) + Style(
-                    bold=made.bold, italic=made.italic, reverse=made.reverse,
-                    underline=made.underline, dim=made.dim,
-                )  # fmt: skip
+            # Of the cursor only the background counts, of a role only the colour of its text.
+            on_cursor = role == "cursor"
+            made = self.get_visual_style(f"line-view--{role}", partial=not on_cursor).rich_style
+            style = Style(
+                color=made.color if "$" in ROLES.get(role, "") else None,
+                bgcolor=made.bgcolor if on_cursor else None,
+                bold=made.bold, italic=made.italic, reverse=made.reverse,
+                underline=made.underline, dim=made.dim,
+            )  # fmt: skip
             self._styles[role] = style
         return style
 

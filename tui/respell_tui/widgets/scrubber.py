@@ -118,9 +118,7 @@ class Scrubber(Widget):
         base = self.rich_style
         here = self.place(self._at)
         rule = "━" if self._icons.full == "█" else "-"
-        signs = {
-            place: (rule, "done" if place <= here else "rest") for place in range(self._room)
-        }
+        signs = {place: (rule, "done" if place <= here else "rest") for place in range(self._room)}
         for mark in self._marks:
             signs[self.place(mark.number)] = (getattr(self._icons, mark.kind), mark.role)
         if self._at:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
-from respell.debug.debugger import Debugger
+from respell.debug.debugger import Debugger, OnProgress
 from respell.debug.position import Position
 from respell.debug.stops import Stop
 from respell.errors import UsageError
@@ -39,14 +39,22 @@ class AsyncDebugger:
 
     @classmethod
     async def open(
-        cls, session: SessionRecord | str, *, store: Store, checkpoints: bool = True
+        cls,
+        session: SessionRecord | str,
+        *,
+        store: Store,
+        checkpoints: bool = True,
+        on_progress: OnProgress | None = None,
     ) -> AsyncDebugger:
-        """Open a session (see `Debugger.open`)."""
+        """Open a session (see `Debugger.open`); `on_progress` is called in the thread."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
         loop = asyncio.get_running_loop()
         try:
             debugger = await loop.run_in_executor(
-                thread, lambda: Debugger.open(session, store=store, checkpoints=checkpoints)
+                thread,
+                lambda: Debugger.open(
+                    session, store=store, checkpoints=checkpoints, on_progress=on_progress
+                ),
             )
         except BaseException:
             thread.shutdown(wait=False)
@@ -74,10 +82,16 @@ class AsyncDebugger:
         function: Callable[..., T] = method
         if getattr(Debugger, getattr(method, "__name__", ""), None) is not method:
             raise UsageError("call() takes a method of Debugger, such as Debugger.step_in")
+        return await self.use(lambda debugger: function(debugger, *args, **kwargs))
+
+    async def use(self, function: Callable[[Debugger], T]) -> T:
+        """Call a function with the debugger, in its thread: to ask for several things at once.
+
+        Args:
+            function: What is called; it must not keep the debugger.
+        """
         loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(
-            self._thread, lambda: function(self._debugger, *args, **kwargs)
-        )
+        future = loop.run_in_executor(self._thread, lambda: function(self._debugger))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:

@@ -2,6 +2,146 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from respell_tui.actions.model import Action
 
-REPLAY: tuple[Action, ...] = ()
+if TYPE_CHECKING:
+    from respell_tui.shown.replay import ReplaySituation
+
+When = Callable[["ReplaySituation"], str | None]
+
+
+def _ready(it: ReplaySituation) -> str | None:
+    return None if it.ready else it.why_not
+
+
+def _forward(it: ReplaySituation) -> str | None:
+    if it.ready and it.at_end and not it.held:
+        return "this is the end of what is recorded"
+    return _ready(it)
+
+
+def _back(it: ReplaySituation) -> str | None:
+    return "this is the start" if it.ready and it.at_start else _ready(it)
+
+
+def _variable(it: ReplaySituation) -> str | None:
+    if it.ready and not it.expression:
+        return "put the cursor on a variable first: 3 goes there"
+    return _ready(it)
+
+
+def _running(it: ReplaySituation) -> str | None:
+    return None if it.running else "nothing runs: this session is as it was recorded"
+
+
+def _held(it: ReplaySituation) -> str | None:
+    return None if it.held else "it is not held: p holds it"
+
+
+def _event_ready(it: ReplaySituation) -> str | None:
+    return _ready(it) or _event(it)
+
+
+def _edited(it: ReplaySituation) -> str | None:
+    return None if it.edits else "nothing is different from what was recorded"
+
+
+def _event(it: ReplaySituation) -> str | None:
+    return None if it.event else "put the cursor on an event first: 1 goes there"
+
+
+_MOVES: tuple[Action, ...] = (
+    Action("step.over", ("n", "f10"), "line", "Goes to the next line of this function.",
+           "replay", _forward, 1),
+    Action("step.back", ("N", "f22"), "back", "Goes back to the line before, in this function.",
+           "replay", _back, 2),
+    Action("step.in", ("s", "f11"), "into", "Goes to the next line, into functions.",
+           "replay", _forward, 3),
+    Action("step.back_in", ("S",), "back into", "Goes back one line, into functions.",
+           "replay", _back),
+    Action("step.out", ("o", "f23"), "out", "Goes to where this function has returned.",
+           "replay", _forward, 4),
+    Action("step.back_out", ("O",), "back out",
+           "Goes back to the line that called this function.", "replay", _back),
+    Action("go.on", ("c", "f5"), "continue", "Goes on to the next breakpoint, or the end.",
+           "replay", _forward, 5),
+    Action("go.back", ("C",), "reverse", "Goes back to the breakpoint before, or the start.",
+           "replay", _back, 6),
+    Action("event.next", ("e",), "event", "Goes to the next event.", "replay", _forward, 7),
+    Action("event.previous", ("E",), "event before", "Goes to the event before.", "replay", _back),
+    Action("go.start", ("g",), "start", "Goes to the start.", "replay", _back),
+    Action("go.end", ("G",), "end", "Goes to the end of what is recorded.", "replay", _forward),
+    Action("go.play", ("space",), "play", "Plays line by line, or stops that.",
+           "replay", _ready, 12),
+    Action("go.faster", ("plus",), "faster", "Plays faster, up to 10 times.", "replay", _ready),
+    Action("go.slower", ("minus",), "slower", "Plays slower, down to a tenth.", "replay", _ready),
+)  # fmt: skip
+
+_MARKS: tuple[Action, ...] = (
+    Action("bookmark.set", ("m",), "bookmark", "Keeps this position under a name, with a note.",
+           "replay", _ready),
+    Action("bookmark.list", ("apostrophe",), "bookmarks", "Shows the bookmarks, to go to one.",
+           "replay", _ready),
+    Action("breakpoint.list", ("B",), "breakpoints", "Shows the breakpoints, to take one away.",
+           "replay", _ready),
+    Action("breakpoint.add", ("ctrl+b",), "new breakpoint",
+           "Sets a breakpoint of any kind: a function, an error, an effect, a value, a state key.",
+           "replay", _ready),
+    Action("value.evaluate", ("equals_sign",), "evaluate",
+           "Evaluates an expression here, in a copy that is thrown away.", "replay", _ready, 10),
+    Action("value.watch", ("W",), "watch", "Watches an expression at every stop.",
+           "replay", _ready),
+    Action("session.fork_here", ("F",), "fork",
+           "Makes a new session out of the history up to here, to go on in another way.",
+           "replay", _ready, 11),
+    Action("source.edit", ("w",), "editor",
+           "Changes the script in $EDITOR from here on, and tries what would come of it.",
+           "replay", _ready),
+    Action("value.change", ("u",), "what if",
+           "Gives the variable under the cursor another value here, and tries what comes of it.",
+           "replay/variables", _variable, 25),
+    Action("event.change", ("u",), "what if",
+           "Gives the event under the cursor another outcome, and tries what comes of it.",
+           "replay/events", _event_ready, 26),
+    Action("edits.discard", ("X",), "discard", "Goes back to what was recorded.",
+           "replay", _edited),
+    Action("session.compare", ("d",), "compare",
+           "Shows side by side what is different: from what was recorded, from the original of a "
+           "fork, or from another session.", "replay", _ready, 13),
+)  # fmt: skip
+
+_LIVE: tuple[Action, ...] = (
+    Action("live.pause", ("p",), "hold", "Holds the program that runs, or lets it go on.",
+           "replay", _running),
+    Action("live.step", ("P",), "one effect", "Lets a program that is held get one effect done.",
+           "replay", _held),
+)  # fmt: skip
+
+_PANES: tuple[Action, ...] = (
+    Action("event.failed_only", ("f",), "failed only", "Shows only events that failed, or all.",
+           "replay/events", footer=21),
+    Action("event.nested", ("v",), "nested", "Indents events inside of others, or not.",
+           "replay/events"),
+    Action("event.search", ("slash",), "search", "Shows only events with these words in them.",
+           "replay", footer=20),
+    Action("breakpoint.toggle", ("b", "f9"), "breakpoint",
+           "Sets a breakpoint at the line the cursor is on in the source, or takes it away.",
+           "replay", _ready, 8),
+    Action("breakpoint.condition", ("ctrl+e",), "condition",
+           "Asks for a condition, a hit count or a log text for the breakpoint of this line.",
+           "replay/source", _ready, 22),
+    Action("go.to_line", ("t",), "run to", "Goes on until the line under the cursor runs.",
+           "replay/source", _forward, 23),
+    Action("go.back_to_line", ("T",), "back to", "Goes back to when this line ran the last time.",
+           "replay/source", _back, 24),
+    Action("value.last_change", ("l",), "last change",
+           "Goes to where the variable under the cursor got its value.",
+           "replay", _variable, 9),
+    Action("value.unwatch", ("delete",), "unwatch", "Watches this expression no longer.",
+           "replay/variables", _variable),
+)  # fmt: skip
+
+REPLAY: tuple[Action, ...] = (*_MOVES, *_PANES, *_MARKS, *_LIVE)

@@ -183,7 +183,8 @@ class Place(Acting, Working, Screen[Any]):
 
     def flash(self, text: str, role: str = "good") -> None:
         """Say something for a moment in the last line."""
-        self.query_one(KeyBar).flash(text, role)
+        for bar in self.query(KeyBar):  # there is none while the app ends
+            bar.flash(text, role)
 
     def show_problem(self, problem: Problem) -> None:
         """Say in the last line what went wrong with something that has no pane."""

@@ -12,6 +12,6 @@ def screen_of(session_id: str, position: str | None) -> Place:
         session_id: The session's id.
         position: Where to stand; None for its end.
     """
-    from respell_tui.screens.events import Events
+    from respell_tui.screens.replay import Replay
 
-    return Events(session_id)
+    return Replay(session_id, position)

@@ -1,0 +1,97 @@
+"""Two sessions side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+
+from respell.history.diff import Difference
+from respell_tui.actions.binding import bindings
+from respell_tui.paint import Line
+from respell_tui.panes.pane import Pane
+from respell_tui.screens.place import Place
+from respell_tui.shown.compared import Both, line_of, rows_of
+from respell_tui.widgets.bars import KeyBar, TitleBar
+from respell_tui.widgets.line_view import LineView
+from respell_tui.work import Job
+
+
+class BothSides(LineView):
+    """The two columns."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        super().__init__(id="both-sides")
+        self.rows: Sequence[Both] = ()
+
+    @property
+    def count(self) -> int:
+        """How many lines there are."""
+        return len(self.rows)
+
+    def line(self, index: int, width: int) -> Line:
+        """Return one line."""
+        return line_of(self.rows[index], width)
+
+
+class DifferencePane(Pane):
+    """Shows both."""
+
+    number = 1
+    title = "Difference"
+    place = "compare/both"
+    BINDINGS: ClassVar = bindings("compare/both")
+
+    def body(self) -> ComposeResult:
+        """The columns."""
+        yield BothSides()
+
+
+class Compare(Place):
+    """Shows what is different between two sessions, or between one and what it might have been."""
+
+    place = "compare"
+    BINDINGS: ClassVar = bindings("compare")
+
+    def __init__(self, a: str, b: str, find: Callable[[], Difference]) -> None:
+        """Compare.
+
+        Args:
+            a: What the first is called.
+            b: What the second is called.
+            find: Finds what is different; called in a thread.
+        """
+        super().__init__()
+        self._a, self._b, self._find = a, b, find
+
+    def compose(self) -> ComposeResult:
+        """One pane."""
+        yield TitleBar()
+        yield DifferencePane(classes="zoomable")
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        """Compare them."""
+        self.entitle(("respell", "title"), " ▸ ", (self._a, "removed"), " and ",
+                     (self._b, "added"))  # fmt: skip
+        self.focus_pane(1)
+        pane = self.query_one(DifferencePane)
+        pane.show_note([("", "")], [(" comparing …", "dim")])
+        self.work("comparing", self._compared, self._show, group="compare",
+                  failed=pane.show_problem)  # fmt: skip
+
+    def _compared(self, job: Job) -> list[Both]:
+        return rows_of(self._find(), self._a, self._b)
+
+    def _show(self, rows: list[Both]) -> None:
+        pane, view = self.query_one(DifferencePane), self.query_one(BothSides)
+        pane.show_body()
+        view.rows = rows
+        view.redraw()
+        view.focus()
+
+    def leave(self) -> None:
+        """Go back to the screen before; that one stays what was open."""
+        self.app.pop_screen()

@@ -1,0 +1,278 @@
+"""What a person sets while going through a session: breakpoints, bookmarks, watches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from respell.debug import Breakpoint, Change, Debugger, Evaluated
+from respell.errors import UsageError
+from respell_tui.paint import Line
+from respell_tui.screens.form import Form
+from respell_tui.screens.pick import Pick
+from respell_tui.screens.replay_moves import ReplayMoves
+from respell_tui.shown.fields import CHOICE, Field
+
+_KINDS = ("function", "error", "effect", "value", "state", "artifact")
+
+
+class ReplayMarks(ReplayMoves):
+    """Part of `Replay`: what is set and asked."""
+
+    # Breakpoints -------------------------------------------------------------------------
+
+    def do_breakpoint_toggle(self) -> None:
+        """Set a breakpoint at the line under the cursor, or take it away."""
+        self.toggle(self.source.line)
+
+    def toggle(self, line: int) -> None:
+        """Set a breakpoint at a line, or take it away.
+
+        Args:
+            line: The line, 1-based.
+        """
+        name = self.source.chunk
+
+        def change(debugger: Debugger) -> None:
+            points = debugger.breakpoints
+            there = [one for one in points.list() if one.source == name and one.line == line]
+            for one in there:
+                points.remove(one.id)
+            if there:
+                self._say(f"no breakpoint at line {line} any more")
+                return
+            made = points.add_line(name, line)
+            moved = f" (line {line} has no code)" if made.line != line else ""
+            self._say(f"breakpoint {made.id} at line {made.line}{moved}")
+
+        self.move("setting a breakpoint", change)
+
+    def do_breakpoint_condition(self) -> None:
+        """Ask for a condition of the breakpoint of this line."""
+        line, name = self.source.line, self.source.chunk
+        there = self.breakpoints.get(line)
+        fields = [
+            Field("condition", "only if", value=there.condition if there else "",
+                  hint="a Lua expression: total > 3"),
+            Field("hits", "only hits", value=there.hits if there else "", hint="3, >= 3, % 3"),
+            Field("log", "write instead", value=there.log if there else "",
+                  hint="a text with {expressions}: it does not stop then"),
+        ]  # fmt: skip
+
+        def change(debugger: Debugger, given: Mapping[str, Any]) -> None:
+            for one in list(debugger.breakpoints.list()):
+                if one.source == name and one.line == line:
+                    debugger.breakpoints.remove(one.id)
+            options = {key: text.strip() for key, text in given.items() if text.strip()}
+            debugger.breakpoints.add_line(name, line, **options)
+
+        def send(given: Mapping[str, Any] | None) -> None:
+            if given is not None:
+                self.move("setting a breakpoint", partial(change, given=given))
+
+        self.app.push_screen(Form(f"Breakpoint at line {line}", fields, dict, done="Set"), send)
+
+    def do_breakpoint_add(self) -> None:
+        """Ask for a breakpoint of another kind."""
+        fields = [
+            Field("kind", "stop at", kind=CHOICE, value='"function"',
+                  choices=tuple(f'"{kind}"' for kind in _KINDS)),
+            Field("name", "which",
+                  hint="fetch, tool.*, total, notes.md … ; of an error: uncaught, or nothing"),
+        ]  # fmt: skip
+
+        def send(given: Mapping[str, Any] | None) -> None:
+            if given is not None:
+                self.move("setting a breakpoint", partial(_add, say=self._say, given=given))
+
+        self.app.push_screen(Form("New breakpoint", fields, _kind_wanted, done="Set"), send)
+
+    def do_breakpoint_list(self) -> None:
+        """Show the breakpoints."""
+
+        def show(debugger: Debugger) -> None:
+            found = list(debugger.breakpoints.list())
+            self.app.call_from_thread(self._pick_breakpoint, found)
+
+        self.move("listing breakpoints", show)
+
+    def _pick_breakpoint(self, found: list[Breakpoint]) -> None:
+        if not found:
+            self.flash("there are no breakpoints: b sets one, ctrl+b one of another kind", "warn")
+            return
+
+        def chosen(answer: tuple[str, int] | None) -> None:
+            if answer is None:
+                return
+            what, at = answer
+            one = found[at]
+            if what == "remove":
+                self.move("removing a breakpoint", lambda it: it.breakpoints.remove(one.id))
+            elif one.line and one.source == self.source.chunk:
+                self.source.list.go_to(one.line - 1)
+
+        rows: list[Line] = [[(f"{one.id:>3}  ", "number"), (one.describe(), "")] for one in found]
+        self.app.push_screen(Pick("Breakpoints", rows, removable="takes it away"), chosen)
+
+    # Bookmarks ---------------------------------------------------------------------------
+
+    def do_bookmark_set(self) -> None:
+        """Keep this position under a name."""
+        fields = [
+            Field("name", "name", required=True, hint="unique in this session"),
+            Field("note", "note", hint="what is to be remembered"),
+        ]
+
+        def send(given: Mapping[str, str] | None) -> None:
+            if given is None:
+                return
+
+            def keep(debugger: Debugger) -> None:
+                mark = debugger.bookmark(given["name"].strip(), given["note"].strip())
+                self._say(f"bookmark {mark.name} at {mark.position}")
+
+            self.move("setting a bookmark", keep)
+
+        self.app.push_screen(Form("Bookmark", fields, _named, done="Keep"), send)
+
+    def do_bookmark_list(self) -> None:
+        """Show the bookmarks."""
+
+        def show(debugger: Debugger) -> None:
+            self.app.call_from_thread(self._pick_bookmark, debugger.bookmarks())
+
+        self.move("listing bookmarks", show)
+
+    def _pick_bookmark(self, found: list[Any]) -> None:
+        if not found:
+            self.flash("there are no bookmarks: m sets one", "warn")
+            return
+
+        def chosen(answer: tuple[str, int] | None) -> None:
+            if answer is None:
+                return
+            what, at = answer
+            mark = found[at]
+            if what == "remove":
+                self.move("removing a bookmark", lambda it: it.delete_bookmark(mark.name))
+            else:
+                self.go_to(mark.position)
+
+        rows: list[Line] = [
+            [(f"{one.position:>9}  ", "number"), (one.name, "strong"), (f"  {one.note}", "dim")]
+            for one in found
+        ]  # fmt: skip
+        self.app.push_screen(Pick("Bookmarks", rows, removable="forgets it"), chosen)
+
+    # Values ------------------------------------------------------------------------------
+
+    def do_value_last_change(self) -> None:
+        """Go to where the variable under the cursor got its value."""
+        row = self.variables.row
+        expression = row.expression if row is not None else ""
+        frame = self.frame
+
+        def find(debugger: Debugger) -> Any:
+            change = debugger.last_change(expression, frame)
+            if change is None:
+                self._say(f"{expression} has not changed before here", "warn")
+                return None
+            stop = debugger.go_to(change.position)
+            self._say(_changed(expression, change))
+            return stop
+
+        self.move(f"looking for the last change of {expression}", find)
+
+    def do_value_watch(self) -> None:
+        """Watch an expression at every stop."""
+        row = self.variables.row
+        fields = [Field("text", "expression", required=True, value=row.expression if row else "")]
+
+        def send(given: Mapping[str, str] | None) -> None:
+            if given is not None and given["text"].strip() not in self.watches:
+                self.watches = (*self.watches, given["text"].strip())
+                self.look_again()
+
+        self.app.push_screen(Form("Watch", fields, dict, done="Watch"), send)
+
+    def do_value_unwatch(self) -> None:
+        """Watch the expression under the cursor no longer."""
+        row = self.variables.row
+        if row is None or row.path[0] != "watch":
+            self.flash("that is no watch: W makes one", "warn")
+            return
+        self.watches = tuple(one for one in self.watches if one != row.expression)
+        self.look_again()
+
+    def do_value_evaluate(self) -> None:
+        """Evaluate an expression here."""
+        frame = self.frame
+
+        def send(text: Mapping[str, str] | None) -> None:
+            if text is None:
+                return
+
+            def evaluate(debugger: Debugger) -> None:
+                found = debugger.evaluate(text["text"], frame if debugger.stop.source else 0)
+                self.app.call_from_thread(self._show_evaluated, text["text"], found)
+
+            self.move("evaluating", evaluate)
+
+        fields = [Field("text", "expression", required=True, hint="or statements")]
+        self.app.push_screen(Form("Evaluate", fields, dict, done="Evaluate"), send)
+
+    def _show_evaluated(self, text: str, found: Evaluated) -> None:
+        rows: list[Line] = [[(text, "strong")]]
+        rows += [[("= ", "dim"), (one.text, "")] for one in found.values]
+        rows += [[("» ", "good"), (line, "")] for line in found.output]
+        if found.error is not None:
+            rows += [[(line, "bad")] for line in found.error.splitlines()]
+        if len(rows) == 1:
+            rows.append([("no value", "dim")])
+        self.app.push_screen(Pick("Evaluated", rows))
+
+    def _say(self, text: str, role: str = "good") -> None:
+        """Say something from the debugger's thread."""
+        self.app.call_from_thread(self.flash, text, role)
+
+    @property
+    def breakpoints(self) -> dict[int, Breakpoint]:
+        """Those of the source that is shown, by line."""
+        return dict(self.source.list.beside.breakpoints)
+
+
+def _changed(expression: str, change: Change) -> str:
+    where = f" by {change.source}:{change.line}" if change.line else ""
+    after = f", after event {change.event.number} ({change.event.name})" if change.event else ""
+    return f"{expression}: {change.old.text} → {change.new.text}{where}{after}"
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, Any]:
+    if not str(given["name"]).strip():
+        raise UsageError("a bookmark needs a name")
+    return dict(given)
+
+
+def _kind_wanted(given: Mapping[str, Any]) -> dict[str, Any]:
+    if str(given["kind"]).strip('"') != "error" and not str(given["name"]).strip():
+        raise UsageError("say which: a name, a pattern such as tool.*, or an expression")
+    return dict(given)
+
+
+def _add(debugger: Debugger, *, say: Any, given: Mapping[str, Any]) -> None:
+    kind, name = str(given["kind"]).strip('"'), str(given["name"]).strip()
+    points = debugger.breakpoints
+    if kind == "function":
+        made = points.add_function(name)
+    elif kind == "error":
+        made = points.add_error(caught=name != "uncaught")
+    elif kind == "effect":
+        made = points.add_effect(name)
+    elif kind == "value":
+        made = points.add_data(name)
+    elif kind == "state":
+        made = points.add_state(name)
+    else:
+        made = points.add_artifact(name)
+    say(f"breakpoint {made.id}: {made.describe()}")

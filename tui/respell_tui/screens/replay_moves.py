@@ -1,0 +1,250 @@
+"""Moving through a session: one move is under way at most, and one more may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from textual import work
+from textual.timer import Timer
+
+from respell.debug import AsyncDebugger, Debugger, Position, Stop
+from respell.errors import RespellError
+from respell_tui.screens.replay_panes import ReplayPanes
+from respell_tui.shown.moment import Moment, Wishes, read_moment
+from respell_tui.work import problem_of
+
+Move = Callable[[Debugger], Any]
+
+_LINES_A_SECOND = 4.0
+_SLOWEST, _FASTEST = 0.1, 10.0
+
+
+class ReplayMoves(ReplayPanes):
+    """Part of `Replay`: has the debugger move, and the panes show where it stands."""
+
+    def __init__(self) -> None:
+        """Begin without a debugger."""
+        super().__init__()
+        self.debugger: AsyncDebugger | None = None
+        self.why_not = "the debugger is still opening"
+        self.moment: Moment | None = None
+        self.frame = 0
+        self.watches: tuple[str, ...] = ()
+        self._moving = False
+        self._next: tuple[str, Move] | None = None
+        self._player: Timer | None = None
+        self._speed = 1.0
+
+    # One after the other -----------------------------------------------------------------
+
+    def move(self, what: str, move: Move) -> None:
+        """Move, once the move that is under way is done; of several that wait the last one counts.
+
+        Args:
+            what: What it is, for people.
+            move: Called with the debugger, in its thread. If it returns a stop, the frame that
+                is looked at is the innermost again.
+        """
+        if self.debugger is None:
+            self.flash(self.why_not, "warn")
+            return
+        self._next = (what, move)
+        if not self._moving:
+            self._moving = True
+            self._carry_out()
+
+    @work(group="moves", exit_on_error=False)
+    async def _carry_out(self) -> None:
+        try:
+            while self._next is not None and self.debugger is not None:
+                what, move = self._next
+                self._next = None
+                await self._moved(what, move)
+        finally:
+            self._moving = False
+
+    async def _moved(self, what: str, move: Move) -> None:
+        assert self.debugger is not None
+        before = self.moment
+        try:
+            found, moment = await self.debugger.use(lambda it: self._look(it, move))
+        except RespellError as error:
+            self.pause_playing()
+            self.flash(f"{what}: {error}", "bad")
+            return
+        except Exception as error:  # noqa: BLE001 - shown in a pane, with what to do
+            self.pause_playing()
+            self.source.show_problem(problem_of(what, error))
+            return
+        finally:
+            self.source.subtitle("")
+        if isinstance(found, Stop):
+            self._tell(found)
+        moved = before is None or before.position != moment.position
+        self.show_moment(moment, moved=moved)
+
+    def _look(self, debugger: Debugger, move: Move) -> tuple[Any, Moment]:
+        """Move, and read what there is to see; in the debugger's thread."""
+        found = move(debugger)
+        if isinstance(found, Stop):
+            self.frame = 0
+        return found, read_moment(debugger, self.wishes())
+
+    def wishes(self) -> Wishes:
+        """Return what of a moment is looked at now."""
+        return Wishes(
+            self.frame, self.variables.opened, self.watches, self.variables.shows_globals,
+            self.shown(5), self.shown(6),
+        )  # fmt: skip
+
+    def look_again(self) -> None:
+        """Read what is seen now, where one stands."""
+        if self.debugger is not None and self.moment is not None and self._next is None:
+            self.move("looking", lambda it: None)
+
+    def show_moment(self, moment: Moment, *, moved: bool) -> None:
+        """Show what there is to see."""
+        raise NotImplementedError
+
+    def progress(self, seconds: float) -> None:
+        """Say that a move takes long; called in the debugger's thread."""
+        self.app.call_from_thread(
+            self.source.subtitle, (f"at work for {seconds:.1f} s  esc cancels", "accent")
+        )
+
+    def cancel_move(self) -> bool:
+        """Cancel the move that is under way; return whether one is."""
+        self._next = None
+        if self._moving and self.debugger is not None:
+            self.debugger.cancel()
+            return True
+        return False
+
+    def _tell(self, stop: Stop) -> None:
+        """Say why a move ended where it did, if that is not what it was for."""
+        for log in stop.logs[-1:]:
+            self.flash(f"{log.position}  {log.text}", "good")
+        if stop.reason == "cancelled":
+            self.flash("cancelled: it stands where it did", "warn")
+        elif stop.changes:
+            self.flash("  ".join(one.describe() for one in stop.changes), "good")
+        elif stop.error is not None:
+            self.flash(stop.error, "bad")
+        if self._player is not None and stop.reason not in ("step", "event"):
+            self.pause_playing()
+
+    # The moves ---------------------------------------------------------------------------
+
+    def do_step_over(self) -> None:
+        """Go to the next line of this function."""
+        self.move("going on", Debugger.step_over)
+
+    def do_step_back(self) -> None:
+        """Go to the line before, of this function."""
+        self.move("going back", Debugger.step_back_over)
+
+    def do_step_in(self) -> None:
+        """Go to the next line."""
+        self.move("going on", Debugger.step_in)
+
+    def do_step_back_in(self) -> None:
+        """Go to the line before."""
+        self.move("going back", Debugger.step_back)
+
+    def do_step_out(self) -> None:
+        """Go to where this function has returned."""
+        self.move("going on", Debugger.step_out)
+
+    def do_step_back_out(self) -> None:
+        """Go to the line that called this function."""
+        self.move("going back", Debugger.step_back_out)
+
+    def do_go_on(self) -> None:
+        """Go on to the next breakpoint."""
+        self.move("going on", Debugger.continue_)
+
+    def do_go_back(self) -> None:
+        """Go back to the breakpoint before."""
+        self.move("going back", Debugger.reverse_continue)
+
+    def do_event_next(self) -> None:
+        """Go to the next event."""
+        self.move("going on", Debugger.next_event)
+
+    def do_event_previous(self) -> None:
+        """Go to the event before."""
+        self.move("going back", Debugger.previous_event)
+
+    def do_go_start(self) -> None:
+        """Go to the start."""
+        self.move("going to the start", Debugger.start)
+
+    def do_go_end(self) -> None:
+        """Go to the end."""
+        self.move("going to the end", Debugger.end)
+
+    def do_go_to_line(self) -> None:
+        """Go on until the line under the cursor runs."""
+        line, name = self.source.line, self.source.chunk
+        self.move(f"going on to line {line}", lambda it: it.run_to_line(line, name))
+
+    def do_go_back_to_line(self) -> None:
+        """Go back to when the line under the cursor ran the last time."""
+        line, name = self.source.line, self.source.chunk
+        self.move(f"going back to line {line}", lambda it: it.run_back_to_line(line, name))
+
+    def go_to(self, where: Position | int | str) -> None:
+        """Go to a position, an event or a share."""
+        self.move(f"going to {where}", lambda it: it.go_to(where))
+
+    # Play --------------------------------------------------------------------------------
+
+    @property
+    def speed(self) -> float:
+        """The speed at which it plays; 0 where it does not."""
+        return self._speed if self._player is not None else 0.0
+
+    def do_go_play(self) -> None:
+        """Play, or stop that."""
+        if self._player is not None:
+            self.pause_playing()
+        else:
+            self._play()
+
+    def _play(self) -> None:
+        if self._player is not None:
+            self._player.stop()
+        self._player = self.set_interval(1 / (_LINES_A_SECOND * self._speed), self._tick)
+        self.show_where()
+
+    def pause_playing(self) -> None:
+        """Stop playing."""
+        if self._player is not None:
+            self._player.stop()
+            self._player = None
+            self.show_where()
+
+    def _tick(self) -> None:
+        if self.moment is not None and self.moment.stop.at_end:
+            self.pause_playing()
+        elif not self._moving:
+            self.do_step_over()
+
+    def _faster(self, factor: float) -> None:
+        self._speed = min(_FASTEST, max(_SLOWEST, self._speed * factor))
+        if self._player is not None:
+            self._play()
+        self.flash(f"plays at {self._speed:g} times {_LINES_A_SECOND:g} lines a second")
+
+    def do_go_faster(self) -> None:
+        """Play twice as fast."""
+        self._faster(2.0)
+
+    def do_go_slower(self) -> None:
+        """Play half as fast."""
+        self._faster(0.5)
+
+    def show_where(self) -> None:
+        """Show in the line of time where one stands."""
+        raise NotImplementedError

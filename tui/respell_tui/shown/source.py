@@ -1,0 +1,88 @@
+"""A source with what stands beside its lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from respell.debug import Breakpoint
+from respell_tui.icons import Icons
+from respell_tui.paint import Line
+from respell_tui.shown.highlight import highlighted
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The lines of one source.
+
+    Attributes:
+        name: Chunk name.
+        lines: Its lines, painted.
+        text: Its bytes.
+    """
+
+    name: str
+    lines: Sequence[Line] = ()
+    text: bytes = b""
+
+
+def code_of(name: str, text: bytes) -> Code:
+    """Return a source as lines.
+
+    Args:
+        name: Chunk name.
+        text: Its bytes, of any origin.
+    """
+    decoded = text.decode(errors="replace").replace("\r\n", "\n")
+    return Code(name, highlighted(decoded.removesuffix("\n"), "lua"), text)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What stands beside a source's lines.
+
+    Attributes:
+        line: The line that is next; 0 for none here.
+        breakpoints: Breakpoints by line.
+        hits: How often lines ran; empty where nobody has counted.
+    """
+
+    line: int = 0
+    breakpoints: Mapping[int, Breakpoint] = field(default_factory=dict)
+    hits: Mapping[int, int] = field(default_factory=dict)
+
+
+def source_line(code: Code, index: int, beside: Beside, icons: Icons) -> Line:
+    """Return one line with its gutter.
+
+    Args:
+        code: The source.
+        index: The line's index, from 0.
+        beside: What stands beside the lines.
+        icons: The signs.
+    """
+    number = index + 1
+    point = beside.breakpoints.get(number)
+    mark, role = " ", "bad"
+    if point is not None:
+        mark = icons.breakpoint if point.enabled else icons.active
+        role = "bad" if point.enabled and not point.log else "warn"
+    places = len(str(len(code.lines)))
+    parts: list[tuple[str, str]] = [(mark, role), (f"{number:>{places}} ", "dim")]
+    if beside.hits:
+        times = beside.hits.get(number, 0)
+        parts.append((f"{_times(times):>5} ", "number" if times else "dim"))
+    here = number == beside.line
+    parts.append((f"{icons.current if here else ' '} ", "accent"))
+    return [*parts, *code.lines[index]]
+
+
+def _times(count: int) -> str:
+    if not count:
+        return ""
+    return f"{count}x" if count < 10_000 else f"{count / 1000:.0f}kx"
+
+
+def counted(breakpoints: Sequence[Breakpoint], source: str) -> dict[int, Breakpoint]:
+    """Return the breakpoints of a source by line."""
+    return {one.line: one for one in breakpoints if one.source == source and one.line}

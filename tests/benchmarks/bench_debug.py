@@ -74,6 +74,9 @@ def _moving(store: Store, session: str) -> list[Figure]:
         # It has never changed since: a hundred thousand lines are looked through.
         debugger.last_change("nothing")
         never = (time.perf_counter() - started) / 1.1
+        debugger.go_to("9000+60")
+        values = _seconds(lambda: debugger.values("t", limit=10000), 1) / 10
+        counts = _seconds(lambda: debugger.hit_counts(), 1) / 10
     return [
         Figure("debugger: one move back, median", reverse_p50, "ms", 16.0),
         Figure("debugger: one move back, 95th of 100", reverse_p95, "ms", 100.0),
@@ -81,6 +84,8 @@ def _moving(store: Store, session: str) -> list[Figure]:
         Figure("debugger: stacks, variables, globals and event of a stop", looked, "ms", 10.0),
         Figure("debugger: last change of a local", change, "s", 0.5),
         Figure("debugger: last change, per 100,000 lines", never, "s", 0.5),
+        Figure("debugger: all values of a local, per 100,000 lines", values, "s", 1.0),
+        Figure("debugger: how often lines run, per 100,000 lines", counts, "s", 0.2),
         Figure("debugger: memory of the checkpoints", memory, "MB", 256.0),
     ]
 

@@ -9,7 +9,7 @@ with Debugger.open(session, store=store) as debugger:
 from respell.debug.asynchronous import AsyncDebugger
 from respell.debug.breakpoints import Breakpoint
 from respell.debug.calls import Call
-from respell.debug.changes import Change
+from respell.debug.changes import Change, Listed
 from respell.debug.debugger import Debugger
 from respell.debug.edits import Edit, OutcomeEdit, ScriptEdit, VariableEdit
 from respell.debug.inspecting import (
@@ -39,6 +39,7 @@ __all__ = [
     "Edit",
     "Evaluated",
     "Frame",
+    "Listed",
     "Live",
     "Log",
     "OutcomeEdit",

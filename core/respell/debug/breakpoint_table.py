@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from respell.debug.breakpoints import Breakpoint, parse_hits, parse_log
-from respell.debug.changes import parse_expression
 from respell.debug.defined_functions import defined_at, defined_by_name
 from respell.debug.execution import Execution
+from respell.debug.expressions import parse_expression
 from respell.debug.inspecting import Frame
 from respell.debug.known_positions import Changed, KnownPositions, check_where
 from respell.debug.position import Position

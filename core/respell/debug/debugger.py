@@ -11,7 +11,7 @@ from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.calls import Call, calls_of_line, go_to_entry
-from respell.debug.changes import Change, last_change
+from respell.debug.changes import Change, Listed
 from respell.debug.checkpoints import BUDGET_BYTES
 from respell.debug.deciding import Deciding
 from respell.debug.edits import Edit
@@ -23,6 +23,7 @@ from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Inspector, On
 from respell.debug.launching import launch
 from respell.debug.live import Live
 from respell.debug.orders import line_order, main_source
+from respell.debug.over_time import MOST, OverTime
 from respell.debug.playing import play
 from respell.debug.position import Position
 from respell.debug.rehearsal import Rehearsed
@@ -176,6 +177,7 @@ class Debugger:
         self._standing, self._sources = scene.standing, scene.sources
         self._trail, self._on, self._back = scene.trail, scene.on, scene.back
         self._table.on_change = scene.trail.clear
+        self._over_time = OverTime(scene.store, scene.standing, scene.inspector, self._table)
 
     @classmethod
     def open(
@@ -598,22 +600,85 @@ class Debugger:
         """Return the artifacts that had been made by now: id, name, version, event."""
         return self._inspector.artifacts(self.position)
 
+    # Over time ---------------------------------------------------------------------------
+
     def last_change(self, expression: str, frame: Frame | int = 0) -> Change | None:
         """Return when a value last changed before here; None if it never did.
 
         Args:
-            expression: A variable, with fields: `total`, `config.retries`, `list[3]`.
-            frame: Whose variable it is.
+            expression: A variable, with fields: `total`, `config.retries`, `list[3]`; or a key of
+                the session's state: `state:total`. After the end of the script its variables
+                are those that there were at its last line.
+            frame: Whose variable it is; of its locals those of this call alone.
 
         Raises:
-            UsageError: It is no such expression, or there is no such variable.
+            UsageError: It is no such expression.
+            Cancelled: It was cancelled.
         """
-        self._standing.be_here()
-        chosen = self._chosen(frame)
-        try:
-            return last_change(self._execution, self._inspector, self.stop, expression, chosen)
-        finally:
-            self._standing.come_back()
+        return self._over_time.last(expression, frame)
+
+    def next_change(self, expression: str, frame: Frame | int = 0) -> Change | None:
+        """Return when a value changes next; None if it never does (see `last_change`)."""
+        return self._over_time.next(expression, frame)
+
+    def values(
+        self,
+        expression: str,
+        frame: Frame | int = 0,
+        limit: int = MOST,
+        *,
+        first: Position | None = None,
+        last: Position | None = None,
+    ) -> Listed[Change]:
+        """Return all values that an expression had, as changes in the order of time.
+
+        Of a local those in all calls of its function, of an upvalue those of all variables that
+        closures of that function see; each is numbered.
+
+        Args:
+            expression: See `last_change`.
+            frame: Whose variable it is.
+            limit: How many of them at most, to 10,000 and 1 MiB of text; the list's `more` says
+                whether there are others.
+            first: Position of the first one to return; None for the start.
+            last: Position of the last one; None for the end.
+
+        Raises:
+            UsageError: It is no such expression.
+            Cancelled: It was cancelled.
+        """
+        return self._over_time.values(expression, frame, limit, first, last)
+
+    def executions(
+        self, line: int, source: str | None = None, limit: int = MOST
+    ) -> Listed[Position]:
+        """Return every position at which a line is about to run, over the whole execution.
+
+        Args:
+            line: The line, 1-based; of one without code the next one that has some.
+            source: Chunk name or path; None for the source of the place.
+            limit: How many at most; the list's `more` says whether there are others.
+
+        Raises:
+            UsageError: The session has no such source, or it has no code there.
+            Cancelled: It was cancelled.
+        """
+        return self._over_time.executions(line, source, limit)
+
+    def hit_counts(
+        self, source: str | None = None, *, until: Position | None = None
+    ) -> dict[int, int]:
+        """Return how often each line of a source ran; lines that never did are left out.
+
+        Args:
+            source: Chunk name or path; None for the source of the place.
+            until: Count up to this position, its line included; None for the whole execution.
+
+        Raises:
+            UsageError: The session has no such source.
+            Cancelled: It was cancelled.
+        """
+        return self._over_time.hit_counts(source, until)
 
     def _variable(self, name: str, frame: Frame | int) -> tuple[dict[str, Any], Position]:
         """Return whose variable a name is at a frame, and where that was asked."""

@@ -95,6 +95,17 @@ class Inspector:
         }  # fmt: skip
         return {**scope, "index": said["index"]} if "index" in said else scope
 
+    def named(self, frame: Frame, name: str) -> tuple[int, bool]:
+        """Return which local of a frame a name means (0 for none), and whether an upvalue is it."""
+        said = self._worker.ask("variables", coroutine=frame.coroutine, level=frame.level)
+        index = 0
+        for one in said["locals"] or []:
+            if as_text(one["name"]) == name:
+                index = one["index"]
+        return index, not index and any(
+            as_text(one["name"]) == name for one in said["upvalues"] or []
+        )
+
     def globals(self) -> tuple[list[Variable], list[str]]:
         """Return the globals that the script made or changed, and names of those it took away."""
         said = self._worker.ask("globals")

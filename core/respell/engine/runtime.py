@@ -36,6 +36,7 @@ GLOBALS = (
 )  # fmt: skip
 DEBUGGER = (
     "inspection",
+    "over_time",
     "code_lines",
     "data_points",
     "predicates",

@@ -20,6 +20,7 @@ return function(engine, env)
   local NEVER = 1 << 62
 
   local view = engine.debug_view   -- lua/inspection.lua
+  local over_time = engine.debug_over_time
   local main                        -- the main thread
   local event, steps = 1, 0         -- where we are
   local counted = true              -- whether `steps` is known
@@ -31,7 +32,7 @@ return function(engine, env)
   local to_event, to_steps = NEVER, 0     -- stops there
   local from_event, from_steps = 0, 0     -- where it began: errors there are not new
   local late_event                        -- stops at the first line after this one's answer
-  local want, want_co, want_depth         -- "line", "over", "out", "event", "watch", "calls"
+  local want, want_co, want_depth  -- "line", "over", "out", "event", "watch", "count", "calls"
   local stepping, want_thread             -- whether it is one of the first three; of `want_co`
   local collect = false                   -- go on at hits, and remember the last one
   local last, found                       -- the last hit: {event, steps, reason, more}
@@ -69,7 +70,9 @@ return function(engine, env)
       hooked = "scout"
       return scout.begin()
     end
-    local mask = (armed or step_edits) and ((functions or data_call or want == "calls") and "lc" or "l") or nil
+    local mask = (armed or step_edits) and "l" or nil
+    if mask and (functions or data_call or want == "calls") then mask = "lc" end
+    if mask and want == "watch" then mask = "lcr" end
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -202,7 +205,12 @@ return function(engine, env)
         end
       end
     end
-    if want == "watch" then view.sample(f, event, steps, line) end
+    if want == "watch" then
+      over_time.on_line(f, event, steps, line)
+      if over_time.done then return pause("found") end
+    elseif want == "count" then
+      over_time.count_line(f, line)
+    end
     if data_line then data_line(f, event, steps) end
     local there = (event == to_event and steps == to_steps) or late_event == 0
     if called and not there then
@@ -249,7 +257,10 @@ return function(engine, env)
 
   function on_hook(what, line)
     if what == "line" then return on_line(what, line) end
-    return on_call(what)
+    if want ~= "watch" then return on_call(what) end
+    if not armed then return end
+    if what == "return" then return over_time.on_return() end
+    return over_time.on_call(what)
   end
 
   -- At events, errors and the end -----------------------------------------------------------
@@ -289,7 +300,7 @@ return function(engine, env)
     report.kind = kind
     steps = steps + 1
     ended = report
-    if want == "watch" then view.sample(nil, event, steps, 0) end
+    if want == "watch" then over_time.on_line(nil, event, steps, 0) end
     if data_line then data_line(nil, event, steps) end
     local reason = event == to_event and steps == to_steps and "goto" or "end"
     while true do pause(reason) reason = "end" end
@@ -302,7 +313,7 @@ return function(engine, env)
     if go_ahead and ahead then return true end
     if not go_ahead then steps = steps + 1 end
     at_frontier = true
-    if want == "watch" and not go_ahead then view.sample(nil, event, steps, 0) end
+    if want == "watch" and not go_ahead then over_time.on_line(nil, event, steps, 0) end
     local goes
     repeat
       pause(event == to_event and steps == to_steps and "goto" or "frontier")
@@ -326,7 +337,8 @@ return function(engine, env)
     report.logs = logs
     report.changes = data_changes and data_changes()
     report["end"], report.frontier = ended, at_frontier or nil
-    if want == "watch" then report.watch = view.watched() end
+    if want == "watch" then report.watch = over_time.watched() end
+    if want == "count" then report.counts = over_time.counted() end
     if more then for k, v in next, more do report["at_" .. k] = v end end
     return report
   end
@@ -381,7 +393,8 @@ return function(engine, env)
     most_hits = order.most or 0
     all_hits = order.most and {} or nil
     lines, functions, errors = order.lines, order.functions, order.errors
-    if want == "watch" then view.watch(order.watch) end
+    if want == "watch" then over_time.watch(order.watch, event == 1 and steps == 0) end
+    if want == "count" then over_time.count() end
     data_line, data_call, data_changes = nil, nil, nil
     if order.data then
       local data = order.data
@@ -424,6 +437,7 @@ return function(engine, env)
     main = running()
     co_numbers[main] = 0
     view.start(main, chunk, co_number)
+    over_time.start(main, co_number)
     engine.watch_events(on_answer, on_stop, on_frontier)
     function engine.on_uncaught(failure) return on_stop("failed", failure) end
     engine.check_end()   -- one that was stopped before its first event may compute for ever

@@ -186,6 +186,15 @@ return function(engine, env)
     return { type = kind, text = tostring(v) }
   end
 
+  -- The same while the script runs, without a number to ask for what is inside by.
+  function view.describe_now(v)
+    local kept = refs
+    refs = {}
+    local shown = describe(v)
+    refs, shown.ref = kept, nil
+    return shown
+  end
+
   -- Error values as text, without calling a `__tostring`.
   function view.error_text(e)
     if type(e) == "string" then return e end
@@ -263,7 +272,9 @@ return function(engine, env)
     local i = 1
     local name, value = getlocal(thread, level, i)
     while name do
-      if byte(name) ~= 40 then list[#list + 1] = { name = name, value = describe(value) } end
+      if byte(name) ~= 40 then
+        list[#list + 1] = { name = name, value = describe(value), index = i }
+      end
       i = i + 1
       name, value = getlocal(thread, level, i)
     end
@@ -571,97 +582,5 @@ return function(engine, env)
       end
     end
     return concat(texts)
-  end
-
-  -- Watching one value ------------------------------------------------------------------
-
-  local watching, last_value, known, change, line_before, first_sample
-  local owners   -- function -> whether the watched variable is one of its own
-  local reaching -- function -> whether it has an upvalue of the watched variable's name
-
-  local function walk(value)
-    for _, key in raw.ipairs(watching.path) do
-      if type(value) ~= "table" then return nil end
-      value = rawget(value, key)
-    end
-    return value
-  end
-
-  local function is_owner(f)
-    local owns = owners[f]
-    if owns == nil then
-      owns = getinfo(f, "S").linedefined == watching.defined and source_of(f) == watching.source
-      owners[f] = owns
-    end
-    return owns
-  end
-
-  -- Whether a line of a function may have changed a local variable of another one.
-  local function reaches(f)
-    local found = reaching[f]
-    if found == nil then
-      found = find_upvalue(f, watching.name) ~= nil
-      reaching[f] = found
-    end
-    return found
-  end
-
-  -- Whether the variable can be seen at the line we are at, and its value. It is looked for
-  -- at lines of its own function only: there it is in reach. Levels: 1 is here, 2 `sample`,
-  -- 3 `on_line`, 4 the script's.
-  local function current(f)
-    if watching.scope == "global" then return true, walk(rawget(env, watching.name)) end
-    if not f or not is_owner(f) then return false end
-    if watching.scope == "upvalue" then
-      local i, value = find_upvalue(f, watching.name)
-      return i ~= nil, walk(value)
-    end
-    local depth = watching.depth
-    if co_number(running()) ~= watching.coroutine or getinfo(4 + depth, "l")
-      or not getinfo(3 + depth, "l") then
-      return false
-    end
-    local found
-    local i = 1
-    local name, v = getlocal(4, i)
-    while name do
-      if name == watching.name then found = v end
-      i = i + 1
-      name, v = getlocal(4, i)
-    end
-    return true, walk(found)
-  end
-
-  function view.watch(order)
-    watching, last_value, known, change, line_before, first_sample =
-      order, nil, false, nil, nil, nil
-    owners, reaching = setmetatable({}, { __mode = "k" }), setmetatable({}, { __mode = "k" })
-  end
-
-  -- Called on each line, from `on_line`; at the end without a function.
-  function view.sample(f, event, steps, line)
-    local visible, value = current(f)
-    if visible then
-      if not known then
-        known, first_sample = true, { event, steps }
-      elseif not rawequal(value, last_value) and (value == value or last_value == last_value) then
-        change = { event = event, steps = steps, old = last_value, new = value, before = line_before }
-      end
-      last_value = value
-    end
-    -- A line goes on when what it calls returns, and that is no new line: the lines of what
-    -- was called are not its own.
-    if f and (visible or watching.scope ~= "local" or reaches(f)) then line_before = { source_of(f), line } end
-  end
-
-  function view.watched()
-    local report = { first = first_sample }
-    if change then
-      report.change = {
-        event = change.event, steps = change.steps, old = describe(change.old),
-        new = describe(change.new), before = change.before,
-      }
-    end
-    return report
   end
 end

@@ -54,8 +54,6 @@ def last(command: Command) -> int:
         _opened(command, store, session) as debugger,
     ):
         _go(debugger, args.at or "end")
-        if debugger.stop.at_end and not debugger.stop.line:
-            debugger.step_back()  # the script's variables are gone once it has ended
         change = debugger.last_change(args.expression)
         command.err.over("")
         if args.json:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respell_tui.line_mode.words import Answer, Word
+from respell.debug import Change
+from respell_tui.line_mode.words import Answer, Word, place_in
 
 if TYPE_CHECKING:
     from respell_tui.line_mode.mode import LineMode
@@ -14,11 +15,59 @@ def _last(mode: LineMode, rest: str) -> Answer:
     change = mode.debugger.last_change(rest, mode.frame)
     if change is None:
         mode.line(f"{rest} has not changed before {mode.debugger.position}")
-        return {"change": None}
-    mode.line(change.describe(rest))
-    return {"change": change.to_json()}
+    return _changed(mode, rest, change)
+
+
+def _next(mode: LineMode, rest: str) -> Answer:
+    change = mode.debugger.next_change(rest, mode.frame)
+    if change is None:
+        mode.line(f"{rest} does not change after {mode.debugger.position}")
+    return _changed(mode, rest, change)
+
+
+def _changed(mode: LineMode, expression: str, change: Change | None) -> Answer:
+    if change is not None:
+        mode.line(change.describe(expression))
+    return {"change": change.to_json() if change is not None else None}
+
+
+def _values(mode: LineMode, rest: str) -> Answer:
+    found = mode.debugger.values(rest, mode.frame)
+    for one in found:
+        mode.line(one.describe(rest))
+    if not found:
+        mode.line(f"{rest} never changes")
+    if found.more:
+        mode.line(f"these are the first {len(found)}; there are more")
+    return {"changes": [one.to_json() for one in found], "more": found.more}
+
+
+def _hits(mode: LineMode, rest: str) -> Answer:
+    counts = mode.debugger.hit_counts(rest or None)
+    source = rest or mode.debugger.stop.source or mode.debugger.main_source
+    source = mode.debugger.breakpoints.source_named(source)[0]
+    for number, text in enumerate(mode.lines_of(source), 1):
+        times = str(counts[number]) if number in counts else ""
+        mode.line(f"{times:>9}  {number:5}  {text}")
+    return {"source": source, "hits": {str(line): times for line, times in counts.items()}}
+
+
+def _executions(mode: LineMode, rest: str) -> Answer:
+    file, line = place_in(rest) if rest else (None, mode.debugger.stop.line)
+    found = mode.debugger.executions(line, file)
+    for position in found:
+        mode.line(str(position))
+    if not found:
+        mode.line("it never runs")
+    if found.more:
+        mode.line(f"these are the first {len(found)}; there are more")
+    return {"positions": [str(one) for one in found], "more": found.more}
 
 
 WORDS = (
     Word(("last",), _last, "EXPR", "when it last changed before here"),
-)  # fmt: skip
+    Word(("next-change",), _next, "EXPR", "when it changes next"),
+    Word(("values",), _values, "EXPR", "all values it has, over the whole execution"),
+    Word(("hits",), _hits, "[FILE]", "how often each line runs"),
+    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs"),
+)

@@ -705,6 +705,22 @@ def test_the_timeline_and_when_a_value_changed(late: Dap) -> None:
     assert late.line() == 8
 
 
+def test_all_values_of_a_variable_and_all_times_of_a_line(late: Dap, ran: Any) -> None:
+    found = late.ask("respell/values", expression="total", frameId=late.frame())
+    assert [one["new"]["text"] for one in found["changes"]][-3:] == ["1", "3", "6"]
+    assert found["more"] is False
+    times = late.ask("respell/hits", source=source(ran), line=8)
+    assert len(times["positions"]) == 3
+    late.travel("respell/goTo", position=times["positions"][0])
+    assert (late.line(), late.values()["total"]) == (8, "1")
+    change = late.ask("respell/nextChange", expression="total", frameId=late.frame())["change"]
+    assert (change["old"]["text"], change["new"]["text"]) == ("1", "3")
+    counts = {
+        one["line"]: one["times"] for one in late.ask("respell/hits", source=source(ran))["lines"]
+    }
+    assert (counts[8], counts[2]) == (3, 6)
+
+
 def test_a_fork_is_made_from_here_and_compared(tmp_path: Path) -> None:
     script = tmp_path / "s.lua"
     script.write_text("local x = 1\nprint(x)\nprint(x + 1)\n")

@@ -112,6 +112,37 @@ def last_change(session: DapSession, args: Arguments) -> Body:
     return _found(session, args, change)
 
 
+def next_change(session: DapSession, args: Arguments) -> Body:
+    """Return when a value changes next; with `go`, go there."""
+    debugger = session.debugger
+    change = debugger.next_change(args.text("expression"), frame_of(session, args))
+    return _found(session, args, change)
+
+
+def values(session: DapSession, args: Arguments) -> Body:
+    """Return all values that an expression had, in the order of time."""
+    most = min(args.integer("limit", _MOST_EVENTS, least=1), _MOST_EVENTS)
+    found = session.debugger.values(args.text("expression"), frame_of(session, args), limit=most)
+    session.looked_elsewhere()
+    return {"changes": [one.to_json() for one in found], "more": found.more}
+
+
+def hits(session: DapSession, args: Arguments) -> Body:
+    """Return every time a line runs; without a line, how often each line of a source does."""
+    source = session.sources.meant(args.object("source")).name
+    debugger = session.debugger
+    if not args.has("line"):
+        counts = debugger.hit_counts(source)
+        session.looked_elsewhere()
+        lines = [{"line": session.who.line(n), "times": times} for n, times in counts.items()]
+        return {"lines": lines}
+    most = min(args.integer("limit", _MOST_EVENTS, least=1), _MOST_EVENTS)
+    line = session.who.our_line(args.integer("line"))
+    found = debugger.executions(line, source, limit=most)
+    session.looked_elsewhere()
+    return {"positions": [str(one) for one in found], "more": found.more}
+
+
 def _found(session: DapSession, args: Arguments, change: object) -> Body:
     from respell.debug.changes import Change
 

@@ -86,7 +86,7 @@ class ArtifactsPane(Pane):
         return rows[self.list.cursor] if self.list.cursor < len(rows) else None
 
     def show(self, artifacts: Sequence[ArtifactRecord], of: str) -> None:
-        """Show these; the cursor stays on the same one where that is among them.
+        """Show these; the cursor stays on the same one, or on the newest if nobody went elsewhere.
 
         Args:
             artifacts: The artifacts.
@@ -100,7 +100,7 @@ class ArtifactsPane(Pane):
         was, view = self.artifact, self.list
         view.rows = [one for one in self._all if artifact_matches(one, self._words)]
         at = 0
-        if was is not None:
+        if was is not None and view.cursor > 0:
             at = next((at for at, one in enumerate(view.rows) if one.id == was.id), 0)
         view.show((), cursor=at)
         self.subtitle((f"{len(view.rows)} of {len(self._all)}" if self._words

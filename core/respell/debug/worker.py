@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
@@ -106,13 +107,19 @@ class Wake:
         self.fd, self._write = os.pipe()
         os.set_blocking(self.fd, False)
         os.set_blocking(self._write, False)
+        # Whoever sets it late must not write into what has got its number since. Of the same
+        # thread: a signal handler may come in between.
+        self._using = threading.RLock()
 
     def set(self) -> None:
-        """Wake the one who waits, or who waits next."""
-        try:
-            os.write(self._write, b"!")
-        except BlockingIOError:
-            return  # it is full of wake-ups already
+        """Wake the one who waits, or who waits next; nothing once it is closed."""
+        with self._using:
+            if self._write < 0:
+                return
+            try:
+                os.write(self._write, b"!")
+            except BlockingIOError:
+                return  # it is full of wake-ups already
 
     def clear(self) -> None:
         """Forget what was set."""
@@ -122,9 +129,13 @@ class Wake:
             return  # nothing was
 
     def close(self) -> None:
-        """Free it."""
-        os.close(self.fd)
-        os.close(self._write)
+        """Free it; a second time is nothing."""
+        with self._using:
+            if self._write < 0:
+                return
+            os.close(self.fd)
+            os.close(self._write)
+            self.fd = self._write = -1
 
 
 class DebugWorker:

@@ -202,7 +202,8 @@ class DebugWorker:
             worker._send(frame(Kind.INIT, init))
             for _ in range(WINDOWS_AHEAD):
                 worker._send_window()
-            worker.report = worker._listen(Kind.PAUSED, None, None)
+            # It only has to read the script: one that says nothing by then is stuck.
+            worker.report = worker._listen(Kind.PAUSED, time.monotonic() + 2 * READY_WITHIN_S, None)
         except BaseException:
             worker.close()
             raise

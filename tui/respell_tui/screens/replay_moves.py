@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -103,9 +104,9 @@ class ReplayMoves(ReplayPanes):
         if self.debugger is not None and self.moment is not None and self._next is None:
             self.move("looking", lambda it: None)
 
+    @abstractmethod
     def show_moment(self, moment: Moment, *, moved: bool) -> None:
         """Show what there is to see."""
-        raise NotImplementedError
 
     def progress(self, seconds: float) -> None:
         """Say that a move takes long; called in the debugger's thread."""
@@ -245,6 +246,6 @@ class ReplayMoves(ReplayPanes):
         """Play half as fast."""
         self._faster(0.5)
 
+    @abstractmethod
     def show_where(self) -> None:
         """Show in the line of time where one stands."""
-        raise NotImplementedError

@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import tempfile
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -96,9 +97,9 @@ class ReplayWhatIf(ReplayMarks):
             self.move("executing the changed script", lambda it: it.set_script(changed))
 
     @property
+    @abstractmethod
     def main_chunk(self) -> str:
         """Name of the script itself."""
-        raise NotImplementedError
 
     # Forks -------------------------------------------------------------------------------
 

@@ -12,7 +12,9 @@ from stories import RESPELL, respell, write_script
 
 def long_session(tmp_path: Path) -> Path:
     store = tmp_path / "store"
-    done = respell("run", write_script(tmp_path, "for i = 1, 150000 do os.time() end"), store=store)
+    # Ten windows of records, and enough between them to be long on a fast machine too.
+    text = "for i = 1, 20000 do os.time() for j = 1, 20000 do end end"
+    done = respell("run", write_script(tmp_path, text), store=store)
     assert done.returncode == 0, done.stderr
     return store
 

@@ -721,6 +721,19 @@ def test_all_values_of_a_variable_and_all_times_of_a_line(late: Dap, ran: Any) -
     assert (counts[8], counts[2]) == (3, 6)
 
 
+def test_a_value_is_followed_back_to_where_it_came_from(late: Dap) -> None:
+    found = late.ask("respell/origin", expression="total", frameId=late.frame())["origin"]
+    assert (found["kind"], found["value"]["text"], found["line"]) == ("computed", "6", 2)
+    assert [one["what"] for one in found["steps"]][:2] == [
+        "total = add(total, add(i, 0))", "return sum",
+    ]  # fmt: skip
+    assert found["lost"] is None
+    assert late.event("invalidated") == {"areas": ["variables"]}
+    assert "no Lua expression" in late.refused("respell/origin", expression="total +")
+    said = late.ask("evaluate", expression=":origin total", context="repl")["result"]
+    assert "total = add(total, add(i, 0))  → 6" in said
+
+
 def test_a_fork_is_made_from_here_and_compared(tmp_path: Path) -> None:
     script = tmp_path / "s.lua"
     script.write_text("local x = 1\nprint(x)\nprint(x + 1)\n")

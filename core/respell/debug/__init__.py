@@ -21,6 +21,7 @@ from respell.debug.inspecting import (
     Variables,
 )
 from respell.debug.live import Live
+from respell.debug.origin import Origin, OriginArtifact, OriginStep
 from respell.debug.position import Position
 from respell.debug.sources import SourceText
 from respell.debug.stops import DataChange, Log, Stop
@@ -42,6 +43,9 @@ __all__ = [
     "Listed",
     "Live",
     "Log",
+    "Origin",
+    "OriginArtifact",
+    "OriginStep",
     "OutcomeEdit",
     "Position",
     "ScriptEdit",

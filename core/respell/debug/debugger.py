@@ -23,6 +23,10 @@ from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Inspector, On
 from respell.debug.launching import launch
 from respell.debug.live import Live
 from respell.debug.orders import line_order, main_source
+from respell.debug.origin.following import MOST_STEPS, Following
+from respell.debug.origin.performed import Performed
+from respell.debug.origin.places import Places
+from respell.debug.origin.told import Origin
 from respell.debug.over_time import MOST, OverTime
 from respell.debug.playing import play
 from respell.debug.position import Position
@@ -178,6 +182,10 @@ class Debugger:
         self._trail, self._on, self._back = scene.trail, scene.on, scene.back
         self._table.on_change = scene.trail.clear
         self._over_time = OverTime(scene.store, scene.standing, scene.inspector, self._table)
+        self._origins = Following(
+            Places(scene.standing, scene.back, scene.inspector, self._over_time.trees),
+            self._over_time, Performed(scene.store, scene.session),
+        )  # fmt: skip
 
     @classmethod
     def open(
@@ -648,6 +656,25 @@ class Debugger:
             Cancelled: It was cancelled.
         """
         return self._over_time.values(expression, frame, limit, first, last)
+
+    def origin(self, expression: str, frame: Frame | int = 0, *, most: int = MOST_STEPS) -> Origin:
+        """Return where a value came from: the effect whose outcome it is, and the way from there.
+
+        It is followed back through assignments, arguments, returns, fields of tables, upvalues,
+        the session's state and artifacts. Where it can't be, `lost` says why; what was computed
+        of several values has each of them in `sources`.
+
+        Args:
+            expression: Any Lua expression that can be computed here: `total`, `items[3].price`;
+                or a key of the session's state: `state:total`.
+            frame: Whose variables it sees.
+            most: How many steps are followed in all.
+
+        Raises:
+            UsageError: It is no such expression.
+            Cancelled: It was cancelled.
+        """
+        return self._origins.origin(expression, frame, most)
 
     def executions(
         self, line: int, source: str | None = None, limit: int = MOST

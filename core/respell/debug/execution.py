@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from respell.debug.checkpoints import BUDGET_BYTES, Checkpoint, Checkpoints
@@ -106,6 +107,7 @@ class Execution:
         self._marked_s = 0.0  # `ran_s` of the last checkpoint that `here` has passed
         self.on_wait: OnWait | None = None
         self._began = self._told = time.monotonic()
+        self._within = False
         self.decide: Callable[[DebugWorker, Report], Any] = lambda worker, report: False
         self.last_event = self.script_event(store.history.event_at(session.key, self._stop))
 
@@ -232,10 +234,22 @@ class Execution:
         return report
 
     def begin_move(self) -> None:
-        """Count the time of a move from now on."""
+        """Count the time of a move from now on; nothing within `one_move`."""
+        if self._within:
+            return
         self._began = self._told = time.monotonic()
         self.wake.clear()
         self.drop_copies()
+
+    @contextmanager
+    def one_move(self) -> Iterator[None]:
+        """Take all that is done within for one move: its time is counted, and cancelled, as one."""
+        self.begin_move()
+        self._within = True
+        try:
+            yield
+        finally:
+            self._within = False
 
     def tell(self) -> None:
         """Say that a move takes long, if it does."""

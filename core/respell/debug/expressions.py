@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from respell.errors import UsageError
 
@@ -14,7 +15,7 @@ _FIELD = re.compile(
 )
 _STATE = re.compile(r"\s*state:(.+)", re.DOTALL)
 
-Path = list[str | int]
+Path = Sequence[str | int | float | bool]
 """Keys behind a variable, outermost first."""
 
 
@@ -27,7 +28,7 @@ def parse_expression(text: str) -> tuple[str, Path]:
     match = _NAME.match(text)
     if match is None:
         raise _not_watchable(text)
-    path: Path = []
+    path: list[str | int] = []
     at = match.end()
     while found := _FIELD.match(text, at):
         name = found["name"] or found["double"] or found["single"]

@@ -13,7 +13,7 @@ from typing import Any
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.changes import NOTHING, Change, Listed
 from respell.debug.execution import ENTRY, Execution, position_of
-from respell.debug.expressions import parse_expression, state_key
+from respell.debug.expressions import Path, parse_expression, state_key
 from respell.debug.inspecting import Frame, value_of
 from respell.debug.inspector import Inspector
 from respell.debug.lua_source.tree import declared_in
@@ -44,7 +44,7 @@ class OverTime:
     ) -> None:
         self._store, self._standing, self._inspector = store, standing, inspector
         self._breakpoints = breakpoints
-        self._trees = Trees(breakpoints)
+        self.trees = Trees(breakpoints)
         self._execution: Execution = standing.execution
 
     # Values ------------------------------------------------------------------------------
@@ -61,8 +61,15 @@ class OverTime:
             found = state_changes(self._store, self._standing.session, key)
             until = self._until()
             return next((c for c in reversed(found) if c.position <= until), None)
+        name, path = parse_expression(expression)
+        return self.last_of(name, path, frame, renewals=renewals)
+
+    def last_of(
+        self, name: str, path: Path, frame: Frame | int, *, renewals: bool = False
+    ) -> Change | None:
+        """Return the last change before here of a variable, or of what is at keys behind it."""
         with self._asking():
-            watch = self._watch(expression, frame) | {"mode": "last", "renewals": renewals}
+            watch = self._watch(name, path, frame) | {"mode": "last", "renewals": renewals}
             stop = self._standing.stop
             change = self._search(watch, None if stop.at_end else stop.position)
             return None if change is None else self._change(change, numbered=False)
@@ -77,7 +84,8 @@ class OverTime:
         with self._asking():
             if self._standing.stop.at_end:
                 return None
-            watch = self._watch(expression, frame) | {"mode": "next"}
+            name, path = parse_expression(expression)
+            watch = self._watch(name, path, frame) | {"mode": "next"}
             report = self._execution.probe(want="watch", watch=watch, arm=1)
             change = report["watch"].get("change")
             return None if change is None else self._change(change, numbered=False)
@@ -103,7 +111,8 @@ class OverTime:
             return Listed(found[:limit], more=len(found) > limit)
         with self._asking():
             began = first or ENTRY
-            watch = self._watch(expression, frame) | {
+            name, path = parse_expression(expression)
+            watch = self._watch(name, path, frame) | {
                 "mode": "all", "limit": limit, "from_event": began.event, "from_steps": began.steps,
             }  # fmt: skip
             order: dict[str, Any] = {"want": "watch", "watch": watch, "arm": 1}
@@ -132,9 +141,8 @@ class OverTime:
             raise
         self._standing.be_here()
 
-    def _watch(self, expression: str, frame: Frame | int) -> dict[str, Any]:
-        """Return which variable an expression means, as a worker needs to know it."""
-        name, path = parse_expression(expression)
+    def _watch(self, name: str, path: Path, frame: Frame | int) -> dict[str, Any]:
+        """Return which variable a name means, as a worker needs to know it."""
         order: dict[str, Any] = {"name": name, "path": path}
         seen = self._seen_by(frame)
         if seen is not None:
@@ -155,7 +163,7 @@ class OverTime:
 
     def _declared(self, frame: Frame, name: str) -> int:
         """Return which local of a function a name will mean or has meant; 0 for none."""
-        tree = self._trees.of(frame.source)
+        tree = self.trees.of(frame.source)
         for function in tree.functions_at(frame.defined) if tree is not None else ():
             for variable in declared_in(function, name):
                 return variable.slot

@@ -32,6 +32,7 @@ return function(engine, env)
   local to_event, to_steps = NEVER, 0     -- stops there
   local from_event, from_steps = 0, 0     -- where it began: errors there are not new
   local late_event                        -- stops at the first line after this one's answer
+  local through                    -- calls are wanted of functions that others call for it, too
   local want, want_co, want_depth  -- "line", "over", "out", "event", "watch", "count", "calls"
   local stepping, want_thread             -- whether it is one of the first three; of `want_co`
   local collect = false                   -- go on at hits, and remember the last one
@@ -236,9 +237,23 @@ return function(engine, env)
     if stepping and reached() then return hit("step") end
   end
 
+  -- The same where what runs between the two is none of the script's.
+  local function through_to_wanted(what)
+    if co_number(running()) ~= want_co then return false end
+    local level = what == "tail call" and 3 or 4
+    local info = getinfo(level, "f")
+    while info and not source_of(info.func) do
+      level = level + 1
+      info = getinfo(level, "f")
+    end
+    return info and getinfo(level + want_depth - 1, "l") ~= nil
+      and getinfo(level + want_depth, "l") == nil
+  end
+
   -- Whether the function that is entered runs inside of the one that calls are wanted of, or in
   -- its place. Levels: 1 is here, 2 `on_call`, 3 the script's.
   local function inside_of_wanted(what)
+    if through then return through_to_wanted(what) end
     if co_number(running()) ~= want_co or getinfo(4 + want_depth, "l") then return false end
     return getinfo(3 + want_depth, "l") ~= nil
       or (what == "tail call" and getinfo(2 + want_depth, "l") ~= nil)
@@ -378,7 +393,7 @@ return function(engine, env)
     to_event, to_steps = order.to_event or NEVER, order.to_steps or 0
     late_event = order.late
     want, want_co, want_depth = order.want, order.coroutine, order.depth
-    collect = order.collect or false
+    collect, through = order.collect or false, order.through
     stepping = want == "line" or want == "over" or want == "out"
     want_thread = nil
     if want_co and want_co ~= 0 then

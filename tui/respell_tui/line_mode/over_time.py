@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from respell.debug import Change
+from respell.errors import UsageError
 from respell_tui.line_mode.words import Answer, Word, place_in
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def _values(mode: LineMode, rest: str) -> Answer:
     return {"changes": [one.to_json() for one in found], "more": found.more}
 
 
+def _origin(mode: LineMode, rest: str) -> Answer:
+    if not rest:
+        raise UsageError("origin takes an expression, such as total or items[3].price")
+    found = mode.debugger.origin(rest, mode.frame)
+    for text in found.lines():
+        mode.line(text)
+    return {"origin": found.to_json()}
+
+
 def _hits(mode: LineMode, rest: str) -> Answer:
     counts = mode.debugger.hit_counts(rest or None)
     source = rest or mode.debugger.stop.source or mode.debugger.main_source
@@ -68,6 +78,7 @@ WORDS = (
     Word(("last",), _last, "EXPR", "when it last changed before here"),
     Word(("next-change",), _next, "EXPR", "when it changes next"),
     Word(("values",), _values, "EXPR", "all values it has, over the whole execution"),
+    Word(("origin",), _origin, "EXPR", "which effect its value came from, and on what way"),
     Word(("hits",), _hits, "[FILE]", "how often each line runs"),
     Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs"),
 )

@@ -84,6 +84,13 @@ def _last(session: DapSession, rest: str, args: Arguments) -> str:
     return change.describe(rest)
 
 
+def _origin(session: DapSession, rest: str, args: Arguments) -> str:
+    frame = _arguments(args, expression=rest)
+    found = session.debugger.origin(rest, frame_of(session, frame))
+    session.looked_elsewhere()
+    return "\n".join(found.lines())
+
+
 def _when(session: DapSession, rest: str, args: Arguments) -> str:
     event = session.debugger.event()
     after = f", after event {event.number} ({event.name})" if event is not None else ""
@@ -135,6 +142,7 @@ COMMANDS = (
     Command("event", "", "to the next event", _mover(travelling.next_event)),
     Command("back-event", "", "to the event before", _mover(travelling.previous_event)),
     Command("last", "EXPR", "when a value last changed before here", _last),
+    Command("origin", "EXPR", "which effect a value came from, and on what way", _origin),
     Command("when", "", "the position, and the event it comes after", _when),
     Command("timeline", "", "the events around here", _timeline),
     Command("output", "", "what had been written by now", _output),

@@ -123,6 +123,7 @@ REQUESTS: dict[str, Handler] = {
     "respell/timeline": _on("travelling:timeline"),
     "respell/lastChange": _on("travelling:last_change"),
     "respell/nextChange": _on("travelling:next_change"),
+    "respell/origin": _on("travelling:origin"),
     "respell/values": _on("travelling:values"),
     "respell/hits": _on("travelling:hits"),
     "respell/discardEdits": _on("setting:discard_edits"),

@@ -119,6 +119,13 @@ def next_change(session: DapSession, args: Arguments) -> Body:
     return _found(session, args, change)
 
 
+def origin(session: DapSession, args: Arguments) -> Body:
+    """Return which effect a value came from, and on what way."""
+    found = session.debugger.origin(args.text("expression"), frame_of(session, args))
+    session.looked_elsewhere()
+    return {"origin": found.to_json()}
+
+
 def values(session: DapSession, args: Arguments) -> Body:
     """Return all values that an expression had, in the order of time."""
     most = min(args.integer("limit", _MOST_EVENTS, least=1), _MOST_EVENTS)

@@ -1,0 +1,193 @@
+"""Which effect a call of the script was, and what its history says of the value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from respell.debug.origin.statements import Key
+from respell.debug.origin.told import OriginArtifact
+from respell.debug.worker import as_text
+from respell.errors import RespellError
+from respell.history.events import Event, events
+from respell.sessions.record import SessionRecord
+from respell.store import Store
+
+_MOST_EVENTS = 10_000
+_FAMILIES = {
+    "os.time": ("clock.",), "os.clock": ("clock.",), "os.date": ("clock.",),
+    "os.getenv": ("env.",), "os.execute": ("process.",), "io.popen": ("process.",),
+    "os.tmpname": ("file.",), "os.remove": ("file.",), "os.rename": ("file.",),
+    "io.read": ("input.",), "require": ("module.",),
+}  # fmt: skip
+_FAMILIES_OF_TABLES = {"io": ("file.", "input."), "utils": ("timer.", "clock.")}
+
+
+class Performed:
+    """Reads the history of one session."""
+
+    def __init__(self, store: Store, session: SessionRecord) -> None:
+        self.store, self.session = store, session
+
+    def between(
+        self, first: int, last: int, coroutine: int, source: str, lines: tuple[int, int]
+    ) -> list[Event]:
+        """Return the effects that lines of a source caused by themselves, in order.
+
+        Args:
+            first: Number of the first event that may be one.
+            last: Number of the last one.
+            coroutine: Number of the coroutine.
+            source: Chunk name.
+            lines: First and last line.
+        """
+        first = max(first, last - _MOST_EVENTS)
+        return [
+            event
+            for event in events(self.store, self.session.key, first, last)
+            if event.ordinal
+            and event.coroutine == coroutine
+            and event.source == source
+            and lines[0] <= event.line <= lines[1]
+            and event.kind == "effect"
+        ]
+
+    def event(self, number: int) -> Event | None:
+        """Return an event by its number."""
+        return next(events(self.store, self.session.key, number, number), None)
+
+    def last_set(self, get: Event) -> Event | None:
+        """Return the event of this session that set what a `state.get` got; None for none."""
+        asked = self._state_place(get)
+        found = None
+        for event in events(self.store, self.session.key, 1, get.number - 1):
+            if (
+                event.name in ("state.set", "state.delete")
+                and event.error is None
+                and self._state_place(event) == asked
+            ):
+                found = event
+        return found
+
+    def _state_place(self, event: Event) -> tuple[str, str]:
+        scope = as_text(event.args.get("scope") or f"session:{self.session.id}")
+        return scope, as_text(event.args.get("key"))
+
+    def made(self, number: int) -> OriginArtifact | None:
+        """Return the artifact that an event made; None for none."""
+        for one in self.store.artifacts.of_event(self.session.key, number):
+            return OriginArtifact(one.id, one.name, one.version, one.hash)
+        return None
+
+    def read(self, event: Event) -> tuple[OriginArtifact, str, int] | None:
+        """Return the artifact that an event read, who made it, and by which event (0: unknown)."""
+        given = event.args.get("id")
+        if isinstance(given, dict):
+            given = given.get("id")
+        if given is None:
+            return None
+        try:
+            record = self.store.artifacts.get(as_text(given))
+        except RespellError:
+            return None
+        shown = OriginArtifact(record.id, record.name, record.version, record.hash)
+        return shown, record.created_by or "", record.event or 0
+
+    def is_own(self, session: str) -> bool:
+        """Whether an id is that of this session."""
+        return session == self.session.id
+
+
+def of_call(name: str, found: list[Event], value: Any, path: tuple[Key, ...]) -> Event | None:
+    """Return which of several events a call was.
+
+    Args:
+        name: What the script calls, `Tool.invoke`; empty for a method.
+        found: The events of its lines.
+        value: The value that the call gave, if it is known; None otherwise.
+        path: The keys behind the call's value at which that stands.
+    """
+    families: tuple[str, ...] | None = _FAMILIES.get(name)
+    if families is None and "." in name:
+        table = name.partition(".")[0].lower()
+        families = _FAMILIES_OF_TABLES.get(table, (f"{table}.",))
+    fitting = [
+        one for one in found if families is not None and one.name.startswith(families)
+    ] or found
+    if value is not None and len(fitting) > 1:
+        having = [one for one in fitting if place_in(one, value, path) is not None]
+        fitting = having or fitting
+    return fitting[-1] if fitting else None
+
+
+def place_in(event: Event, value: Any, path: tuple[Key, ...]) -> str | None:
+    """Return where in an outcome a value is: `result.items[3]`; None for nowhere.
+
+    Args:
+        event: The event.
+        value: A text, number or boolean of the script; None where it is not known.
+        path: The keys behind what the script got; looked at first.
+    """
+    outcome = event.outcome
+    before: tuple[tuple[Key, ...], ...] = ((), ("value",), ("content",))
+    for first in before:
+        there, known = _at(outcome, (*first, *path))
+        if there and (value is None or _same(known, value)):
+            return _shown((*first, *path))
+    if value is None:
+        return None
+    elsewhere = _search(outcome, value, (), [0])
+    return None if elsewhere is None else _shown(elsewhere)
+
+
+_MOST_LOOKED_AT = 20_000
+
+
+def _search(
+    inside: Any, value: Any, path: tuple[Key, ...], looked: list[int]
+) -> tuple[Key, ...] | None:
+    looked[0] += 1
+    if looked[0] > _MOST_LOOKED_AT:
+        return None
+    if _same(inside, value):
+        return path
+    items = (
+        inside.items() if isinstance(inside, dict)
+        else enumerate(inside, 1) if isinstance(inside, list) else ()
+    )  # fmt: skip
+    for key, one in items:
+        known = as_text(key) if isinstance(key, bytes | str) else key
+        found = _search(one, value, (*path, known), looked)
+        if found is not None:
+            return found
+    return None
+
+
+def _at(inside: Any, path: tuple[Key, ...]) -> tuple[bool, Any]:
+    for key in path:
+        if isinstance(inside, list) and isinstance(key, int) and 1 <= key <= len(inside):
+            inside = inside[key - 1]
+        elif isinstance(inside, dict) and key in inside:
+            inside = inside[key]
+        else:
+            return False, None
+    return True, inside
+
+
+def _same(known: Any, value: Any) -> bool:
+    if isinstance(known, bytes):
+        known = known.decode(errors="backslashreplace")
+    if isinstance(known, bool) or isinstance(value, bool):
+        return known is value
+    if isinstance(known, int | float) and isinstance(value, int | float):
+        return known == value
+    return type(known) is type(value) and known == value
+
+
+def _shown(path: tuple[Key, ...]) -> str:
+    text = ""
+    for key in path:
+        if isinstance(key, str) and key.isidentifier():
+            text += f".{key}"
+        else:
+            text += f"[{key!r}]" if not isinstance(key, str) else f'["{key}"]'
+    return text.removeprefix(".")

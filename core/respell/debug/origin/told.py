@@ -1,0 +1,166 @@
+"""What is told of where a value came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from respell.debug.inspecting import Value
+from respell.debug.position import Position
+
+Kind = Literal["effect", "constant", "given", "computed", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class OriginStep:
+    """One place that a value went through, on its way from where it came from.
+
+    Attributes:
+        position: Where the line was about to run.
+        source: Chunk name of the line; empty where none of the script's did it.
+        line: The line, 1-based; 0 for none.
+        what: What got the value from what: `total = add(total, i)`, `return sum`.
+        value: The value that went on from here.
+    """
+
+    position: Position
+    source: str
+    line: int
+    what: str
+    value: Value | None
+
+    def describe(self) -> str:
+        """Return it in one line."""
+        where = f"{self.source}:{self.line}" if self.line else ""
+        shown = f"  → {self.value.text}" if self.value is not None else ""
+        return f"{self.position}  {where}  {self.what}{shown}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell debug --json` shows it."""
+        return {
+            "position": str(self.position), "source": self.source or None,
+            "line": self.line or None, "what": self.what,
+            "value": None if self.value is None else self.value.to_json(),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class OriginArtifact:
+    """The artifact that a value was stored as, or came out of.
+
+    Attributes:
+        id: Its id.
+        name: Its name.
+        version: Which one of that name, from 1.
+        hash: Hash of its content, 64 hexadecimal digits.
+    """
+
+    id: str
+    name: str
+    version: int
+    hash: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell debug --json` shows it."""
+        return {"id": self.id, "name": self.name, "version": self.version, "hash": self.hash}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from, as far as it could be followed.
+
+    Attributes:
+        expression: What was asked about.
+        value: The value it has there; None where it can't be told.
+        kind: `effect`, an effect's outcome; `constant`, it stands in the script; `given`, the
+            session was begun with it; `computed`, from others, see `sources`; `lost`.
+        steps: What it went through, the last first.
+        position: Where it came into the script; None where that is not known.
+        source: Chunk name of the line that brought it in; empty where that is not known.
+        line: That line, 1-based; 0 where it is not known.
+        event: Number of the event whose outcome it is, or has it inside; None for none.
+        effect: Name of that event, such as `tool.invoke`; empty for none.
+        field: Which part of the outcome it is: `result.items[3].price`; empty for all of it, or
+            where that is not known.
+        artifact: The artifact that it came out of or that was stored of the event; None for none.
+        note: What else is to be said of where it came from; empty for nothing.
+        lost: Why it could not be followed any further; None where it was.
+        sources: What it was computed from, each with where that came from.
+    """
+
+    expression: str
+    value: Value | None
+    kind: Kind
+    steps: tuple[OriginStep, ...] = ()
+    position: Position | None = None
+    source: str = ""
+    line: int = 0
+    event: int | None = None
+    effect: str = ""
+    field: str = ""
+    artifact: OriginArtifact | None = None
+    note: str = ""
+    lost: str | None = None
+    sources: tuple[Origin, ...] = ()
+
+    def leaves(self) -> Iterator[Origin]:
+        """Yield what it came from in the end: itself, or that of its sources, nearest first."""
+        if not self.sources:
+            yield self
+        for one in self.sources:
+            yield from one.leaves()
+
+    @property
+    def events(self) -> list[int]:
+        """Numbers of all events that it came from, each once, in the order of `leaves`."""
+        found = (one.event for one in self.leaves() if one.event is not None)
+        return list(dict.fromkeys(found))
+
+    def describe(self) -> str:
+        """Return in a few words where it came from, without the way."""
+        at = f"{self.source}:{self.line}" if self.line else ""
+        if self.kind == "effect":
+            field = f", {self.field}" if self.field else ""
+            text = f"event {self.event} ({self.effect}{field})"
+            if self.artifact is not None:
+                text += f", artifact {self.artifact.name} v{self.artifact.version}"
+            if at:
+                text += f", asked for at {at}"
+        elif self.kind == "computed":
+            text = f"computed at {at}" if at else "computed"
+        elif self.kind == "constant":
+            text = f"it stands in the script at {at}"
+        elif self.kind == "given":
+            text = "given when the session was begun"
+        else:
+            text = "not followed further"
+        note = f": {self.note}" if self.note else ""
+        lost = f": {self.lost}" if self.lost else ""
+        return text + note + lost
+
+    def lines(self, indent: str = "") -> list[str]:
+        """Return it for people: the value, the way back, where it came from, then its sources."""
+        value = f" = {self.value.text}" if self.value is not None else ""
+        shown = [f"{indent}{self.expression}{value}"]
+        shown += [f"{indent}  {step.describe()}" for step in self.steps]
+        shown.append(f"{indent}  {self.describe()}")
+        for one in self.sources:
+            shown += one.lines(f"{indent}    ")
+        return shown
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as `respell debug --json` shows it."""
+        return {
+            "expression": self.expression,
+            "value": None if self.value is None else self.value.to_json(),
+            "kind": self.kind,
+            "position": None if self.position is None else str(self.position),
+            "source": self.source or None, "line": self.line or None,
+            "event": self.event, "effect": self.effect or None, "field": self.field or None,
+            "artifact": None if self.artifact is None else self.artifact.to_json(),
+            "note": self.note or None, "lost": self.lost,
+            "events": self.events,
+            "steps": [one.to_json() for one in self.steps],
+            "sources": [one.to_json() for one in self.sources],
+        }  # fmt: skip

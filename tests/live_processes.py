@@ -62,3 +62,24 @@ def biggest_rss(pids: Iterable[int]) -> int:
             continue
         peaks += [int(line.split()[1]) * 1024 for line in text.splitlines() if line[:6] == "VmHWM:"]
     return max(peaks)
+
+
+def living_with(variable: str) -> dict[int, str]:
+    """Return the command lines of living processes that were started with a variable.
+
+    Args:
+        variable: Name and value, as in `HOME=/home/ada`.
+    """
+    wanted = os.fsencode(variable)
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            variables = (entry / "environ").read_bytes().split(b"\0")
+            if wanted in variables and state_of(int(entry.name)):
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                found[int(entry.name)] = " ".join(os.fsdecode(one) for one in words)
+        except OSError:  # it has ended meanwhile, or is another user's
+            continue
+    return found

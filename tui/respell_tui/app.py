@@ -252,7 +252,7 @@ class RespellApp(Acting, Working, App[None]):
 
         self._commands += 1
         self.work(what, work, lambda it: self._ended(what, *it),
-                  group=f"command {self._commands}", heard=self._made)  # fmt: skip
+                  group=f"command {self._commands}", heard=self.choose_session)  # fmt: skip
 
     def _tell_session(self, job: Job, said: str) -> bool:
         """Tell which session a command has made, once it has said so."""
@@ -261,7 +261,12 @@ class RespellApp(Acting, Working, App[None]):
             job.tell(found.group(1))
         return found is not None
 
-    def _made(self, session_id: str) -> None:
+    def choose_session(self, session_id: str) -> None:
+        """Put the cursor of the first screen on a session that was just made.
+
+        Args:
+            session_id: Its id; it need not be in the list yet.
+        """
         from respell_tui.screens.home import Home
 
         for screen in self.screen_stack:

@@ -106,6 +106,7 @@ class SessionsPane(Pane):
         self._all: Sequence[SessionRow] = ()
         self._words: list[str] = []
         self._was: str | None = None
+        self._awaited = ""
         self.failed_only = False
         self._order = ""
 
@@ -150,7 +151,7 @@ class SessionsPane(Pane):
 
     def select(self, session_id: str) -> None:
         """Put the cursor on a session, now or as soon as it is there."""
-        self._was = session_id
+        self._awaited = session_id
         self._filter()
 
     def _filter(self) -> None:
@@ -160,12 +161,19 @@ class SessionsPane(Pane):
         if self.failed_only:
             rows = [row for row in rows if row.state in ("failed", "interrupted")]
         view.rows = rows
-        at = next((at for at, row in enumerate(rows) if row.id == self._was), None)
+        at = self._place(rows)
         view.show((), cursor=at if at != view.cursor else None)
         if self._all:
             self.show_body()
         self._say_how_many(len(rows))
         self._tell()
+
+    def _place(self, rows: Sequence[SessionRow]) -> int | None:
+        """Return where the cursor belongs; None for where it is."""
+        places = {row.id: at for at, row in enumerate(rows) if row.id in (self._awaited, self._was)}
+        if self._awaited in places:
+            self._was, self._awaited = self._awaited, ""
+        return places.get(self._was or "")
 
     def _say_how_many(self, shown: int) -> None:
         is_part = bool(self._words) or self.failed_only
@@ -182,6 +190,7 @@ class SessionsPane(Pane):
     @on(LineView.Moved)
     def _moved(self, message: LineView.Moved) -> None:
         message.stop()
+        self._awaited = ""  # somebody went elsewhere meanwhile
         self._tell()
 
     @on(LineView.Chosen)

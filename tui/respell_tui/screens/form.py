@@ -11,12 +11,14 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, VerticalScroll
 from textual.suggester import SuggestFromList
-from textual.widgets import Button, Checkbox, Input, Select, Static
+from textual.widget import Widget
+from textual.widgets import Button, Input, Select, Static
 
 from respell.errors import RespellError
 from respell_tui.paint import Line, content, lines
 from respell_tui.screens.dialog import Dialog
 from respell_tui.shown.fields import CHOICE, YES_NO, Field
+from respell_tui.widgets.yes_no import YesNo
 
 Check = Callable[[Mapping[str, Any]], Any]
 """Makes the result of what was filled in, or raises the `RespellError` that says what is wrong."""
@@ -106,9 +108,17 @@ class Form(Dialog):
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
-        """Go to the next field; behind the last one, send."""
         event.stop()
-        at = int((event.input.id or "field-0").removeprefix("field-"))
+        self._go_on(event.input)
+
+    @on(YesNo.Submitted)
+    def _left_as_it_is(self, event: YesNo.Submitted) -> None:
+        event.stop()
+        self._go_on(event.widget)
+
+    def _go_on(self, done: Widget) -> None:
+        """Go to the next field; behind the last one, send."""
+        at = int((done.id or "field-0").removeprefix("field-"))
         if at + 1 < len(self._fields):
             self.query_one(f"#field-{at + 1}").focus()
         else:
@@ -126,7 +136,7 @@ class Form(Dialog):
 def _widget(at: int, field: Field) -> Any:
     ident = f"field-{at}"
     if field.kind == YES_NO:
-        return Checkbox(content("yes"), bool(field.value), id=ident, compact=True)
+        return YesNo(bool(field.value), id=ident)
     if field.kind == CHOICE:
         # The index is the value: what a script offers is text from outside.
         options = [(content(_shown(one)), number) for number, one in enumerate(field.choices)]

@@ -30,7 +30,7 @@ _NOTHING_YET: tuple[Line, ...] = (
     [("", "")],
     [("No sessions yet.", "title")],
     [("", "")],
-    [("  D  ", "key"), ("runs the built-in example: offline, in a few seconds", "")],
+    [("  D  ", "key"), ("runs the built-in example: begin here", "")],
     [("  n  ", "key"), ("runs a script of yours as a durable session", "")],
     [("  i  ", "key"), ("brings in a session from a file", "")],
     [("  ?  ", "key"), ("shows what else there is", "")],

@@ -116,7 +116,7 @@ class ReplayWhatIf(ReplayMarks):
 
             def make(debugger: Debugger) -> None:
                 made = debugger.fork(given["name"].strip(), created_by=BY)
-                self.respell.memory.session = made.id
+                self.app.call_from_thread(self.respell.choose_session, made.id)
                 self._say(f"forked to {made.id[:8]}: esc goes to the sessions, where r resumes it")
 
             self.move("forking", make)

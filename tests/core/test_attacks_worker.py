@@ -203,6 +203,7 @@ NONSENSE = {
     "a blob that is not there": "send(frame(BLOB, b'\\x20' + b'x' * 32 + bytes(16)))",
     "a blob without address": "send(frame(BLOB))",
     "hanging up": "os.close(fd); import time; time.sleep(60)",
+    "windows that it has not got": "while True: send(frame(WINDOW) * 1000)",
     "blobs without end": "while True: send(frame(BLOB, b'\\x20' + SCRIPT + bytes(8)"
                          " + b'\\xff' * 8) * 1000)",
 }  # fmt: skip
@@ -295,7 +296,6 @@ FLOODS = {
         while True:
             send(b"".join(frame(RECORD, caused(EFFECT, n + i, b"os.time")) for i in range(1000)))
             n += 1000""",
-    "windows": "while True: send(frame(WINDOW) * 1000)",
     "unknown kinds": "while True: send(frame(0x55, b'x') * 1000)",
     "bytes of a frame": """
         send(struct.pack("<I", 60 << 20))
@@ -313,3 +313,28 @@ def test_a_flood_of_frames_is_stopped_by_the_time_limit(
         let_loose(patched, FLOODS[flood])
         attack.stopped_by("max_duration", "", max_duration=2 * LOOP_S)
     assert resident_bytes() - before < 150_000_000
+
+
+def test_what_a_worker_said_before_its_end_is_heard_though_it_takes_nothing_more(
+    attack: Attacker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have run out of memory while a window was sent to it."""
+    let_loose(monkeypatch, "send(frame(STOPPED, b'\\x80'))\n")
+    conversation = channel.Channel(memory_bytes=None, read_blob=attack.store.blobs.read)
+    try:
+        conversation.wait_ready()
+        watched = os.pidfd_open(conversation.pid)
+        conversation.begin(b"", iter([[b"x"]]), live=False)
+        ended, _, _ = select.select([watched], [], [], HARD_LIMIT_S)
+        os.close(watched)
+        assert ended
+        for _ in range(3):
+            conversation.send(bytes(1 << 20))
+        assert not conversation.closed
+        heard = []
+        while not conversation.closed:
+            heard += conversation.poll(HARD_LIMIT_S)
+        assert heard == [(6, b"\x80")]
+    finally:
+        conversation.close()
+    conversation.wake()  # late, from another thread: nothing is written anywhere

@@ -174,7 +174,7 @@ def test_what_a_limit_has_stopped_is_gone_through_both_ways(
     attack: str, own: ExitStack, store: Store, tmp_path: Path
 ) -> None:
     path = write_script(tmp_path, text_of(attack))
-    limits: dict[str, Any] = {"memory_bytes": MEMORY, "max_duration": 1, "operations": 8}
+    limits: dict[str, Any] = {"memory_bytes": MEMORY, "max_duration": 1, "operations": 40}
     result = respell.run(path, store=store, limits=limits)
     with hard_limit(PATIENCE_S):
         debugger = own.enter_context(Debugger.open(result.session.id, store=store))

@@ -489,7 +489,7 @@ def lines_at(text: str, seconds: list[float]) -> list[str]:
 
     program = Program("main.lua", text.encode())
     frames = [b"\x81" + program.init(session_id="s"), b"\x83\x01"]
-    start = new_runtime(
+    start, _ = new_runtime(
         {
             "send": send, "receive": lambda: frames.pop(0), "receive_answer": lambda: b"",
             "finish": finish, "die": finish, "trace": send, "entropy": os.urandom,

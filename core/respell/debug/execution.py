@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from respell.debug.checkpoints import BUDGET_BYTES, Checkpoint, Checkpoints
 from respell.debug.position import Position
-from respell.debug.worker import (
-    CAN_FORK,
-    TELL_EVERY_S,
-    DebugWorker,
-    OnWait,
-    Report,
-    Wake,
-    Windows,
-)
+from respell.debug.windows import Windows
+from respell.debug.worker import CAN_FORK, TELL_EVERY_S, DebugWorker, OnWait, Report
 from respell.engine.ending import ended_by_itself
 from respell.engine.executable import program_of
 from respell.engine.frames import After
 from respell.engine.lineage import edits_of, known_id
 from respell.engine.program import Program
-from respell.errors import UsageError
+from respell.engine.wake import Wake
+from respell.engine.windows import Batches
+from respell.errors import UsageError, WorkerFailed
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -111,9 +106,8 @@ class Execution:
         self.decide: Callable[[DebugWorker, Report], Any] = lambda worker, report: False
         self.last_event = self.script_event(store.history.event_at(session.key, self._stop))
 
-    def _read(self, first: int, last: int) -> Iterator[bytes]:
-        for batch in self._store.history.bodies(self._session.key, last, first=first):
-            yield b"".join(batch)
+    def _read(self, first: int, last: int) -> Batches:
+        return self._store.history.bodies(self._session.key, last, first=first)
 
     def extend(self, session: SessionRecord, *, runs: bool) -> int:
         """Take in what was recorded since; all positions and checkpoints stay what they are.
@@ -166,13 +160,15 @@ class Execution:
         """Return a worker, nobody else's, that stands at or before a position."""
         if not self._forks:
             return self._start()
-        return self._checkpoint_before(position).worker.fork(tie=True)
+        return self._forked_before(position)[1]
 
-    def _checkpoint_before(self, position: Position) -> Checkpoint:
-        found = self.checkpoints.last_before(position)
-        if found is None:
-            found = self.checkpoints.add(ENTRY, self._start(), pinned=True)
-        return found
+    def _forked_before(self, position: Position) -> tuple[Checkpoint, DebugWorker]:
+        """Fork the last checkpoint before a position; one that was killed is passed over."""
+        while (base := self.checkpoints.last_before(position)) is not None:
+            with suppress(WorkerFailed):  # it is gone from the checkpoints then
+                return base, base.worker.fork(tie=True)
+        base = self.checkpoints.add(ENTRY, self._start(), pinned=True)
+        return base, base.worker.fork(tie=True)
 
     def drop_here(self) -> None:
         """End the worker that is here, as after a move that was given up."""
@@ -200,8 +196,7 @@ class Execution:
         if not self._forks:
             self.here = self._start()
             return self.here
-        base = self._checkpoint_before(position)
-        self.here = base.worker.fork(tie=True)
+        base, self.here = self._forked_before(position)
         base.pinned, self._base, self._marked_s = True, base, base.worker.ran_s
         return self.here
 
@@ -360,16 +355,15 @@ class Execution:
             return worker.fork(tie=True)
         report = worker.report
         made = self._start()
-        try:
+        with ExitStack() as unless_it_is_there:
+            unless_it_is_there.callback(made.close)
             if "end" in report:
                 made.run({"order": "run", "arm": self.last_event}, self._tell)
             elif position_of(report) > ENTRY:
                 at = {"to_event": report["event"], "to_steps": report["steps"]}
                 order = {"order": "run", "arm": report["event"], "ahead": True, **at}
                 made.run(order, self._tell)
-        except BaseException:
-            made.close()
-            raise
+            unless_it_is_there.pop_all()
         return made
 
     def keep_copy(self, worker: DebugWorker) -> int:

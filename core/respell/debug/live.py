@@ -12,7 +12,8 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from respell.debug.worker import Cancelled, Wake
+from respell.debug.worker import Cancelled
+from respell.engine.wake import Wake
 from respell.errors import InvalidTransition, SessionNotFound, UsageError, WorkerFailed
 from respell.sessions.lifecycle import ACTIVE
 from respell.sessions.pausing import is_paused

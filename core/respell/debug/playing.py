@@ -6,7 +6,7 @@ import select
 from collections.abc import Callable, Iterator
 
 from respell.debug.stops import Stop, replaced
-from respell.debug.worker import Wake
+from respell.engine.wake import Wake
 from respell.errors import UsageError
 
 SLOWEST, FASTEST = 0.1, 10.0
@@ -59,7 +59,9 @@ def play(
 
 def _is_set(wake: Wake, within_s: float) -> bool:
     """Whether it is set, or gets set within some seconds; it is not any more then."""
-    ready = bool(select.select([wake.fd], [], [], within_s)[0])
+    poll = select.poll()
+    poll.register(wake.fd, select.POLLIN)
+    ready = bool(poll.poll(within_s * 1000))
     if ready:
         wake.clear()
     return ready

@@ -21,7 +21,7 @@ from respell.debug.edits import Edit, OutcomeEdit, ScriptEdit, VariableEdit
 from respell.debug.overlay import Overlay
 from respell.debug.stops import unrecorded
 from respell.debug.worker import TELL_EVERY_S, Cancelled, as_text
-from respell.engine.channel import Batches, Channel
+from respell.engine.channel import Channel
 from respell.engine.deadlines import DEADLINE, is_left
 from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
@@ -32,6 +32,7 @@ from respell.engine.open_events import OpenEvents
 from respell.engine.outcomes import fitting
 from respell.engine.performing import Outcome
 from respell.engine.program import Program
+from respell.engine.windows import Batches
 from respell.engine.wire import Caused, answer, parse_caused, parse_report
 from respell.errors import Divergence, UsageError, WorkerFailed
 from respell.history.events import answers_the_script

@@ -18,9 +18,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 
 from respell.engine.frames import MAX_FRAME, After, Kind, Splitter, frame
+from respell.engine.wake import Wake
+from respell.engine.windows import WINDOWS_AHEAD, Ahead, Batches, cut
 from respell.errors import NotFound, UsageError, WorkerFailed
 
-WINDOWS_AHEAD = 2
 MOST_ASKED = WINDOWS_AHEAD + 2  # windows and blobs that a worker may have asked for and not taken
 READY_WITHIN_S = 20.0
 SPIN_S = 0.0001  # how long the worker's next frame is waited for awake
@@ -31,10 +32,6 @@ _FRAME_SLACK = 1024 * 1024
 _SERVED = frozenset((Kind.WINDOW, Kind.BLOB))
 
 Frame = tuple[int, bytes]
-
-
-Batches = Iterator[list[bytes]]
-"""Records of a history in order, some at a time."""
 
 
 OnProgress = Callable[[int, int], None]
@@ -76,18 +73,17 @@ class Channel:
         self._queued = 0  # bytes ever given to `send`
         self._asked: deque[int] = deque()  # `_queued` after each window and blob not yet taken
         self._windows: Iterator[bytes] = iter(())
+        self._ahead = Ahead()
         self._end_of_history: bytes | None = None
         self._after_history: list[bytes] = []
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_read, False)
-        os.set_blocking(self._wake_write, False)
+        self._wake = Wake()
         self._selector = selectors.DefaultSelector()
         self._selector.register(ours, selectors.EVENT_READ)
         self._listening = True
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._selector.register(self._wake.fd, selectors.EVENT_READ)
         self._answered = False
         self.layers: list[str] = []
-        self.closed = False  # the worker's end of the socket is
+        self.closed = False  # the worker's end of the socket is, and all it said was read
         self._process = start_worker([theirs], memory_bytes)
         theirs.close()
 
@@ -104,11 +100,10 @@ class Channel:
             history: The records to re-execute.
             live: Whether the worker goes on at their end, or stops there.
         """
-        self._windows = map(b"".join, history)
+        self._windows = map(b"".join, cut(history))
         self._end_of_history = frame(Kind.END, bytes((After.LIVE if live else After.STOP,)))
         self.send(frame(Kind.INIT, init))
-        for _ in range(WINDOWS_AHEAD):
-            self._send_window()
+        self._send_windows()
 
     def answer(self, data: bytes) -> None:
         """Send an ANSWER frame; behind the history, if some of that is still to come."""
@@ -168,8 +163,7 @@ class Channel:
             except BlockingIOError:
                 sent = 0
             except (BrokenPipeError, ConnectionResetError):
-                self.closed = True
-                return
+                return  # it has ended; what it said before that is still to be read
             if sent == len(data):
                 return
             data = data[sent:]
@@ -178,12 +172,7 @@ class Channel:
 
     def wake(self) -> None:
         """Make a `poll` in progress return; callable from any thread and signal handler."""
-        try:
-            os.write(self._wake_write, b"!")
-        except BlockingIOError:
-            return  # it is full of wake-ups already
-        except OSError:
-            return  # closed meanwhile: nobody is waiting any more
+        self._wake.set()
 
     def poll(self, timeout_s: float | None) -> list[Frame]:
         """Return the frames that came, none when the time passed or `wake` was called.
@@ -200,7 +189,7 @@ class Channel:
         frames: list[Frame] = []
         for key, events in self._selector.select(timeout_s):
             if key.fileobj is not self.socket:
-                os.read(self._wake_read, 4096)
+                self._wake.clear()
                 continue
             if events & selectors.EVENT_WRITE:
                 self._flush()
@@ -239,8 +228,7 @@ class Channel:
         self.kill()
         self._selector.close()
         self.socket.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        self._wake.close()
 
     def describe_end(self) -> str:
         """Return how the process ended, for people."""
@@ -287,7 +275,8 @@ class Channel:
         if len(self._asked) >= MOST_ASKED:
             raise WorkerFailed("the Lua process asks for more and does not take what it gets")
         if kind == Kind.WINDOW:
-            self._send_window()
+            self._ahead.begun()
+            self._send_windows()
         else:
             self._send_blob(payload)
         self._asked.append(self._queued)
@@ -304,13 +293,13 @@ class Channel:
             raise WorkerFailed(f"the Lua process asked for what is not there: {error}") from None
         self.send(frame(Kind.DATA, data))
 
-    def _send_window(self) -> None:
-        if self._end_of_history is None:
-            return
-        window = next(self._windows, None)
-        if window is not None:
-            self.send(frame(Kind.HISTORY, window))
-        else:
+    def _send_windows(self) -> None:
+        while self._end_of_history is not None and self._ahead.has_room:
+            window = next(self._windows, None)
+            if window is not None:
+                self._ahead.sent(len(window))
+                self.send(frame(Kind.HISTORY, window))
+                continue
             self.send(self._end_of_history)
             self._end_of_history = None
             for one in self._after_history:

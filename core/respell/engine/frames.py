@@ -48,6 +48,7 @@ class After:
     OPEN = 2  # more of it, perhaps: a debugger follows a session that runs
     RUNS_ON = 3  # nothing more of the one that was followed, whose script ran to its end
     CLOSED = 4  # nothing more of the one that was followed, whose script did not
+    MORE = 5  # more of it for certain, though it was said before that this was all
 
 
 def frame(kind: int, payload: bytes = b"") -> bytes:

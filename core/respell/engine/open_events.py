@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
-from respell.engine.channel import Batches
+from respell.engine.windows import Batches
 from respell.engine.wire import Caused
 from respell.errors import WorkerFailed
 from respell.history.record import Part, Record

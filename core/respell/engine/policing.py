@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from respell import values
-from respell.engine.channel import Batches
 from respell.engine.deadlines import DEADLINE
 from respell.engine.ledger import Ledger
+from respell.engine.windows import Batches
 from respell.errors import UsageError
 from respell.history.record import Part, Record
 from respell.policies.chains import Member, Tally

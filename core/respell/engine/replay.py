@@ -21,7 +21,7 @@ from typing import Any, Literal
 from blake3 import blake3
 
 from respell import values
-from respell.engine.channel import Batches, Channel, OnProgress, counted
+from respell.engine.channel import Channel, OnProgress, counted
 from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.executable import check_executable, program_of
@@ -32,6 +32,7 @@ from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program
 from respell.engine.simulation import Simulation
+from respell.engine.windows import Batches
 from respell.engine.wire import parse_caused
 from respell.errors import (
     Divergence,

@@ -56,8 +56,8 @@ def load_library(more: tuple[str, ...] = ()) -> list[tuple[str, bytes]]:
 
 def new_runtime(
     port: Port, *, memory_bytes: int | None = None, library: list[tuple[str, bytes]] | None = None
-) -> Callable[[], None]:
-    """Return the function that runs a script in a new runtime; it never returns.
+) -> tuple[Callable[[], None], Callable[[int], None]]:
+    """Return what runs a script in a new runtime, and never returns; and what sets its memory.
 
     Args:
         port: The functions through which the Lua side reaches the host: `send(frame)`,
@@ -83,7 +83,7 @@ def new_runtime(
     for name, source in files[1:]:
         install(name.encode(), source)
     seal()
-    return start  # type: ignore[no-any-return]
+    return start, lua.set_max_memory
 
 
 def _refuse_attributes(_obj: object, _name: object, _setting: bool) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from respell import values
-from respell.engine.channel import Batches
+from respell.engine.windows import Batches
 from respell.history.record import Part, Record, Status
 
 REQUEST, CALL = "agent.request", "tool.invoke"

@@ -18,6 +18,7 @@ from respell.engine import runtime, sandbox
 from respell.engine.frames import Kind, frame
 
 SPIN_S = 0.0003  # how long an answer is waited for awake
+_WINDOWS_HELD = 5  # as often is the largest window in memory: read, waiting, and just received
 
 
 def main(fd: int, memory_bytes: int, sockets_fd: int = -1) -> None:
@@ -49,12 +50,31 @@ def main(fd: int, memory_bytes: int, sockets_fd: int = -1) -> None:
         head = stream.read(4)
         if len(head) < 4:
             os._exit(0)
-        return stream.read(int.from_bytes(head, "little"))
+        size = int.from_bytes(head, "little")
+        data = stream.read(size)
+        if len(data) < size:
+            os._exit(0)
+        if data[0] == Kind.HISTORY:
+            make_room(size)
+        return data
+
+    # The history takes no memory from the script: what went well live must go well again.
+    room = 0
+
+    def make_room(size: int) -> None:
+        nonlocal room
+        if size > room and memory_bytes:
+            room = size
+            set_memory(memory_bytes + _WINDOWS_HELD * room)
 
     ready = select.poll()
     ready.register(fd, select.POLLIN)
 
     def receive_answer() -> bytes:
+        nonlocal room
+        if room and memory_bytes:
+            room = 0
+            set_memory(memory_bytes)
         # Most answers come soon, and to be woken up from sleep costs more than many an effect.
         # The processor is offered to others all the while.
         until = time.perf_counter() + SPIN_S
@@ -87,27 +107,33 @@ def main(fd: int, memory_bytes: int, sockets_fd: int = -1) -> None:
         sandbox.adopt_orphans()
         sockets = socket.socket(fileno=sockets_fd)
 
-        def fork(tie: bool) -> tuple[bool, int]:
-            """Fork; the child goes on with the sockets that the host has sent."""
+        def fork(tie: bool) -> int:
+            """Fork; the child takes the sockets that the host has sent. Both return its id."""
             nonlocal fd, stream, sockets
             _, fds, _, _ = socket.recv_fds(sockets, 1, 2)
             parent = os.getpid()
-            pid = os.fork()
+            pid = -1
+            try:
+                pid = os.fork()
+            finally:
+                if pid:  # here, whether or not there is a child: they are the child's alone
+                    for one in fds:
+                        os.close(one)
             if pid:
-                for one in fds:
-                    os.close(one)
-                return False, pid
+                return pid
             if tie:
                 sandbox.tie_to_parent(parent)
             os.close(fd)
             sockets.close()
             fd, sockets = fds[0], socket.socket(fileno=fds[1])
             stream = open(fd, "rb", buffering=1 << 18, closefd=False)  # noqa: SIM115
-            return True, os.getpid()
+            return os.getpid()
 
         port["fork"] = fork
     library = runtime.load_library(runtime.DEBUGGER) if debugged else None
-    start = runtime.new_runtime(port, memory_bytes=memory_bytes or None, library=library)
+    start, set_memory = runtime.new_runtime(
+        port, memory_bytes=memory_bytes or None, library=library
+    )
     layers = sandbox.confine(memory_bytes=memory_bytes or None, allow_fork=debugged)
     send(frame(Kind.READY, ",".join(layers).encode()))
     start()

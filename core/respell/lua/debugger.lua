@@ -380,9 +380,7 @@ return function(engine, env)
   end
 
   function orders.fork(order)
-    local is_child, pid = port.fork(order.tie)
-    local windows, all = engine.windows_received()
-    return { child = is_child, pid = pid, windows = windows, all = all }
+    return { pid = port.fork(order.tie) }
   end
 
   for name, perform in next, view.orders do orders[name] = perform end

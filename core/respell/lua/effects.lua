@@ -31,7 +31,7 @@ return function(engine, env)
   local FORMAT = "<BI8I8I8Bs1s1I4I4i8s4s4s4"
   local FRAME, OWN_BYTES = "<I4BBI8I8Bs1s1I4I4s4s4", 37
   -- What an END says of what comes after it (respell/engine/frames.py).
-  local LIVE, OPEN, RUNS_ON, CLOSED = 1, 2, 3, 4
+  local LIVE, OPEN, RUNS_ON, CLOSED, MORE = 1, 2, 3, 4, 5
 
   -- Those that the host performs outside the store: they are posted, and in a parallel
   -- branch the others go on meanwhile. All the rest is answered at once.
@@ -78,7 +78,8 @@ return function(engine, env)
       waiting[last] = sub(frame, 2)
       ended = false
     elseif kind == END then
-      ended, end_kind = true, byte(frame, 2)
+      end_kind = byte(frame, 2)
+      ended = end_kind ~= MORE
       live = end_kind == LIVE
       if end_kind == RUNS_ON then stops_at_end = false end
     else
@@ -101,6 +102,7 @@ return function(engine, env)
   -- of itself is passed over, what the script caused becomes the current record.
   local function read_one()
     if at > stop then
+      window, at, stop = "", 1, 0   -- it makes room for the next one
       while first > last do
         if not ended then
           keep_frame(receive())
@@ -172,7 +174,6 @@ return function(engine, env)
 
   -- For a debugger, which waits for its orders on the same line.
   engine.keep_frame = keep_frame
-  function engine.windows_received() return last, ended and end_kind end
 
   -- Whether there may be more to go on with than when a debugger stood still at the end.
   function engine.may_have_more() return first <= last or not ended or end_kind ~= OPEN end
@@ -216,17 +217,19 @@ return function(engine, env)
 
   -- Re-execution ------------------------------------------------------------------------
 
-  local trace_from = 1
+  local trace_from, trace_bytes = 1, 0
+  local MOST_TRACE = 1 << 20
 
   -- "name \0 arguments \0 source \0 line \0": the arguments' end is known from their bytes.
   local function note_trace(name, args, source, line)
     if ordinal < trace_from then return end
     local n = traced
     trace[n + 1], trace[n + 2], trace[n + 3], trace[n + 4] = name, args, source, line
-    traced = n + 4
-    if traced == 1024 then
+    traced, trace_bytes = n + 4, trace_bytes + #args
+    if traced == 1024 or trace_bytes > MOST_TRACE then
       port.trace(concat(trace, "\0", 1, traced))
-      traced = 0
+      if trace_bytes > MOST_TRACE then trace = {} end   -- what is held there may be large
+      traced, trace_bytes = 0, 0
     end
   end
 

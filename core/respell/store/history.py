@@ -97,10 +97,25 @@ class History:
         for segment in self._lineage(session):
             start = max(first, segment.after + 1)
             for rows in self._batches(segment, start, min(end, segment.up_to)):
-                yield [
-                    body if large is None else self._whole(segment, seq, large, body)
-                    for seq, large, body in rows
-                ]
+                bodies = [body for _, large, body in rows if large is None]
+                if len(bodies) == len(rows):
+                    yield bodies
+                else:
+                    yield from self._whole_in_parts(segment, rows)
+
+    def _whole_in_parts(self, segment: Segment, rows: list[Row]) -> Iterator[list[bytes]]:
+        """Yield whole records, never many large ones at once."""
+        some: list[bytes] = []
+        size = 0
+        for seq, large, body in rows:
+            if large is not None:
+                body = self._whole(segment, seq, large, body)
+            if some and size + len(body) > _BATCH_BYTES:
+                yield some
+                some, size = [], 0
+            some.append(body)
+            size += len(body)
+        yield some
 
     def _records(
         self, segments: list[Segment], first: int, last: int

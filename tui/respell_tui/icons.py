@@ -24,6 +24,10 @@ class Icons:
         full, half, empty: A bar.
         added, changed, removed: What became of something.
         ellipsis, bullet, arrow, left, right: In sentences.
+        more: Stands at the edge where a line goes on behind it.
+        times: Stands behind a number of times.
+        bars: How full a cell of a plot is, from hardly to all.
+        dot, axis, foot: A value in a plot; what stands left of it, and below.
     """
 
     running: str
@@ -71,6 +75,12 @@ class Icons:
     arrow: str
     left: str
     right: str
+    more: str
+    times: str
+    bars: str
+    dot: str
+    axis: str
+    foot: str
 
 
 UNICODE = Icons(
@@ -80,7 +90,7 @@ UNICODE = Icons(
     edit="✎", note="·", tool="T", agent="A", state="S", artifact="+", session="s", file="F",
     clock="c", http="H", event="e", breakpoint="●", bookmark="⚑", watch="W", full="█", half="▌",
     empty="░", added="+", changed="~", removed="-", ellipsis="…", bullet="•", arrow="→",
-    left="◀", right="▶",
+    left="◀", right="▶", more="›", times="×", bars="▁▂▃▄▅▆▇█", dot="■", axis="┤", foot="▲",
 )  # fmt: skip
 
 ASCII = Icons(
@@ -90,7 +100,7 @@ ASCII = Icons(
     edit="e", note=".", tool="T", agent="A", state="S", artifact="+", session="s", file="F",
     clock="c", http="H", event="e", breakpoint="B", bookmark="M", watch="W", full="#", half="=",
     empty=".", added="+", changed="~", removed="-", ellipsis="~", bullet="*", arrow=">",
-    left="<", right=">",
+    left="<", right=">", more=">", times="x", bars=".:#", dot="#", axis="|", foot="^",
 )  # fmt: skip
 
 SETS: dict[str, Icons] = {"unicode": UNICODE, "ascii": ASCII}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from textual.content import Content, Span
 
-from respell_tui.text import one_line, visible
+from respell_tui.text import one_line, visible, width
 
 Part = tuple[str, str]
 """A text, and the role it has; the empty role for plain text."""
@@ -80,3 +80,44 @@ def cell(text: str) -> str:
 def plain(line: Line) -> str:
     """Return a line's text."""
     return "".join(text for text, _ in line)
+
+
+def marked(row: Line, wanted: str) -> Line:
+    """Return a line in which what is searched for is marked, in any case."""
+    parts: list[Part] = []
+    for text, role in row:
+        low, at = text.lower(), 0
+        if len(low) != len(text):  # some letters have no single lower case one
+            parts.append((text, role))
+            continue
+        while (found := low.find(wanted, at)) >= 0:
+            parts += [(text[at:found], role), (text[found : found + len(wanted)], "mark")]
+            at = found + len(wanted)
+        parts.append((text[at:], role))
+    return [part for part in parts if part[0]]
+
+
+def wrapped(line: Line, cells: int) -> list[Line]:
+    """Return a line as several of at most so many cells; what goes on is indented as it was.
+
+    Args:
+        line: The line.
+        cells: How many cells there are.
+    """
+    whole = plain(line)
+    if width(whole) <= cells:
+        return [line]
+    indent = min(len(whole) - len(whole.lstrip()) + 2, cells // 2)
+    rows: list[list[Part]] = [[]]
+    used = 0
+    for text, role in line:
+        start = 0
+        for at, character in enumerate(text):
+            wide = width(character)
+            if used + wide > cells:
+                rows[-1].append((text[start:at], role))
+                rows.append([(" " * indent, "")])
+                start, used = at, indent
+            used += wide
+        rows[-1].append((text[start:], role))
+    return [[part for part in row if part[0]] for row in rows]

@@ -6,7 +6,7 @@ from respell_tui.actions.model import Action
 
 EVERYWHERE: tuple[Action, ...] = (
     Action("app.help", ("question_mark", "f1"), "help",
-           "Shows what can be done here, and with which keys.", "app", footer=90),
+           "Shows what can be done here, and with which keys.", "app", footer=90, must=True),
     Action("app.commands", ("ctrl+p",), "commands",
            "Finds and runs any action or opens any session by typing a part of its name.",
            "app", footer=80),
@@ -16,7 +16,7 @@ EVERYWHERE: tuple[Action, ...] = (
     Action("app.back", ("escape",), "back",
            "Goes one step back: closes the search, the zoom, the question, the screen.", "app"),
     Action("app.quit", ("q", "ctrl+q"), "quit",
-           "Quits. Sessions that run go on running.", "app", footer=95),
+           "Quits. Sessions that run go on running.", "app", footer=95, must=True),
     Action("app.theme", (), "theme",
            "Shows the next theme: dark, light, contrast, terminal.", "app"),
     Action("app.icons", (), "icons", "Changes between Unicode signs and ASCII ones.", "app"),

@@ -30,6 +30,7 @@ class Action:
         where: `app`, a screen (`home`), a pane of one (`home/sessions`), or `list`.
         when: Whether it can act now.
         footer: Its place in the footer, from the left; 0 to leave it out.
+        must: It is in the footer however small the screen is.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Action:
     where: str
     when: When = possible
     footer: int = 0
+    must: bool = False
 
     @property
     def method(self) -> str:

@@ -11,7 +11,7 @@ from textual.message import Message
 
 from respell.artifacts.record import ArtifactRecord
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, Part, cell, plain
+from respell_tui.paint import Line, cell, marked, plain
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.artifacts import artifact_line, artifact_matches
 from respell_tui.shown.preview import Preview
@@ -138,21 +138,6 @@ class PreviewLines(LineView):
         """Draw one line."""
         row = self._lines[index]
         return marked(row, self.wanted) if self.wanted else row
-
-
-def marked(row: Line, wanted: str) -> Line:
-    """Return a line in which what is searched for is marked, in any case."""
-    parts: list[Part] = []
-    for text, role in row:
-        low, at = text.lower(), 0
-        if len(low) != len(text):  # some letters have no single lower case one
-            parts.append((text, role))
-            continue
-        while (found := low.find(wanted, at)) >= 0:
-            parts += [(text[at:found], role), (text[found : found + len(wanted)], "mark")]
-            at = found + len(wanted)
-        parts.append((text[at:], role))
-    return [part for part in parts if part[0]]
 
 
 class PreviewPane(Pane):

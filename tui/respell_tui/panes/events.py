@@ -11,12 +11,12 @@ from textual.message import Message
 
 from respell.history.events import events
 from respell.sessions.record import SessionRecord
+from respell.store import Store
 from respell_tui.actions.binding import bindings
-from respell_tui.describe import arguments, ending
 from respell_tui.icons import Icons
 from respell_tui.paint import Line
 from respell_tui.panes.pane import Pane
-from respell_tui.shown.history import EventLines, read_page
+from respell_tui.shown.history import EventLines, headline, outcome, read_page
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
 from respell_tui.work import Job
@@ -66,6 +66,7 @@ class EventsPane(Pane):
         super().__init__(id="events", classes="zoomable")
         self.record: SessionRecord | None = None
         self.failed_only = False
+        self._view: Store | None = None
         self._lines = EventLines(icons, self._wanted)
         self._pages: set[int] = set()
 
@@ -85,17 +86,32 @@ class EventsPane(Pane):
         return self.query_one(Search)
 
     @property
+    def view(self) -> Store | None:
+        """The store whose events are shown; None for what is recorded."""
+        return self._view
+
+    @property
     def number_here(self) -> int:
         """Number of the event that the cursor is on; 0 for none."""
         return self._lines.number(self.list.cursor)
 
     # What is shown -----------------------------------------------------------------------
 
-    def show(self, record: SessionRecord) -> None:
-        """Show the history of a session as long as it is now."""
-        grown = self.record is not None and record.events > self.record.events
-        first = self.record is None
+    def show(self, record: SessionRecord, view: Store | None = None) -> None:
+        """Show the history of a session as long as it is now.
+
+        Args:
+            record: The session.
+            view: The store in which its history is that of a dry run; None for what is recorded.
+        """
+        grown = self.record is not None and record.events != self.record.events
+        first = self.record is None or view is not self._view
         self.record = record
+        if view is not self._view:
+            self._view = view
+            self._lines.forget()
+            self._pages.clear()
+            self.entitle(("  of the dry run", "warn") if view is not None else "")
         if self._filtered:
             if grown or first:
                 self._look_through()
@@ -126,12 +142,16 @@ class EventsPane(Pane):
     def _read_next(self) -> None:
         if self.working("page") or not self._pages or self.record is None:
             return
-        page, record, numbers = max(self._pages), self.record, None
+        page, record, view = max(self._pages), self.record, self._view
         numbers = self._lines.page(page)
         self.work("reading events",
-                  lambda _: read_page(self.screen.respell.store(), record.key, record.created_at,  # type: ignore[attr-defined]
-                                      numbers),
+                  lambda _: read_page(self.store(view), record.key, record.created_at, numbers),
                   lambda rows: self._filled(page, rows), group="page")  # fmt: skip
+
+    def store(self, view: Store | None) -> Store:
+        """Return the store whose events are shown. Only for jobs: it waits for the disk."""
+        found: Store = self.screen.respell.store() if view is None else view  # type: ignore[attr-defined]
+        return found
 
     def _filled(self, page: int, rows: Any) -> None:
         self._pages.discard(page)
@@ -176,16 +196,16 @@ class EventsPane(Pane):
             self._show_found(None, here)
             return
         words, failed = self.search.value.strip().lower(), self.failed_only
+        view = self._view
 
         def look(job: Job) -> list[int]:
             found: list[int] = []
-            store = self.screen.respell.store()  # type: ignore[attr-defined]
-            for one in events(store, record.key):
+            for one in events(self.store(view), record.key):
                 if one.number % _TELL_EVERY == 0:
                     job.progress(one.number, record.events)
                 if failed and one.error is None:
                     continue
-                text = f"{one.number} {one.name} {arguments(one)} {ending(one)}".lower()
+                text = f"{one.number} {one.name} {headline(one)} {outcome(one)}".lower()
                 if not words or words in text:
                     found.append(one.number)
             return found

@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from respell import values
 from respell.history.events import Event
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, Part
+from respell_tui.paint import Line, Part, content, wrapped
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.event import event_lines
 from respell_tui.shown.moment import Moment
@@ -34,10 +34,13 @@ class Look(Pane):
         """The lines."""
         yield LineView(cursor=False)
 
-    def on_mount(self) -> None:
-        """Name the panes behind this one."""
-        self.entitle(("".join(f"  {key} {word}" for key, word in OTHERS if key != self.number),
-                      "dim"))  # fmt: skip
+    def entitle(self, *more: Part | str) -> None:
+        """Name the panes behind this one as well, in their order."""
+        parts: list[Part | str] = []
+        for key, word in OTHERS:
+            parts += [("  " if parts else "", ""),
+                      (f"{key} {word}", "" if key == self.number else "dim")]  # fmt: skip
+        self.border_title = content(*parts, *more)
 
     @property
     def list(self) -> LineView:
@@ -67,9 +70,24 @@ class EventPane(Look):
     BINDINGS: ClassVar = bindings("replay/event")
     hint = [(" No event yet.", "dim")]  # noqa: RUF012 - it is never changed
 
+    def __init__(self, ident: str) -> None:
+        """Begin without an event."""
+        super().__init__(ident)
+        self._rows: Sequence[Line] = ()
+
     def show(self, event: Event | None) -> None:
         """Show an event."""
-        self.show_lines(event_lines(event) if event is not None else [])
+        self._rows = event_lines(event) if event is not None else []
+        self._fold()
+
+    def on_resize(self) -> None:
+        """Fold long lines anew."""
+        if self._rows:
+            self._fold()
+
+    def _fold(self) -> None:
+        cells = max(20, self.size.width - 1)  # a scroll bar has one
+        self.show_lines([one for row in self._rows for one in wrapped(row, cells)])
 
 
 class ConsolePane(Look):
@@ -91,7 +109,7 @@ class ThenPane(Look):
     """Shows the state and the artifacts as they were then."""
 
     number = 6
-    title = "State then"
+    title = "State"
     place = "replay/then"
     BINDINGS: ClassVar = bindings("replay/then")
     hint = [(" No state was set and no artifact stored by now.", "dim")]  # noqa: RUF012 - as above

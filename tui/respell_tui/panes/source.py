@@ -10,14 +10,17 @@ from textual.message import Message
 
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.paint import Line
+from respell_tui.paint import Line, Part, marked, plain
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.source import Beside, Code, source_line
 from respell_tui.widgets.line_view import LineView
+from respell_tui.widgets.search import Search
 
 
 class SourceList(LineView):
     """The lines with their gutter."""
+
+    margin = 4
 
     def __init__(self, icons: Icons) -> None:
         """Begin without any."""
@@ -30,9 +33,12 @@ class SourceList(LineView):
         """How many there are."""
         return len(self.code.lines)
 
+    wanted: str = ""
+
     def line(self, index: int, width: int) -> Line:
         """Return one line."""
-        return source_line(self.code, index, self.beside, self.icons)
+        row = source_line(self.code, index, self.beside, self.icons)
+        return marked(row, self.wanted) if self.wanted else row
 
 
 class SourcePane(Pane):
@@ -56,8 +62,14 @@ class SourcePane(Pane):
         self._icons = icons
 
     def body(self) -> ComposeResult:
-        """The lines."""
+        """A line to search in, and the lines."""
+        yield Search("text; enter, then . and ,")
         yield SourceList(self._icons)
+
+    @property
+    def search(self) -> Search:
+        """The line to search in."""
+        return self.query_one(Search)
 
     @property
     def list(self) -> SourceList:
@@ -87,8 +99,61 @@ class SourcePane(Pane):
         longest = max((sum(len(text) for text, _ in line) for line in code.lines), default=0)
         view.show((), cursor=beside.line - 1 if moved and beside.line else None,
                   longest=longest + 12)  # fmt: skip
-        self.entitle(f"  {code.name}" if code.name else "")
-        self.subtitle(f"line {beside.line}" if beside.line else "no line runs here")
+        self.entitle(("  " + code.name if code.name else "", "strong"))
+        parts: list[Part | str] = []
+        if beside.hits and code.lines:
+            parts = [(f"{len(beside.hits)} lines ran   ", "dim")]
+        self.subtitle(*parts, f"line {beside.line}" if beside.line else "no line runs here")
+
+    # Search ------------------------------------------------------------------------------
+
+    def do_find_open(self) -> None:
+        """Search in the source."""
+        self.search.open()
+
+    def do_find_next(self) -> None:
+        """Go to the next match."""
+        self.find(1)
+
+    def do_find_previous(self) -> None:
+        """Go to the match before."""
+        self.find(-1)
+
+    @on(Search.Wanted)
+    def _searched(self, message: Search.Wanted) -> None:
+        message.stop()
+        self.list.wanted = message.text.lower()
+        self.list.redraw()
+        self.find(0)
+
+    @on(Search.Left)
+    def _left(self, message: Search.Left) -> None:
+        message.stop()
+        self.list.focus()
+
+    def find(self, by: int) -> None:
+        """Go to the next line that has what is searched for, or to the one before.
+
+        Args:
+            by: 1 forwards, -1 backwards, 0 from here on.
+        """
+        view, rows = self.list, self.list.code.lines
+        if not view.wanted:
+            if by:
+                self.screen.flash("nothing is searched for: / does", "warn")  # type: ignore[attr-defined]
+            return
+        for far in range(len(rows)):
+            at = (view.cursor + by + far * (by or 1)) % len(rows)
+            if view.wanted in plain(rows[at]).lower():
+                view.go_to(at)
+                return
+        self.subtitle((f"{view.wanted!r} is not there", "warn"))
+
+    def close_search(self) -> bool:
+        """Close the search; return whether there was one."""
+        return self.search.close()
+
+    # The cursor --------------------------------------------------------------------------
 
     @on(LineView.Moved)
     def _moved(self, message: LineView.Moved) -> None:

@@ -28,9 +28,9 @@ class VariablesPane(Pane):
     class Wanted(Message):
         """Something else is to be looked at: more is opened, or another function chosen."""
 
-        def __init__(self, frame: int | None = None) -> None:
+        def __init__(self, frame: int | None = None, coroutine: int | None = None) -> None:
             super().__init__()
-            self.frame = frame
+            self.frame, self.coroutine = frame, coroutine
 
     def __init__(self, icons: Icons) -> None:
         """Begin without any."""
@@ -74,7 +74,7 @@ class VariablesPane(Pane):
         here = self.row
         self.rows = rows_of(moment, self._before, self.opened)
         at = self._place(here, moved=moved)
-        lines = lines_of(self.rows, self._icons, moment.frame)
+        lines = lines_of(self.rows, self._icons, moment.here)
         longest = max((sum(len(text) for text, _ in line) for line in lines), default=0)
         self.list.show(lines, cursor=at, longest=longest)
         changed = sum(row.old is not None for row in self.rows)
@@ -100,7 +100,7 @@ class VariablesPane(Pane):
         if row is None:
             return
         if row.frame >= 0:
-            self.post_message(self.Wanted(row.frame))
+            self.post_message(self.Wanted(row.frame, row.coroutine))
         elif row.opens:
             self.opened = self.opened ^ {row.path}
             self.post_message(self.Wanted())

@@ -22,28 +22,32 @@ class Pick(Dialog):
     Pick LineView { height: auto; max-height: 60vh; margin-bottom: 1; }
     """
 
-    def __init__(self, title: str, rows: Sequence[Line], *, removable: str = "") -> None:
+    def __init__(
+        self, title: str, rows: Sequence[Line], *, removable: str = "", cursor: int = 0
+    ) -> None:  # fmt: skip
         """Ask for one.
 
         Args:
             title: What stands in the frame.
             rows: What there is to choose from.
             removable: What the delete key does with one; empty for nothing.
+            cursor: Index of the one to begin with.
         """
         super().__init__()
         self.title_text = title
         self._rows = rows
         self._removable = removable
+        self._cursor = cursor
 
     def body(self) -> ComposeResult:
         """The lines."""
         yield LineView(self._rows)
 
     def on_mount(self) -> None:
-        """Begin with the first one."""
+        """Begin with the one that was asked for."""
         view = self.query_one(LineView)
-        view.show(self._rows, cursor=0)
         view.styles.height = min(20, len(self._rows))
+        view.show(self._rows, cursor=self._cursor)
         view.focus()
         more = f"   del {self._removable}" if self._removable else ""
         self.query_one(".dialog").border_subtitle = f"enter goes there{more}   esc cancels"

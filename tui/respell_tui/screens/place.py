@@ -197,7 +197,8 @@ class Place(Acting, Working, Screen[Any]):
             action for place in self._chain() for action in within(place) if action.footer
         ]  # fmt: skip
         self.query_one(KeyBar).show(tuple(
-            Key(action.id, keys.shown(action.id), action.label, reason(self, action.id))
+            Key(action.id, keys.shown(action.id), action.label, reason(self, action.id),
+                action.must)
             for action in sorted(chosen, key=lambda one: one.footer)
             if keys.of(action.id)
         ))  # fmt: skip

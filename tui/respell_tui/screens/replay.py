@@ -9,19 +9,24 @@ from textual import on, work
 from textual.events import Unmount
 
 from respell.debug import AsyncDebugger, Breakpoint, Debugger
+from respell.debug.edits import Edit
 from respell.errors import RespellError, SessionNotFound
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell_tui.actions.binding import bindings
 from respell_tui.app import StoreChanged
+from respell_tui.paint import Line, plain
 from respell_tui.panes.events import EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
 from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
+from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_what_if import ReplayWhatIf
 from respell_tui.shown.moment import Moment
-from respell_tui.shown.replay import ReplaySituation, mode, read_marks, where
+from respell_tui.shown.replay import DryRun, ReplaySituation, mode, read_marks, where
 from respell_tui.shown.source import Beside, Code, code_of, counted
+from respell_tui.text import visible
+from respell_tui.widgets.line_view import MAX_CELLS, LineView
 from respell_tui.widgets.scrubber import Mark, Scrubber
 from respell_tui.work import Job, problem_of
 
@@ -43,10 +48,14 @@ class Replay(ReplayWhatIf):
         self.session_id = session_id
         self._first = position
         self._running = self._held = False
+        self._dry: DryRun | None = None
+        self._dry_shown: DryRun | None = None
         self._codes: dict[str, Code] = {}
+        self._dry_edits: Sequence[Edit] = ()
         self._points: Sequence[Breakpoint] = ()
         self._marked = -1
         self._main = ""
+        self._picked = ""
         self._cursor_event: int | None = None
 
     # Opening -----------------------------------------------------------------------------
@@ -106,7 +115,8 @@ class Replay(ReplayWhatIf):
             self.flash("this session was deleted: esc goes back", "bad")
             return
         before, (self.record, self._running) = self.record, read
-        self.events.show(self.record)
+        if self._dry is None:
+            self.events.show(self.record)
         self._show_title()
         if before is None or before.events != self.record.events:
             self._grown(before)
@@ -119,9 +129,9 @@ class Replay(ReplayWhatIf):
         self.show_where()
         if self._marked < 0 or not self._running:
             self._marked = record.events
-            self.work("looking for marks",
-                      lambda job: read_marks(self.respell.store(), record, job.check),
-                      self._show_marks, group="marks")  # fmt: skip
+            self.read_marks()
+        if before is not None:
+            self.forget_hits()
         if before is None or self.debugger is None or self.moment is None:
             return
         follow = self.moment.stop.at_end and not self._moving
@@ -132,6 +142,19 @@ class Replay(ReplayWhatIf):
             return debugger.end() if follow else None
 
         self.move("following", take_in)
+
+    def read_marks(self) -> None:
+        """Look for what is worth a mark in the line of time."""
+        record, dry = self.record, self._dry
+        if record is None:
+            return
+
+        def look(job: Job) -> list[Mark]:
+            if dry is not None:
+                return read_marks(dry.store, dry.record, job.check)
+            return read_marks(self.respell.store(), record, job.check)
+
+        self.work("looking for marks", look, self._show_marks, group="marks")
 
     def _show_marks(self, marks: list[Mark]) -> None:
         self.scrubber.mark(marks)
@@ -148,25 +171,39 @@ class Replay(ReplayWhatIf):
     def _look(self, debugger: Debugger, move: Any) -> tuple[Any, Moment]:
         found, moment = super()._look(debugger, move)
         name = moment.source or debugger.main_source
-        if name not in self._codes or len(debugger.edits) != len(self.edits):
-            self._codes.clear()
-            for one in debugger.sources():
-                self._codes.setdefault(one.name, code_of(one.name, one.text))
+        if name not in self._codes or debugger.edits != self._dry_edits:
+            self._dry_edits = debugger.edits
+            known = self._codes
+            self._codes = {
+                one.name: known[one.name]
+                if one.name in known and known[one.name].text == one.text
+                else code_of(one.name, one.text)
+                for one in debugger.sources()
+            }
         self._points = tuple(debugger.breakpoints.list())
         self._held = debugger.live is not None and debugger.live.is_held
         self._main = debugger.main_source
-        self.edits = [one.describe() for one in debugger.edits]
+        self._take_edits(debugger)
         return found, moment
+
+    def _take_edits(self, debugger: Debugger) -> None:
+        made = debugger.edits
+        self.edits = [one.describe() for one in made]
+        if not made:
+            self._dry = None
+        elif self._dry is None or self._dry.edits != made:
+            why = debugger.dry_run.message if debugger.dry_run is not None else ""
+            self._dry = DryRun(made, debugger.store, debugger.session, why)
 
     def show_moment(self, moment: Moment, *, moved: bool) -> None:
         """Show what there is to see at a moment."""
         if not self.is_mounted or self.debugger is None:
             return
         self.moment = moment
-        name = moment.source or self._main
-        code = self._codes.get(name, Code(name))
-        self.source.show_body()
-        self.source.show(code, Beside(moment.line, counted(self._points, name)))
+        if moved:
+            self._picked = ""
+        self._show_history()
+        self.show_source()
         self.variables.show(moment, moved=moved)
         if moved:
             self._cursor_event = None
@@ -180,12 +217,70 @@ class Replay(ReplayWhatIf):
         self.respell.memory.position = str(moment.position)
         self.show_where()
         self.show_keys()
+        self.rest()
+
+    def _show_history(self) -> None:
+        """Show the events of what one stands in: of the recording, or of a dry run."""
+        if self.record is None or self._dry is self._dry_shown:
+            return
+        self._dry_shown = dry = self._dry
+        self.events.show(self.record if dry is None else dry.record, dry.store if dry else None)
+        self._cursor_event = None
+        self.forget_hits()
+        self.read_marks()
+
+    def show_source(self) -> None:
+        """Show the source again, with what stands beside it."""
+        if self.moment is None:
+            return
+        runs = self.moment.source or self._main
+        name = self._picked or runs
+        code = self._codes.get(name, Code(name))
+        line = self.moment.line if name == runs else 0
+        beside = Beside(line, counted(self._points, name), self.hits_of(name))
+        self.source.show_body()
+        self.source.show(code, beside)
 
     def show_where(self) -> None:
         """Show in the line of time where one stands."""
         if self.moment is not None and self.record is not None:
-            words = where(self.moment, self.record.events, playing=self.speed)
-            self.scrubber.show(self.moment.position.event, self.record.events, words)
+            count = (self._dry.record if self._dry is not None else self.record).events
+            words = where(self.moment, count, playing=self.speed)
+            self.scrubber.show(self.moment.position.event, count, words)
+
+    def do_source_pick(self) -> None:
+        """Show another source, until the next move."""
+        names = list(self._codes)
+        if len(names) < 2:
+            self.flash("this session has no other source: it loaded no module", "warn")
+            return
+
+        def chosen(answer: tuple[str, int] | None) -> None:
+            if answer is not None:
+                self._picked = names[answer[1]]
+                self.show_source()
+                self.rest()
+
+        rows: list[Line] = [
+            [(name, ""), (f"   {len(self._codes[name].lines):,} lines", "dim")] for name in names
+        ]
+        shown = names.index(self.source.chunk) if self.source.chunk in names else 0
+        self.app.push_screen(Pick("Sources", rows, cursor=shown), chosen)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process runs the session now."""
+        return self._running
+
+    @property
+    def ending(self) -> str:
+        """Why a dry run ends where it does; empty where it is none."""
+        return "" if self._dry is None else self._dry.why
+
+    @property
+    def edits_made(self) -> Sequence[Edit]:
+        """What is different from what was recorded."""
+        return () if self._dry is None else self._dry.edits
 
     @property
     def situation(self) -> ReplaySituation:
@@ -221,13 +316,14 @@ class Replay(ReplayWhatIf):
         if message.go:
             self.go_to(message.number)
             return
-        record, number = self.record, message.number
+        record, dry, number = self.record, self._dry, message.number
         self._cursor_event = number
         if record is None or not number:
             return
 
         def read(job: Job) -> Event | None:
-            return next(events(self.respell.store(), record.key, number, number), None)
+            store = self.respell.store() if dry is None else dry.store
+            return next(events(store, record.key, number, number), None)
 
         self.work("reading an event", read, self.query_one(EventPane).show, group="event")
 
@@ -240,7 +336,7 @@ class Replay(ReplayWhatIf):
     def _variables_wanted(self, message: VariablesPane.Wanted) -> None:
         message.stop()
         if message.frame is not None:
-            self.frame = message.frame
+            self.frame, self.coroutine = message.frame, message.coroutine
         self.look_again()
 
     @on(Scrubber.Wanted)
@@ -249,10 +345,24 @@ class Replay(ReplayWhatIf):
         if self.moment is None or self.moment.position.event != message.number:
             self.go_to(message.number)
 
-    def do_event_search(self) -> None:
+    def do_find_open(self) -> None:
         """Search in the events."""
         self.focus_pane(1)
         self.events.search.open()
+
+    def do_copy_line(self) -> None:
+        """Copy the line under the cursor; of a variable its value."""
+        view = self.focused
+        if not isinstance(view, LineView) or not view.count:
+            self.flash("there is no line to copy here", "warn")
+            return
+        row = self.variables.row if view is self.variables.list else None
+        if row is not None and row.value is not None:
+            text = row.value.text
+        else:
+            text = plain(view.line(view.cursor, MAX_CELLS)).strip()
+        self.app.copy_to_clipboard(visible(text))
+        self.flash("copied")
 
     def command(self, text: str) -> bool:
         """Also take an event, a position, a percentage, or a bookmark: goes there."""
@@ -266,7 +376,11 @@ class Replay(ReplayWhatIf):
         if self.speed:
             self.pause_playing()
             return True
-        return self.cancel_move() or self.events.close_search()
+        return (
+            self.cancel_move()
+            or self.cancel_counting()
+            or (self.source.close_search() or self.events.close_search())
+        )
 
     # Live --------------------------------------------------------------------------------
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from respell.debug import Breakpoint, Change, Debugger, Evaluated
+from respell.debug import Breakpoint, Debugger, Evaluated
 from respell.errors import UsageError
 from respell_tui.paint import Line
 from respell_tui.screens.form import Form
@@ -131,6 +132,7 @@ class ReplayMarks(ReplayMoves):
             def keep(debugger: Debugger) -> None:
                 mark = debugger.bookmark(given["name"].strip(), given["note"].strip())
                 self._say(f"bookmark {mark.name} at {mark.position}")
+                self.app.call_from_thread(self.read_marks)
 
             self.move("setting a bookmark", keep)
 
@@ -155,7 +157,7 @@ class ReplayMarks(ReplayMoves):
             what, at = answer
             mark = found[at]
             if what == "remove":
-                self.move("removing a bookmark", lambda it: it.delete_bookmark(mark.name))
+                self.move("removing a bookmark", partial(self._forget, name=mark.name))
             else:
                 self.go_to(mark.position)
 
@@ -165,24 +167,15 @@ class ReplayMarks(ReplayMoves):
         ]  # fmt: skip
         self.app.push_screen(Pick("Bookmarks", rows, removable="forgets it"), chosen)
 
+    def _forget(self, debugger: Debugger, name: str) -> None:
+        debugger.delete_bookmark(name)
+        self.app.call_from_thread(self.read_marks)
+
+    @abstractmethod
+    def read_marks(self) -> None:
+        """Look for what is worth a mark in the line of time."""
+
     # Values ------------------------------------------------------------------------------
-
-    def do_value_last_change(self) -> None:
-        """Go to where the variable under the cursor got its value."""
-        row = self.variables.row
-        expression = row.expression if row is not None else ""
-        frame = self.frame
-
-        def find(debugger: Debugger) -> Any:
-            change = debugger.last_change(expression, frame)
-            if change is None:
-                self._say(f"{expression} has not changed before here", "warn")
-                return None
-            stop = debugger.go_to(change.position)
-            self._say(_changed(expression, change))
-            return stop
-
-        self.move(f"looking for the last change of {expression}", find)
 
     def do_value_watch(self) -> None:
         """Watch an expression at every stop."""
@@ -207,14 +200,13 @@ class ReplayMarks(ReplayMoves):
 
     def do_value_evaluate(self) -> None:
         """Evaluate an expression here."""
-        frame = self.frame
 
         def send(text: Mapping[str, str] | None) -> None:
             if text is None:
                 return
 
             def evaluate(debugger: Debugger) -> None:
-                found = debugger.evaluate(text["text"], frame if debugger.stop.source else 0)
+                found = debugger.evaluate(text["text"], self.looked_at(debugger))
                 self.app.call_from_thread(self._show_evaluated, text["text"], found)
 
             self.move("evaluating", evaluate)
@@ -240,12 +232,6 @@ class ReplayMarks(ReplayMoves):
     def breakpoints(self) -> dict[int, Breakpoint]:
         """Those of the source that is shown, by line."""
         return dict(self.source.list.beside.breakpoints)
-
-
-def _changed(expression: str, change: Change) -> str:
-    where = f" by {change.source}:{change.line}" if change.line else ""
-    after = f", after event {change.event.number} ({change.event.name})" if change.event else ""
-    return f"{expression}: {change.old.text} → {change.new.text}{where}{after}"
 
 
 def _named(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from textual import work
 from textual.timer import Timer
 
-from respell.debug import AsyncDebugger, Debugger, Position, Stop
+from respell.debug import AsyncDebugger, Debugger, Frame, Position, Stop
 from respell.errors import RespellError
 from respell_tui.screens.replay_panes import ReplayPanes
 from respell_tui.shown.moment import Moment, Wishes, read_moment
@@ -31,6 +31,7 @@ class ReplayMoves(ReplayPanes):
         self.why_not = "the debugger is still opening"
         self.moment: Moment | None = None
         self.frame = 0
+        self.coroutine: int | None = None
         self.watches: tuple[str, ...] = ()
         self._moving = False
         self._next: tuple[str, Move] | None = None
@@ -89,15 +90,22 @@ class ReplayMoves(ReplayPanes):
         """Move, and read what there is to see; in the debugger's thread."""
         found = move(debugger)
         if isinstance(found, Stop):
-            self.frame = 0
+            self.frame, self.coroutine = 0, None
         return found, read_moment(debugger, self.wishes())
 
     def wishes(self) -> Wishes:
         """Return what of a moment is looked at now."""
         return Wishes(
-            self.frame, self.variables.opened, self.watches, self.variables.shows_globals,
-            self.shown(5), self.shown(6),
+            self.frame, self.coroutine, self.variables.opened, self.watches,
+            self.variables.shows_globals, self.shown(5), self.shown(6),
         )  # fmt: skip
+
+    def looked_at(self, debugger: Debugger) -> Frame | int:
+        """Return the function whose variables are shown; 0 where none runs."""
+        if self.coroutine is None or not debugger.stop.source:
+            return self.frame if debugger.stop.source else 0
+        found = debugger.stack(self.coroutine, first=self.frame, count=1)
+        return found[0] if found else 0
 
     def look_again(self) -> None:
         """Read what is seen now, where one stands."""
@@ -132,6 +140,8 @@ class ReplayMoves(ReplayPanes):
             self.flash("  ".join(one.describe() for one in stop.changes), "good")
         elif stop.error is not None:
             self.flash(stop.error, "bad")
+        elif stop.reason == "unrecorded" and self.ending:
+            self.flash(self.ending, "warn")
         if self._player is not None and stop.reason not in ("step", "event"):
             self.pause_playing()
 
@@ -245,6 +255,11 @@ class ReplayMoves(ReplayPanes):
     def do_go_slower(self) -> None:
         """Play half as fast."""
         self._faster(0.5)
+
+    @property
+    @abstractmethod
+    def ending(self) -> str:
+        """Why a dry run ends where it does; empty where it is none."""
 
     @abstractmethod
     def show_where(self) -> None:

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
-import tempfile
+import json
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from respell import values
 from respell.debug import Debugger
 from respell.errors import UsageError
 from respell.history.diff import Difference, diff
+from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
+from respell_tui.editor import edited
 from respell_tui.screens.compare import Compare
 from respell_tui.screens.form import Form
 from respell_tui.screens.home_sessions import BY
-from respell_tui.screens.replay_marks import ReplayMarks
+from respell_tui.screens.replay_over_time import ReplayOverTime
 from respell_tui.shown.fields import CHOICE, Field
+from respell_tui.work import Job
+
+_MOST_TYPED = 2_000
+"""Characters of an outcome that are put into a line to type in; longer ones are for an editor."""
 
 
-class ReplayWhatIf(ReplayMarks):
+class ReplayWhatIf(ReplayOverTime):
     """Part of `Replay`: edits, forks and comparisons."""
 
     def __init__(self) -> None:
@@ -32,41 +34,108 @@ class ReplayWhatIf(ReplayMarks):
         self.record: SessionRecord | None = None
         self.edits: Sequence[str] = ()
 
+    # Variables ---------------------------------------------------------------------------
+
     def do_value_change(self) -> None:
         """Ask for another value of the variable under the cursor."""
         row = self.variables.row
         if row is None:
             return
-        frame = self.frame
         now = row.value.text if row.value is not None and not row.value.ref else ""
         fields = [Field("lua", "becomes", required=True, value=now, hint="a Lua expression")]
 
         def send(given: Mapping[str, Any] | None) -> None:
             if given is not None:
-                lua = given["lua"]
-                self.move(f"setting {row.expression}",
-                          lambda it: it.set_variable(row.expression, lua, frame))  # fmt: skip
+                self._set(row.expression, given["lua"])
 
         title = f"What if {row.expression} were …"
         self.app.push_screen(Form(title, fields, dict, done="Try it"), send)
 
+    def do_value_edit(self) -> None:
+        """Write another value of the variable under the cursor in the editor."""
+        row = self.variables.row
+        if row is None or row.value is None:
+            return
+        now = row.value.text if not row.value.ref else row.expression
+        head = f"-- A Lua expression for {row.expression}, which is\n-- {row.value.text}\n"
+        changed = self._edited(f"{head}{now}\n".encode(), "value.lua")
+        if changed is not None:
+            lines = changed.decode(errors="replace").splitlines()
+            self._set(row.expression, "\n".join(it for it in lines if not it.startswith("--")))
+
+    def _set(self, expression: str, lua: str) -> None:
+        self.move(f"setting {expression}",
+                  lambda it: it.set_variable(expression, lua, self.looked_at(it)))  # fmt: skip
+
+    # Outcomes ----------------------------------------------------------------------------
+
     def do_event_change(self) -> None:
         """Ask for another outcome of the event under the cursor."""
-        number = self.events.number_here
+        self._with_event(self._ask_outcome)
+
+    def _ask_outcome(self, event: Event) -> None:
+        failed = event.error is not None
+        now = event.error if event.error is not None else _as_json(event.outcome)
         fields = [
-            Field("how", "ends with", kind=CHOICE, value='"a value"',
-                  choices=('"a value"', '"an error"')),
-            Field("text", "which", required=True, hint="JSON; of an error its text"),
+            Field("how", "ends with", kind=CHOICE, choices=('"a value"', '"an error"'),
+                  value='"an error"' if failed else '"a value"'),
+            Field("text", "which", required=True, value=now if len(now) <= _MOST_TYPED else "",
+                  hint="JSON; of an error its text"),
         ]  # fmt: skip
 
         def send(given: Mapping[str, Any] | None) -> None:
             if given is not None:
-                self.move(f"changing event {number}",
-                          lambda it: it.set_outcome(given["value"], event=number,
-                                                    error=given["error"]))  # fmt: skip
+                self._end_otherwise(event.number, given["value"], given["error"])
 
-        title = f"What if event {number} had ended otherwise"
+        title = f"What if event {event.number} ({event.name}) had ended otherwise"
         self.app.push_screen(Form(title, fields, _outcome, done="Try it"), send)
+
+    def do_event_edit(self) -> None:
+        """Write another outcome of the event under the cursor in the editor."""
+        self._with_event(self._edit_outcome)
+
+    def _edit_outcome(self, event: Event) -> None:
+        text = json.dumps(values.to_json(event.outcome), ensure_ascii=False, indent=2)
+        changed = self._edited(f"{text}\n".encode(), f"event-{event.number}.json")
+        if changed is None:
+            return
+        try:
+            value = values.parse_json(changed.decode(errors="replace"), what="the outcome")
+        except UsageError as error:
+            self.flash(str(error), "bad")
+            return
+        self._end_otherwise(event.number, value, None)
+
+    def _end_otherwise(self, number: int, value: Any, error: str | None) -> None:
+        self.move(f"changing event {number}",
+                  lambda it: it.set_outcome(value, event=number, error=error))  # fmt: skip
+
+    def _with_event(self, use: Callable[[Event], None]) -> None:
+        """Read the event under the cursor, and do something with it."""
+        number, view = self.events.number_here, self.events.view
+        record = self.record
+        if record is None:
+            return
+
+        def read(job: Job) -> Event | None:
+            return next(events(self.events.store(view), record.key, number, number), None)
+
+        self.work(
+            "reading an event", read, lambda it: use(it) if it else None, group="edited event"
+        )
+
+    def _edited(self, text: bytes, name: str) -> bytes | None:
+        """Have a person change a text in the editor, and say why nothing came of it."""
+        try:
+            changed = edited(self.app, text, name)
+        except UsageError as error:
+            self.flash(str(error), "warn")
+            return None
+        if changed is None:
+            self.flash("nothing was changed")
+        return changed
+
+    # The script --------------------------------------------------------------------------
 
     def do_edits_discard(self) -> None:
         """Stand in what was recorded again."""
@@ -75,25 +144,11 @@ class ReplayWhatIf(ReplayMarks):
     def do_source_edit(self) -> None:
         """Change the source in the editor, and try what would come of it."""
         code = self.source.list.code
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
-        if not editor:
-            self.flash("neither $VISUAL nor $EDITOR says which editor: set one", "warn")
-            return
         if code.name != self.main_chunk:
             self.flash(f"only the script itself can be changed, and {code.name} is none", "warn")
             return
-        with tempfile.TemporaryDirectory(prefix="respell-") as folder:
-            path = Path(folder) / (os.path.basename(code.name) or "script.lua")
-            path.write_bytes(code.text)
-            with self.app.suspend():
-                ended = subprocess.run([*shlex.split(editor), str(path)], check=False).returncode
-            changed = path.read_bytes()
-        self.refresh()
-        if ended:
-            self.flash(f"{editor} ended with {ended}: nothing was changed", "warn")
-        elif changed == code.text:
-            self.flash("the script was not changed")
-        else:
+        changed = self._edited(code.text, code.name)
+        if changed is not None:
             self.move("executing the changed script", lambda it: it.set_script(changed))
 
     @property
@@ -156,6 +211,10 @@ class ReplayWhatIf(ReplayMarks):
             return diff(store, store.sessions.find(other), store.sessions.get(record.id))
 
         self.app.push_screen(Compare(other[:12], record.id[:8], find))
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(values.to_json(value), ensure_ascii=False)
 
 
 def _outcome(given: Mapping[str, Any]) -> dict[str, Any]:

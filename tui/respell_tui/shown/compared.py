@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from respell import values
 from respell.history.diff import Difference
 from respell.history.events import Event
-from respell_tui.describe import ending
 from respell_tui.paint import Line, cell
-from respell_tui.shown.history import headline
+from respell_tui.shown.history import headline, outcome
 from respell_tui.text import fit, width
 
 
@@ -78,7 +77,7 @@ def _pair(sign: str, a: Event | None, b: Event | None) -> Iterator[Both]:
     left, right = (_asked(it) for it in (a, b))
     same = a is not None and b is not None and a.args == b.args and a.name == b.name
     yield Both(" " if same else sign, left, right)
-    left, right = (f"    {ending(it)}" if it is not None else "" for it in (a, b))
+    left, right = (f"    {outcome(it)}" if it is not None else "" for it in (a, b))
     if sign != " " and left.strip() != right.strip():
         yield Both(sign, left, right)
 

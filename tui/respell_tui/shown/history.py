@@ -6,18 +6,29 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from respell import values
 from respell.history.events import Event, events
 from respell.store import Store
-from respell_tui.describe import arguments, ending, seconds
+from respell_tui.describe import seconds
 from respell_tui.icons import Icons
 from respell_tui.paint import Line, cell
+from respell_tui.shown.readable import bytes_text, one_liner
 from respell_tui.text import fit, width
 
 PAGE = 200
 """Events that are read at once."""
 
 _MOST_PAGES = 50
+_MOST_TEXT = 1_000  # characters that are kept of a row's texts
+_MOST_DEEP = 8
+_NAMING = {
+    "tool.invoke": ("name",), "hook.call": ("hook", "name"), "state.set": ("key",),
+    "state.get": ("key",), "state.delete": ("key",), "artifact.store": ("name",),
+    "artifact.get": ("name",), "session.suspend": ("prompt",), "lifecycle.suspend": ("reason",),
+    "module.load": ("path", "name"), "file.open": ("path",), "file.read": ("path",),
+    "file.write": ("path",),
+}  # fmt: skip
+"""By what argument people know an event."""
+
 _FAMILIES = {
     "tool": "tool", "agent": "agent", "state": "state", "artifact": "artifact",
     "session": "session", "file": "file", "io": "file", "os": "clock", "timer": "clock",
@@ -38,6 +49,7 @@ class EventRow:
         ending: How it ended.
         failed: Whether it failed.
         after_s: Seconds since the session began.
+        depth: Inside how many others it happened.
     """
 
     number: int
@@ -48,29 +60,55 @@ class EventRow:
     ending: str
     failed: bool
     after_s: float
+    depth: int = 0
 
 
-def event_row(event: Event, start: int) -> EventRow:
+def event_row(event: Event, start: int, depth: int = 0) -> EventRow:
     """Return an event as a row of the list.
 
     Args:
         event: The event.
         start: When the session began, in µs since 1970 UTC.
+        depth: Inside how many others it happened.
     """
     return EventRow(
-        event.number, event.name, event.kind, event.parent, headline(event), ending(event),
-        event.error is not None, max(0, event.at - start) / 1_000_000,
+        event.number, event.name, event.kind, event.parent, headline(event)[:_MOST_TEXT],
+        outcome(event)[:_MOST_TEXT], event.error is not None,
+        max(0, event.at - start) / 1_000_000, depth,
     )  # fmt: skip
 
 
 def headline(event: Event) -> str:
     """Return what an event is about: of a tool's call its name first, then what it was given."""
-    if event.name in ("tool.invoke", "hook.call", "state.set", "state.get"):
-        first = next((str(event.args[key]) for key in ("name", "hook", "key") if key in event.args),
-                     "")  # fmt: skip
-        rest = event.args.get("params", event.args.get("value"))
-        return f"{first} {values.json_line(rest)}" if rest not in (None, {}) else first
-    return arguments(event)
+    args = event.args
+    if event.kind == "output":
+        text = args.get("text", "")
+        return (bytes_text(text) if isinstance(text, bytes) else str(text)).rstrip("\n")
+    named = next((key for key in _NAMING.get(event.name, ()) if key in args), None)
+    if named is not None:
+        rest = [args[key] for key in ("params", "value") if args.get(key) not in (None, {})]
+        return " ".join([str(args[named]), *(_listed(one) for one in rest)])
+    if event.name == "lifecycle.start":
+        return " ".join([str(args.get("name", "")), *map(str, args.get("args") or ())])
+    return ", ".join(f"{key} = {one_liner(value)}" for key, value in args.items())
+
+
+def outcome(event: Event) -> str:
+    """Return in one line how an event ended; empty where there is nothing to say."""
+    if event.error is not None:
+        return f"failed: {event.error}"
+    if not event.ended:
+        return "not ended"
+    if event.kind != "effect" or event.outcome is None:
+        return ""
+    return f"= {one_liner(event.outcome)}"
+
+
+def _listed(value: object) -> str:
+    """Return parameters as one reads them: without quotes around their names."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        return one_liner(value)
+    return ", ".join(f"{key} = {one_liner(one)}" for key, one in value.items())
 
 
 def read_page(store: Store, session: int, start: int, numbers: Sequence[int]) -> list[EventRow]:
@@ -86,10 +124,25 @@ def read_page(store: Store, session: int, start: int, numbers: Sequence[int]) ->
         return []
     if numbers[-1] - numbers[0] < 2 * len(numbers):
         wanted = set(numbers)
-        found = events(store, session, numbers[0], numbers[-1])
-        return [event_row(one, start) for one in found if one.number in wanted]
-    return [event_row(one, start) for number in numbers
-            for one in events(store, session, number, number)]  # fmt: skip
+        found = (one for one in events(store, session, numbers[0], numbers[-1])
+                 if one.number in wanted)  # fmt: skip
+    else:
+        found = (one for number in numbers for one in events(store, session, number, number))
+    depths: dict[int, int] = {0: -1}
+    rows = []
+    for one in found:
+        depth = min(_MOST_DEEP, _depth(store, session, one.parent, depths) + 1)
+        depths[one.number] = depth
+        rows.append(event_row(one, start, depth))
+    return rows
+
+
+def _depth(store: Store, session: int, number: int, known: dict[int, int]) -> int:
+    """Return inside how many others an event happened."""
+    if number not in known:
+        event = next(events(store, session, number, number), None)
+        known[number] = 0 if event is None else _depth(store, session, event.parent, known) + 1
+    return known[number]
 
 
 class EventLines:
@@ -125,6 +178,10 @@ class EventLines:
         elif count > self._count:
             self._pages.pop(self._count // PAGE, None)  # it was not full
         self._count, self._numbers = count, numbers
+
+    def forget(self) -> None:
+        """Forget what was read: the same numbers are other events now."""
+        self._pages.clear()
 
     def __len__(self) -> int:
         """How many there are."""
@@ -175,25 +232,35 @@ class EventLines:
         number = self.number(index)
         here = number == self.position
         mark = self.icons.current if here else " "
+        places = max(3, len(str(self._count)))
         if row is None:
-            return [(f"{mark}{number:>6} ", "dim"), ("…", "dim")]
+            return [(f"{mark}{number:>{places}} ", "dim"), ("…", "dim")]
         later = number > self.position
         role = "dim" if later else ""
-        indent = "  " if self.nested and row.parent else ""
-        head = f"{indent}{sign(row, self.icons)} "
+        head = f"{'  ' * (row.depth if self.nested else 0)}{sign(row, self.icons)} "
         state = f" {self.icons.failed}" if row.failed else ""
-        name = cell(row.name)
-        room = cells - 8 - width(head) - width(state) - 1
-        text = fit(f"{name} {cell(row.text)}".rstrip(), max(4, room))
-        rest = max(0, room - width(text) - 1)
-        more = fit(cell(row.ending), rest) if not row.failed and rest > 6 else ""
+        when = f" {after(row.after_s):>9}" if cells >= _WITH_TIMES else ""
+        room = max(4, cells - places - 2 - width(head) - width(state) - width(when))
+        name = fit(cell(row.name), room)
+        if cells >= _WITH_COLUMNS:
+            name = f"{name:<{_NAME}}"
+        text = fit(cell(row.text), room - width(name) - 1)
+        rest = room - width(name) - width(text) - 2
+        more = fit(cell(row.ending), rest) if rest > 6 else ""
+        used = width(name) + 1 + width(text) + (1 + width(more) if more else 0)
+        gap = " " * (room - used) if when or state else ""
         return [
-            (mark, "accent"), (f"{number:>6} ", "dim" if later else "number"),
-            (head, role or _SIGN_ROLES.get(row.kind, "accent")),
-            (text[: len(name)], role or "strong"), (text[len(name) :], role),
-            (f" {more}" if more else "", "dim"), (state, "bad"),
+            (mark, "accent"), (f"{number:>{places}} ", "dim" if later else "number"),
+            (head, role or _SIGN_ROLES.get(row.kind, "accent")), (name, role or "strong"),
+            (f" {text}", role), (f" {more}" if more else "", "bad" if row.failed else "dim"),
+            (gap, ""), (state, "bad"), (when, "dim"),
         ]  # fmt: skip
 
+
+_WITH_COLUMNS, _WITH_TIMES = 44, 72
+"""From so many cells on names are a column of their own, and times are shown."""
+
+_NAME = 15
 
 _SIGN_ROLES = {
     "output": "good", "lifecycle": "title", "hook": "warn", "limit": "bad", "edit": "warn",

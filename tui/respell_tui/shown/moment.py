@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from respell.debug import Debugger, Frame, Position, Stop, Value, Variable, Variables
+from respell.debug import (
+    Coroutine,
+    Debugger,
+    Frame,
+    Position,
+    Stop,
+    Value,
+    Variable,
+    Variables,
+)
 from respell.errors import UsageError
 from respell.history.events import Event
 
@@ -15,6 +24,7 @@ Path = tuple[str, ...]
 
 MOST_FRAMES = 50
 MOST_CHILDREN = 100
+MOST_THREADS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,7 @@ class Wishes:
 
     Attributes:
         frame: Index of the function whose variables are shown.
+        coroutine: Number of the coroutine that it runs in; None for the one that runs.
         opened: The variables that are opened.
         watches: Expressions.
         globals: Whether globals are shown.
@@ -48,6 +59,7 @@ class Wishes:
     """
 
     frame: int = 0
+    coroutine: int | None = None
     opened: frozenset[Path] = frozenset()
     watches: tuple[str, ...] = ()
     globals: bool = False
@@ -56,13 +68,22 @@ class Wishes:
 
 
 @dataclass(frozen=True, slots=True)
+class Thread:
+    """A coroutine that does not run now, and its functions, innermost first."""
+
+    coroutine: Coroutine
+    frames: Sequence[Frame]
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """What there is to see at a position.
 
     Attributes:
         stop: Where it is, and why one is there.
-        frames: The script's functions that run, innermost first.
+        frames: The functions of the coroutine that is looked at, innermost first.
         frame: Index of the one whose variables these are.
+        threads: The other coroutines, up to 20.
         variables: What it sees; None where no function runs.
         globals: Globals that the script made or changed; None where nobody looks.
         children: What is inside of the variables that are opened.
@@ -76,6 +97,7 @@ class Moment:
     stop: Stop
     frames: Sequence[Frame] = ()
     frame: int = 0
+    threads: Sequence[Thread] = ()
     variables: Variables | None = None
     globals: Sequence[Variable] | None = None
     children: Mapping[Path, Children] = field(default_factory=dict)
@@ -103,9 +125,10 @@ class Moment:
     @property
     def line(self) -> int:
         """The line of it that is next, 1-based; 0 for none."""
-        if self.here is None or self.frame == 0:
+        here = self.here
+        if here is None or (self.frame == 0 and here.coroutine == self.stop.coroutine):
             return self.stop.line
-        return self.here.line
+        return here.line
 
 
 def read_moment(debugger: Debugger, wishes: Wishes) -> Moment:
@@ -116,9 +139,17 @@ def read_moment(debugger: Debugger, wishes: Wishes) -> Moment:
         wishes: What is looked at.
     """
     stop = debugger.stop
-    frames = debugger.stack(count=MOST_FRAMES) if stop.source else []
+    running = debugger.stack(count=MOST_FRAMES) if stop.source else []
+    threads = _threads(debugger, stop.coroutine) if running else []
+    other = next((it for it in threads if it.coroutine.number == wishes.coroutine), None)
+    frames = running
+    if other is not None and other.frames:
+        frames = list(other.frames)
+        now = Coroutine(stop.coroutine, "running")
+        threads = [Thread(now, running), *(it for it in threads if it is not other)]
     at = min(wishes.frame, max(0, len(frames) - 1))
-    variables = debugger.variables(at) if frames else None
+    here = frames[at] if frames else None
+    variables = debugger.variables(here) if here is not None else None
     seen = None
     if wishes.globals:
         seen, _ = debugger.globals()
@@ -126,10 +157,11 @@ def read_moment(debugger: Debugger, wishes: Wishes) -> Moment:
         stop=stop,
         frames=frames,
         frame=at,
+        threads=threads,
         variables=variables,
         globals=seen,
         children=_children(debugger, variables, seen or (), wishes.opened),
-        watches=[_watched(debugger, one, at, bool(frames)) for one in wishes.watches],
+        watches=[_watched(debugger, one, here) for one in wishes.watches],
         event=debugger.event(),
         output=debugger.output() if wishes.output else None,
         state=debugger.state() if wishes.then else None,
@@ -168,14 +200,21 @@ def groups_of(variables: Variables) -> Sequence[tuple[str, Sequence[Variable]]]:
     )  # fmt: skip
 
 
-def _watched(
-    debugger: Debugger, expression: str, frame: int, runs: bool
-) -> Watched:  # fmt: skip
+def _threads(debugger: Debugger, running: int) -> list[Thread]:
+    """Return the coroutines besides the one that runs."""
+    others = [it for it in debugger.coroutines() if it.number != running and it.status != "dead"]
+    return [
+        Thread(one, debugger.stack(one.number, count=MOST_FRAMES))
+        for one in others[:MOST_THREADS]
+    ]  # fmt: skip
+
+
+def _watched(debugger: Debugger, expression: str, here: Frame | None) -> Watched:
     try:
-        value = debugger.look(expression, frame if runs else 0)
+        value = debugger.look(expression, here or 0)
         if value is not None:
             return Watched(expression, value)
-        found = debugger.evaluate(expression, frame if runs else 0)
+        found = debugger.evaluate(expression, here or 0)
     except UsageError as error:
         return Watched(expression, None, str(error))
     return Watched(expression, found.values[0] if found.values else None, found.error)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from respell.debug import Position
+from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -45,13 +47,30 @@ class ReplaySituation:
     edits: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """A session as it would have been.
+
+    Attributes:
+        edits: What is different.
+        store: A view of the store in which its history is that one.
+        record: The session, likewise.
+        why: Why it ends where it does, in words.
+    """
+
+    edits: Sequence[Edit]
+    store: Store
+    record: SessionRecord
+    why: str
+
+
 def mode(
     record: SessionRecord, running: bool, held: bool, edits: Sequence[str] = ()
 ) -> Sequence[Part]:
     """Return in words what one looks at, and what is touched by that."""
     if edits:
         more = f" and {len(edits) - 1} more" if len(edits) > 1 else ""
-        return [("WHAT IF", "warn"), (f" {edits[0]}{more}", ""),
+        return [("WHAT IF", "warn"), (f"  {edits[0]}{more}", ""),
                 ("  nothing is performed: X discards, F forks", "dim")]  # fmt: skip
     if held:
         return [("LIVE, HELD", "warn"), ("  its program waits: p lets it go on", "dim")]
@@ -80,7 +99,7 @@ def where(moment: Moment, count: int, *, playing: float = 0.0) -> Sequence[Part]
 
 
 def read_marks(store: Store, session: SessionRecord, check: object = None) -> list[Mark]:
-    """Return what is worth a mark in a history: errors, suspends, artifacts.
+    """Return what is worth a mark in a history: errors, suspends, artifacts, bookmarks.
 
     Args:
         store: Where it is.
@@ -95,6 +114,8 @@ def read_marks(store: Store, session: SessionRecord, check: object = None) -> li
         kind = _mark(one)
         if kind:
             found.append(Mark(one.number, *kind))
+    for kept in store.debugging.bookmarks(session.key):
+        found.append(Mark(Position.parse(kept.position).event, "bookmark", "mark"))
     return found
 
 

@@ -68,19 +68,25 @@ def source_line(code: Code, index: int, beside: Beside, icons: Icons) -> Line:
         mark = icons.breakpoint if point.enabled else icons.active
         role = "bad" if point.enabled and not point.log else "warn"
     places = len(str(len(code.lines)))
-    parts: list[tuple[str, str]] = [(mark, role), (f"{number:>{places}} ", "dim")]
+    here = number == beside.line
+    parts: list[tuple[str, str]] = [
+        (mark, role), (f"{number:>{places}} ", "strong" if here else "dim")
+    ]  # fmt: skip
     if beside.hits:
         times = beside.hits.get(number, 0)
-        parts.append((f"{_times(times):>5} ", "number" if times else "dim"))
-    here = number == beside.line
+        parts.append((f"{times_text(times, icons):>5} ", "dim"))
     parts.append((f"{icons.current if here else ' '} ", "accent"))
     return [*parts, *code.lines[index]]
 
 
-def _times(count: int) -> str:
+def times_text(count: int, icons: Icons) -> str:
+    """Return how often a line ran, in at most five cells; empty for never."""
     if not count:
         return ""
-    return f"{count}x" if count < 10_000 else f"{count / 1000:.0f}kx"
+    for size, unit in ((1_000_000_000, "G"), (1_000_000, "M"), (10_000, "k")):
+        if count >= size:
+            return f"{count // (1000 if unit == 'k' else size)}{unit}{icons.times}"
+    return f"{count}{icons.times}"
 
 
 def counted(breakpoints: Sequence[Breakpoint], source: str) -> dict[int, Breakpoint]:

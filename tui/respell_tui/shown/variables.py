@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from respell.debug import Value
+from respell.debug import Frame, Value
 from respell_tui.icons import Icons
 from respell_tui.paint import Line
 from respell_tui.shown.moment import Moment, Path, groups_of
@@ -32,6 +32,7 @@ class Row:
         old: The text of its value before the last move, where that was another one.
         expression: How Lua names it; empty where it can't.
         frame: Index of the function that runs; -1 for others.
+        coroutine: Number of the coroutine that it runs in.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Row:
     old: str | None = None
     expression: str = ""
     frame: int = -1
+    coroutine: int = 0
 
 
 def rows_of(moment: Moment, before: Moment | None, opened: frozenset[Path]) -> list[Row]:
@@ -62,16 +64,18 @@ def rows_of(moment: Moment, before: Moment | None, opened: frozenset[Path]) -> l
                 continue
             title = _TITLES[group]
             open_ = (group,) not in opened  # these are open unless they were closed
-            where = f" of {moment.here.name}" if group == "local" and moment.here else ""
-            rows.append(Row((group,), 0, f"{title}{where}", opens=True, is_open=open_,
-                            text="" if found else "none here"))  # fmt: skip
+            text = "" if found else "none yet"
+            if group == "local" and moment.here is not None:
+                title = f"{title} of {moment.here.name}"
+            rows.append(Row((group,), 0, title, text=text, opens=True, is_open=open_))
             if open_:
                 for one in found:
                     named = one.name if group != "vararg" else ""
                     rows += _variable(moment, (group, one.name), 1, one.name, one.value, named,
                                       old, opened)  # fmt: skip
     is_open = GLOBALS in opened
-    rows.append(Row(GLOBALS, 0, "globals the script made or changed", opens=True, is_open=is_open))
+    rows.append(Row(GLOBALS, 0, "globals", text="made or changed", opens=True,
+                    is_open=is_open))  # fmt: skip
     for one in (moment.globals or ()) if is_open else ():
         rows += _variable(moment, ("global", one.name), 1, one.name, one.value, one.name,
                           old, opened)  # fmt: skip
@@ -93,19 +97,31 @@ def _watches(moment: Moment, before: Moment | None) -> Iterator[Row]:
 
 
 def _stack(moment: Moment, opened: frozenset[Path]) -> list[Row]:
-    if not moment.frames:
+    here = moment.here
+    if here is None:
         return [Row(STACK, 0, "no function runs here")]
     is_open = STACK not in opened
-    title = Row(STACK, 0, f"stack of {len(moment.frames)}", opens=True, is_open=is_open)
-    if not is_open:
-        return [title]
-    return [title, *(
-        Row(("frame", str(one.index)), 1, one.name,
-            text=f"{one.source}:{one.line}" + (f"  coroutine {one.coroutine}" if one.coroutine
-                                               else ""),
-            frame=one.index)
-        for one in moment.frames
-    )]  # fmt: skip
+    where = f" in {_thread(here.coroutine)}" if moment.threads or here.coroutine else ""
+    rows = [Row(STACK, 0, f"stack of {len(moment.frames)}{where}", opens=True, is_open=is_open)]
+    rows += _frames(moment.frames) if is_open else ()
+    for thread in moment.threads:
+        path = (*STACK, str(thread.coroutine.number))
+        is_open = path in opened
+        rows.append(Row(path, 0, _thread(thread.coroutine.number), text=thread.coroutine.status,
+                        opens=True, is_open=is_open))  # fmt: skip
+        rows += _frames(thread.frames) if is_open else ()
+    return rows
+
+
+def _thread(number: int) -> str:
+    return f"coroutine {number}" if number else "the main thread"
+
+
+def _frames(frames: Sequence[Frame]) -> Iterator[Row]:
+    for one in frames:
+        yield Row(("frame", str(one.coroutine), str(one.index)), 1, one.name,
+                  text=f"{one.source}:{one.line}" if one.line > 0 else one.source,
+                  frame=one.index, coroutine=one.coroutine)  # fmt: skip
 
 
 def _variable(
@@ -149,22 +165,23 @@ def _same_function(one: Moment, other: Moment) -> bool:
     )  # fmt: skip
 
 
-def lines_of(rows: Sequence[Row], icons: Icons, frame: int) -> list[Line]:
+def lines_of(rows: Sequence[Row], icons: Icons, here: Frame | None) -> list[Line]:
     """Return the rows as lines.
 
     Args:
         rows: The rows.
         icons: The signs.
-        frame: Index of the function whose variables are shown.
+        here: The function whose variables are shown.
     """
+    frame = (here.coroutine, here.index) if here is not None else (-1, -1)
     return [_line(row, icons, frame) for row in rows]
 
 
-def _line(row: Row, icons: Icons, frame: int) -> Line:
+def _line(row: Row, icons: Icons, frame: tuple[int, int]) -> Line:
     sign = icons.opened if row.is_open else icons.closed if row.opens else " "
     mark = icons.changed if row.old is not None else " "
     if row.frame >= 0:
-        chosen = row.frame == frame
+        chosen = (row.coroutine, row.frame) == frame
         here = icons.current if chosen else " "
         return [(f"  {here} ", "accent"), (row.name, "strong" if chosen else ""),
                 (f"  {row.text}", "dim")]  # fmt: skip
@@ -178,5 +195,5 @@ def _line(row: Row, icons: Icons, frame: int) -> Line:
     shown: Line = [*start, (" = ", "dim"), (row.value.text, _ROLES.get(row.value.type, ""))]
     if row.old is None:
         return shown
-    was = f"was {row.old}" if row.old else "new here"
+    was = f"was {row.old}" if row.old else "new"
     return [*shown, (f"   {icons.left} {was}", "dim")]

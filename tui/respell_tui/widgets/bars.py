@@ -47,12 +47,14 @@ class Key:
         key: The key as people call it.
         label: What it does.
         why_not: Why it can't act now; None where it can.
+        must: It is shown however little room there is.
     """
 
     ident: str
     key: str
     label: str
     why_not: str | None = None
+    must: bool = False
 
 
 class KeyBar(Widget):
@@ -144,13 +146,13 @@ class KeyBar(Widget):
     def _chosen(self) -> list[Key]:
         """Return the keys there is room for, in their order.
 
-        Help and quit always are among them; then come those that can act now.
+        Those that must be there come first, then those that can act now.
         """
         left = self.size.width - 2
         chosen: set[Key] = set()
 
         def urgency(key: Key) -> int:
-            return 0 if key.ident in ("app.help", "app.quit") else 1 if key.why_not is None else 2
+            return 0 if key.must else 1 if key.why_not is None else 2
 
         for key in sorted(self._keys, key=urgency):
             if _room(key) > left:

@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from respell_tui.actions.binding import Acting, bindings
+from respell_tui.icons import UNICODE
 from respell_tui.paint import ROLES, Line, cell
 
 _FAINT = ("dim", "comment")
@@ -58,6 +59,9 @@ class LineView(Acting, ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar = bindings("list")
+
+    margin: ClassVar[int] = 0
+    """Lines that are seen above and below the cursor, where there are such."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "line-view--cursor", *(f"line-view--{role}" for role in ROLES),
@@ -185,10 +189,12 @@ class LineView(Acting, ScrollView, can_focus=True):
         top = round(self.scroll_y)
         if height <= 0:
             return
-        if self._cursor < top:
-            self.scroll_to(y=self._cursor, animate=False, immediate=True)
-        elif self._cursor >= top + height:
-            self.scroll_to(y=self._cursor - height + 1, animate=False, immediate=True)
+        margin = min(self.margin, (height - 1) // 2)
+        first, last = self._cursor - margin, self._cursor + margin
+        if first < top:
+            self.scroll_to(y=max(0, first), animate=False, immediate=True)
+        elif last >= top + height:
+            self.scroll_to(y=last - height + 1, animate=False, immediate=True)
 
     # Drawing -----------------------------------------------------------------------------
 
@@ -205,7 +211,12 @@ class LineView(Acting, ScrollView, can_focus=True):
             if len(self._strips) > 1_000:
                 self._strips.clear()
             strip = self._strips[key] = self._drawn(index, width)
-        return strip.crop_extend(left, left + width, self._base(index, base))
+        base = self._base(index, base)
+        if strip.cell_length > left + width > 1:
+            more = getattr(self.app, "icons", UNICODE).more
+            cut = Segment(more, base + self._style("dim"))
+            return Strip([*strip.crop(left, left + width - 1), cut], width)
+        return strip.crop_extend(left, left + width, base)
 
     def _drawn(self, index: int, width: int) -> Strip:
         base = self._base(index, self.rich_style)

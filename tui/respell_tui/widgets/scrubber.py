@@ -39,7 +39,7 @@ class Scrubber(Widget):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "scrubber--done", "scrubber--rest", "scrubber--here", "scrubber--bad", "scrubber--warn",
-        "scrubber--good", "scrubber--words",
+        "scrubber--good", "scrubber--mark", "scrubber--words",
     }  # fmt: skip
     DEFAULT_CSS = """
     Scrubber {
@@ -50,6 +50,7 @@ class Scrubber(Widget):
         & > .scrubber--bad { color: $text-error; text-style: bold; }
         & > .scrubber--warn { color: $text-warning; text-style: bold; }
         & > .scrubber--good { color: $text-success; text-style: bold; }
+        & > .scrubber--mark { color: $accent; text-style: bold; }
         & > .scrubber--words { color: $text; }
     }
     """

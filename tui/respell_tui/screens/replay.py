@@ -111,6 +111,8 @@ class Replay(ReplayWhatIf):
         return record, store.leases.holder(record.key) is not None
 
     def _show_record(self, read: tuple[SessionRecord, bool] | None) -> None:
+        if not self.is_there:
+            return
         if read is None:
             self.flash("this session was deleted: esc goes back", "bad")
             return
@@ -197,7 +199,7 @@ class Replay(ReplayWhatIf):
 
     def show_moment(self, moment: Moment, *, moved: bool) -> None:
         """Show what there is to see at a moment."""
-        if not self.is_mounted or self.debugger is None:
+        if not self.is_there or self.debugger is None:
             return
         self.moment = moment
         if moved:
@@ -231,7 +233,7 @@ class Replay(ReplayWhatIf):
 
     def show_source(self) -> None:
         """Show the source again, with what stands beside it."""
-        if self.moment is None:
+        if self.moment is None or not self.is_there:
             return
         runs = self.moment.source or self._main
         name = self._picked or runs

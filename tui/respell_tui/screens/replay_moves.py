@@ -80,7 +80,8 @@ class ReplayMoves(ReplayPanes):
             self.source.show_problem(problem_of(what, error))
             return
         finally:
-            self.source.subtitle("")
+            if self.is_there:
+                self.source.subtitle("")
         if isinstance(found, Stop):
             self._tell(found)
         moved = before is None or before.position != moment.position
@@ -118,9 +119,10 @@ class ReplayMoves(ReplayPanes):
 
     def progress(self, seconds: float) -> None:
         """Say that a move takes long; called in the debugger's thread."""
-        self.app.call_from_thread(
-            self.source.subtitle, (f"at work for {seconds:.1f} s  esc cancels", "accent")
-        )
+        if self.is_there:
+            self.app.call_from_thread(
+                self.source.subtitle, (f"at work for {seconds:.1f} s  esc cancels", "accent")
+            )
 
     def cancel_move(self) -> bool:
         """Cancel the move that is under way; return whether one is."""

@@ -156,6 +156,8 @@ class ReplayOverTime(ReplayMarks):
         return True
 
     def _count_lines(self) -> None:
+        if not self.is_there:
+            return
         name = self.source.chunk
         if (
             not self.shows_hits or not name or name in self._hits or name in self._uncounted

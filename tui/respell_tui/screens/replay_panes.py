@@ -16,6 +16,8 @@ from respell_tui.screens.place import Place
 from respell_tui.widgets.bars import KeyBar, TitleBar
 from respell_tui.widgets.scrubber import Scrubber
 
+_PANES = 6
+
 
 class ReplayPanes(Place):
     """Events at the left; at the right the source, and below it what is looked at."""
@@ -38,6 +40,11 @@ class ReplayPanes(Place):
                     yield ThenPane("then")
         yield KeyBar()
         yield Scrubber(icons)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether there are panes: there are none any more while the screen goes."""
+        return len(self.query(Pane)) >= _PANES
 
     @property
     def events(self) -> EventsPane:

@@ -32,6 +32,8 @@ class Change:
             which they were seen: of a local the calls of its function are counted, of an upvalue
             the variables. 0 where there is but one, and where only one was looked at.
         holder: What was assigned: 0 for the variable itself, 1 for its first field and so on.
+        defined: Line that the function begins at whose line changed it, 0 for a script itself;
+            -1 where that is not known.
     """
 
     position: Position
@@ -42,6 +44,7 @@ class Change:
     event: Event | None
     activation: int = 0
     holder: int = 0
+    defined: int = -1
 
     @property
     def is_first(self) -> bool:

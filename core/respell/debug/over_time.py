@@ -74,6 +74,28 @@ class OverTime:
             change = self._search(watch, None if stop.at_end else stop.position)
             return None if change is None else self._change(change, numbered=False)
 
+    def change_of_field(
+        self, name: str, path: Path, frame: Frame, until: Position
+    ) -> Change | None:
+        """Return the last change of a field of a table, by whatever function, up to a position.
+
+        Args:
+            name: A variable that the function of the frame sees where the debugger stands.
+            path: The keys behind it; the last one is the field's, of the table that is there now.
+            frame: The frame.
+            until: How far to look.
+        """
+        with self._asking():
+            watch = {
+                "scope": "object", "name": name, "path": path, "coroutine": frame.coroutine,
+                "depth": frame.depth, "mode": "last", "renewals": True,
+            }  # fmt: skip
+            report = self._execution.probe(
+                want="watch", watch=watch, arm=1, to_event=until.event, to_steps=until.steps
+            )
+            change = report["watch"].get("change")
+            return None if change is None else self._change(change, numbered=False)
+
     def next(self, expression: str, frame: Frame | int) -> Change | None:
         """Return the next change after here (see `Debugger.next_change`)."""
         key = state_key(expression)
@@ -233,7 +255,7 @@ class OverTime:
         return Change(
             position, as_text(found.get("source") or ""), found.get("line") or 0,
             NOTHING if old is None else value_of(old), value_of(found["new"]), event,
-            found["number"] if numbered else 0, found["at"],
+            found["number"] if numbered else 0, found["at"], found.get("defined", -1),
         )  # fmt: skip
 
     # Lines -------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ return function(engine, env)
   local main, co_number
   local watching            -- the order: scope, name, path, mode, …
   local scope, path, length
+  local object              -- the table of whose field changes are looked for, where it is one
   local slots, cells        -- what is known of each variable that is meant: a list; by upvalue
   local activations         -- coroutine -> depth -> slot
   local owners, reaching    -- function -> whether the variable is its own; the upvalue's number
@@ -35,7 +36,7 @@ return function(engine, env)
   local changes, found      -- what was found, and how much of it
   local bytes               -- of the values in it
   local unplaced            -- slots that have a change without a position
-  local source, line        -- what runs now
+  local source, line, func  -- what runs now
   local began               -- whether the activation that is meant began while it was watched
   local first               -- position of the first look at a variable that was there before
   local counts, counted     -- source -> line -> times; function -> its lines
@@ -88,6 +89,7 @@ return function(engine, env)
         slot.at = changed
       end
       slot.source, slot.line = source, line
+      slot.defined = func and getinfo(func, "S").linedefined
     end
   end
 
@@ -112,7 +114,7 @@ return function(engine, env)
           found = found + 1
           local change = {
             event = event, steps = steps, old = slot.text, new = text, source = slot.source,
-            line = slot.line, number = slot.number, at = slot.at,
+            line = slot.line, defined = slot.defined, number = slot.number, at = slot.at,
           }
           if watching.mode == "all" then
             if event > watching.from_event
@@ -328,13 +330,15 @@ return function(engine, env)
   function over_time.on_line(f, event, steps, at)
     if scope == "global" then
       look(global, rawget(env, watching.name), true)
+    elseif scope == "object" then
+      look(global, object, true)
     elseif scope == "upvalue" then
       look_at_cells(f)
     elseif f then
       locals_on_line(f)
     end
     if #unplaced > 0 then place(event, steps) end
-    if f then source, line = source_of(f), at end
+    if f then source, line, func = source_of(f), at, f end
   end
 
   function over_time.on_call(what)
@@ -346,6 +350,8 @@ return function(engine, env)
     local f = getinfo(2, "f").func
     if scope == "global" then
       look(global, rawget(env, watching.name), true)
+    elseif scope == "object" then
+      look(global, object, true)
     elseif scope == "upvalue" then
       look_at_cells()
     else
@@ -356,7 +362,7 @@ return function(engine, env)
     while caller do
       local name = source_of(caller.func)
       if name and caller.currentline > 0 then
-        source, line = name, caller.currentline
+        source, line, func = name, caller.currentline, caller.func
         return
       end
       level = level + 1
@@ -365,6 +371,29 @@ return function(engine, env)
   end
 
   -- Orders --------------------------------------------------------------------------------
+
+  -- The table that a variable of a frame, with keys behind it, means now; nil for none.
+  local function table_at(order, keys)
+    local thread = thread_of(order.coroutine)
+    local level = depth_of_thread(thread) - order.depth
+    local found, value
+    local i = 1
+    local name, v = getlocal(thread, level, i)
+    while name do
+      if name == order.name then found, value = true, v end
+      i = i + 1
+      name, v = getlocal(thread, level, i)
+    end
+    if not found then
+      found, value = engine.scope.find_upvalue(getinfo(thread, level, "f").func, order.name)
+    end
+    if not found then value = rawget(env, order.name) end
+    for i = 1, keys do
+      if type(value) ~= "table" then return nil end
+      value = rawget(value, order.path[i])
+    end
+    return type(value) == "table" and value or nil
+  end
 
   -- Takes over what is to be watched; `all_of_it` where nothing has run yet.
   function over_time.watch(order, all_of_it)
@@ -375,12 +404,21 @@ return function(engine, env)
     owners, reaching, depths = setmetatable({}, weak_keys), setmetatable({}, weak_keys),
       setmetatable({}, weak_keys)
     count, from_start, changes, found, unplaced, first, began = 0, all_of_it, {}, 0, {}, nil, all_of_it
-    source, line, bytes = nil, nil, 0
+    source, line, func, bytes = nil, nil, nil, 0
     over_time.done = false
     global = nil
     if scope == "global" then
       global = new_slot(false)
       slots[1] = global
+    end
+    if scope == "object" then
+      object = table_at(order, length - 1)
+      path, length = { order.path[length] }, 1
+      global = new_slot(false)
+      slots[1] = global
+      look(global, object, true)
+      place(0, 0)
+      return
     end
     if order.mode ~= "next" then return end
     -- What is there now is what changes are looked for from.
@@ -397,7 +435,7 @@ return function(engine, env)
       else
         look_at_cells(f)
       end
-      source, line = source_of(f), getinfo(thread, level, "l").currentline
+      source, line, func = source_of(f), getinfo(thread, level, "l").currentline, f
     end
     place(0, 0)
   end

@@ -5,8 +5,8 @@ from __future__ import annotations
 from respell.debug.changes import Change, Listed
 from respell.debug.faces.scene import Staged
 from respell.debug.inspecting import Frame
-from respell.debug.origin.following import MOST_STEPS
 from respell.debug.origin.told import Origin
+from respell.debug.origin.walk import MOST_STEPS
 from respell.debug.over_time import MOST
 from respell.debug.position import Position
 

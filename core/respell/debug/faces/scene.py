@@ -126,7 +126,7 @@ class Staged:
         self._table.on_change = scene.trail.clear
         self._over_time = OverTime(scene.store, scene.standing, scene.inspector, self._table)
         self._origins = Following(
-            Places(scene.standing, scene.back, scene.inspector, self._over_time.trees),
+            Places(scene.standing, scene.back, scene.inspector, self._over_time),
             self._over_time, Performed(scene.store, scene.session),
         )  # fmt: skip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from respell.debug.origin.statements import Key
+from respell.debug.origin.statements import Key, shown_path
 from respell.debug.origin.told import OriginArtifact
 from respell.debug.worker import as_text
 from respell.errors import RespellError
@@ -70,6 +70,8 @@ class Performed:
 
     def _state_place(self, event: Event) -> tuple[str, str]:
         scope = as_text(event.args.get("scope") or f"session:{self.session.id}")
+        if ":" not in scope and scope != "global":
+            scope = f"custom:{scope}"
         return scope, as_text(event.args.get("key"))
 
     def made(self, number: int) -> OriginArtifact | None:
@@ -97,7 +99,7 @@ class Performed:
         return session == self.session.id
 
 
-def of_call(name: str, found: list[Event], value: Any, path: tuple[Key, ...]) -> Event | None:
+def event_of_call(name: str, found: list[Event], value: Any, path: tuple[Key, ...]) -> Event | None:
     """Return which of several events a call was.
 
     Args:
@@ -132,11 +134,11 @@ def place_in(event: Event, value: Any, path: tuple[Key, ...]) -> str | None:
     for first in before:
         there, known = _at(outcome, (*first, *path))
         if there and (value is None or _same(known, value)):
-            return _shown((*first, *path))
+            return shown_path((*first, *path)).removeprefix(".")
     if value is None:
         return None
     elsewhere = _search(outcome, value, (), [0])
-    return None if elsewhere is None else _shown(elsewhere)
+    return None if elsewhere is None else shown_path(elsewhere).removeprefix(".")
 
 
 _MOST_LOOKED_AT = 20_000
@@ -181,13 +183,3 @@ def _same(known: Any, value: Any) -> bool:
     if isinstance(known, int | float) and isinstance(value, int | float):
         return known == value
     return type(known) is type(value) and known == value
-
-
-def _shown(path: tuple[Key, ...]) -> str:
-    text = ""
-    for key in path:
-        if isinstance(key, str) and key.isidentifier():
-            text += f".{key}"
-        else:
-            text += f"[{key!r}]" if not isinstance(key, str) else f'["{key}"]'
-    return text.removeprefix(".")

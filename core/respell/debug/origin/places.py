@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
+from respell.debug.changes import Change
 from respell.debug.going_back import GoingBack
 from respell.debug.inspecting import Frame, Value
 from respell.debug.inspector import Inspector
-from respell.debug.lua_source.tree import Function
+from respell.debug.lua_source.tree import (
+    Assign,
+    Do,
+    Function,
+    Local,
+    Loop,
+    NumberLoop,
+    Return,
+    Variable,
+    body_of,
+)
+from respell.debug.origin.statements import Key, statements_at
+from respell.debug.over_time import OverTime
 from respell.debug.position import Position
 from respell.debug.standing import Standing
-from respell.debug.trees import Trees
+from respell.debug.worker import as_text
 from respell.errors import RespellError, UsageError
 
 _EVALUATE_WITHIN_S = 2.0
 _MOST_FRAMES = 200
+_MOST_CALLS = 1000  # of one statement
+_MOST_BACK = 60  # lines of one statement
+_MOST_NAMES = 60
+_MOST_LINES = 400  # of a function that has returned
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +52,27 @@ class Place:
     coroutine: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A function of the script that was called.
+
+    Attributes:
+        position: Where its first line is about to run.
+        function: Which one, as values show it.
+    """
+
+    position: Position
+    function: str
+
+
 class Places:
     """Stands at any place, and says what is seen from there."""
 
     def __init__(
-        self, standing: Standing, back: GoingBack, inspector: Inspector, trees: Trees
+        self, standing: Standing, back: GoingBack, inspector: Inspector, over_time: OverTime
     ) -> None:
-        self.standing, self._back, self._inspector, self._trees = standing, back, inspector, trees
+        self.standing, self._back, self._inspector = standing, back, inspector
+        self._over_time, self._trees = over_time, over_time.trees
         self.began = standing.stop
 
     @contextmanager
@@ -116,40 +148,115 @@ class Places:
             return None
         return evaluated.values[0] if evaluated.values else None
 
+    def name_of(self, text: str, place: Place) -> str | None:
+        """Return which variable that a function sees is the table that an expression comes to."""
+        frame = self.frame(place)
+        seen = self._inspector.variables(frame)
+        changed, _ = self._inspector.globals()
+        names = {
+            one.name: None
+            for one in (*reversed(seen.locals), *seen.upvalues, *changed)
+            if one.value.type == "table" and one.name.isidentifier()
+        }
+        tests = " ".join(
+            f"if rawequal(__wanted, {name}) then return '{name}' end"
+            for name in list(names)[:_MOST_NAMES]
+        )
+        found = self.value(f"(function() local __wanted = {text} {tests} end)()", place)
+        return found.text.strip('"') if found is not None and found.type == "string" else None
+
+    # Lines ---------------------------------------------------------------------------------
+
     def last_line_inside(self, frame: Frame, before: Position) -> Position | None:
         """Return the last line of a frame's function, or inside of its end, before a position."""
         order = {"want": "over", "coroutine": frame.coroutine, "depth": frame.depth}
-        found = self._back.search(Position(1), order, before)
-        return None if found is None else found.position
+        return self._last(order, before)
 
     def last_time_of(self, source: str, line: int, before: Position) -> Position | None:
         """Return the last time before a position that a line was about to run."""
-        order = {"lines": {line: [{"id": 0, "source": source}]}}
-        found = self._back.search(Position(1), order, before)
-        return None if found is None else found.position
+        return self._last({"lines": {line: [{"id": 0, "source": source}]}}, before)
 
     def line_before(self, position: Position) -> Position | None:
         """Return the line that ran last before a position, in whatever function."""
-        found = self._back.search(Position(1), {"want": "line"}, position)
+        return self._last({"want": "line"}, position)
+
+    def _last(self, order: dict[str, Any], before: Position) -> Position | None:
+        found = self._back.search(Position(1), order, before)
         return None if found is None else found.position
 
-    def calls(self, place: Place, until: Position) -> list[tuple[Position, str, int]]:
-        """Return which functions of the script a place's calls, up to a position.
+    def before(self, change: Change) -> Place | None:
+        """Return where the statement began that made a change; None where that is not known."""
+        at, source, line = change.position, change.source, change.line
+        for frame in self.stack(at):
+            if (frame.source, frame.defined) != (source, change.defined):
+                continue
+            # Calls of the same function inside of this one run the same line later.
+            found = self.last_line_inside(frame, at)
+            for _ in range(_MOST_BACK):
+                if found is None:
+                    break
+                now = self.frame(Place(found))
+                if now.depth == frame.depth and now.line == line:
+                    return self.begin(now, Place(found), at)
+                found = self.last_line_inside(frame, found)
+            break
+        found = self.last_time_of(source, line, at)
+        for _ in range(_MOST_BACK):
+            if found is None:
+                break
+            now = self.frame(Place(found))
+            if change.defined in (now.defined, -1):
+                return self.begin(now, Place(found), at)
+            found = self.last_time_of(source, line, found)
+        return None
 
-        Returns:
-            Of each where its first line is about to run, its source, and the line it begins at.
+    def begin(self, frame: Frame, place: Place, until: Position) -> Place:
+        """Return where the statement began at which a frame stands, maybe lines before.
+
+        Args:
+            frame: The frame.
+            place: Where it stands.
+            until: Where it has ended, or has been left.
         """
+        function = self.function(frame)
+        statements = statements_at(function, frame.line) if function is not None else []
+        if not place.frame and (not statements or statements[-1].line == statements[-1].end):
+            return place
+        first, last = (
+            (statements[-1].line, statements[-1].end) if statements else (frame.line, frame.line)
+        )
+        at = place
+        before = self.last_line_inside(frame, until if place.frame else place.position)
+        for _ in range(_MOST_BACK):
+            if before is None:
+                break
+            now = self.frame(Place(before))
+            if now.depth != frame.depth or not first <= now.line <= last:
+                break
+            at = Place(before)
+            before = self.last_line_inside(frame, before)
+        return at
+
+    # Calls ---------------------------------------------------------------------------------
+
+    def calls(self, place: Place, until: Position) -> list[Entry]:
+        """Return which functions of the script a place's calls before a position, in order."""
+        if until <= place.position:
+            return []
         frame = self.frame(place)
         report = self.standing.execution.probe(
-            arm=1, want="calls", collect=True, most=_MOST_FRAMES, coroutine=frame.coroutine,
+            arm=1, want="calls", collect=True, most=_MOST_CALLS, coroutine=frame.coroutine,
             depth=frame.depth, through=True, to_event=until.event, to_steps=until.steps,
         )  # fmt: skip
-        found = []
-        for event, steps, more in report["hits"] or []:
-            source = more["source"]
-            name = source.decode(errors="replace") if isinstance(source, bytes) else source
-            found.append((Position(event, steps), name, more["line"]))
-        return found
+        return [
+            Entry(Position(event, steps), function_text(as_text(more["source"]), more["line"]))
+            for event, steps, more in report["hits"] or []
+        ]
+
+    def entry(self, frame: Frame, at: Position) -> Position | None:
+        """Return where the function of a frame was entered; None where that is not known."""
+        order = {"want": "calls", "coroutine": frame.coroutine, "depth": frame.depth - 1}
+        return self._last(order, Position(at.event, at.steps + 1))
 
     def returned(self, entry: Position) -> Position | None:
         """Return where the function that is entered at a position has returned; None if never."""
@@ -160,3 +267,52 @@ class Places:
         if "end" in report or report.get("frontier"):
             return None
         return Position(report["event"], report["steps"])
+
+    def ends_of(self, source: str, variable: Variable, before: Position) -> list[Place]:
+        """Return the last lines of all calls of the function whose local a variable is."""
+        function = variable.function
+        lines = {
+            line
+            for one in body_of(function)
+            if isinstance(one, Local | Assign | Return | Do | Loop | NumberLoop)
+            for line in (one.line, one.end)
+        }
+        if not lines:
+            return []
+        order = {line: [{"id": 0, "source": source}] for line in lines}
+        report = self.standing.execution.scan(
+            arm=1, collect=True, most=_MOST_LINES, lines=order, to_event=before.event,
+            to_steps=before.steps,
+        )  # fmt: skip
+        ends: dict[tuple[int, int, int], Position] = {}
+        calls: dict[tuple[int, int], int] = {}
+        for event, steps, *_ in report["hits"] or []:
+            at = Position(event, steps)
+            frame = self.frame(Place(at))
+            if self.function(frame) is not function:
+                continue
+            which = (frame.coroutine, frame.depth)
+            if which not in calls or frame.line == min(lines):
+                calls[which] = calls.get(which, 0) + 1
+            ends[*which, calls[which]] = at
+        return [Place(at) for at in ends.values()]
+
+    # Fields --------------------------------------------------------------------------------
+
+    def change_of_field(
+        self, name: str, path: tuple[Key, ...], start: Place, change: Change
+    ) -> Change | None:
+        """Return which line changed a field of a table, of whatever function.
+
+        Args:
+            name: A variable that the function at the start sees.
+            path: The keys behind it, up to the field.
+            start: Where it had not been changed yet.
+            change: The change, as it was seen from outside.
+        """
+        return self._over_time.change_of_field(name, path, self.frame(start), change.position)
+
+
+def function_text(source: str, line: int) -> str:
+    """Return a function of the script as values show it."""
+    return f"function <{source}:{line}>"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
@@ -118,6 +119,18 @@ def as_key(value: bool | int | float | bytes | str | None) -> Key | None:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value
+
+
+def shown_path(path: tuple[Key, ...]) -> str:
+    """Return keys as they are written behind a variable: `.items[3]`."""
+    text = ""
+    for key in path:
+        if isinstance(key, str):
+            is_name = key.isidentifier() and key.isascii()
+            text += f".{key}" if is_name else f"[{json.dumps(key, ensure_ascii=False)}]"
+        else:
+            text += f"[{str(key).lower()}]"
+    return text
 
 
 def assigned(

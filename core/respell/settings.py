@@ -414,6 +414,17 @@ class UiSettings:
 
 
 @dataclass(frozen=True)
+class DebugSettings:
+    """`[debug]`: the debugger in line mode."""
+
+    keep_lines: int = _setting(
+        "integer", 1000,
+        "lines typed in `respell debug` that are kept for the next time; 0 keeps none",
+        least=0, most=100_000, from_project=lower,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of them, one attribute per table of `respell.toml`."""
 
@@ -425,6 +436,7 @@ class Settings:
     security: SecuritySettings = field(default_factory=SecuritySettings)
     tools: ToolSettings = field(default_factory=ToolSettings)
     hooks: HookSettings = field(default_factory=HookSettings)
+    debug: DebugSettings = field(default_factory=DebugSettings)
     ui: UiSettings = field(default_factory=UiSettings)
 
 

@@ -123,6 +123,47 @@ class BreakpointTable:
         self.on_change()
         self._keep(self._all[number])
 
+    def change(
+        self, number: int, *, condition: str | None = None, hits: str | None = None
+    ) -> Breakpoint:
+        """Give one another condition, or other hits that count; None leaves it as it is.
+
+        Raises:
+            NotFound: There is none of that number.
+            UsageError: Its kind has no condition, or the text is none.
+        """
+        point = self.get(number)
+        if condition is not None and point.kind not in ("line", "function", "data"):
+            raise UsageError(f"breakpoint {number} ({point.describe()}) takes no condition")
+        if hits is not None and point.kind in ("error", "divergence"):
+            raise UsageError(f"the hits of breakpoint {number} ({point.describe()}) don't count")
+        if condition:
+            check_where(self._execution, condition)
+        if hits:
+            parse_hits(hits)
+        point.condition = point.condition if condition is None else condition
+        point.hits = point.hits if hits is None else hits
+        self.on_change()
+        self._keep(point)
+        return point
+
+    def positions(self, number: int, *, every: bool = False) -> builtins.list[Position]:
+        """Return all positions at which one stops, in the order of time.
+
+        Args:
+            number: Its number.
+            every: Each of its hits, also those that don't count.
+
+        Raises:
+            NotFound: There is none of that number.
+            UsageError: Its kind is not found out beforehand (errors, divergence).
+            Cancelled: It was cancelled.
+        """
+        point = self.get(number)
+        if point.kind in ("error", "divergence") or not point.verified:
+            raise UsageError(f"where breakpoint {number} ({point.describe()}) stops is not known")
+        return self._known.of(replace(point, hits="") if every else point)
+
     # Setting -----------------------------------------------------------------------------
 
     def add_line(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -141,7 +142,7 @@ class Inspector:
     ) -> Evaluated:
         """Evaluate in a worker that is thrown away, or kept for what is inside of the values."""
         worker = self._execution.throw_away(self._worker)
-        kept = False
+        kept, until = False, time.monotonic() + timeout_s
         try:
             said = worker.ask("evaluate", timeout_s=timeout_s, **_order(text, frame))
             found = evaluated(said)
@@ -149,6 +150,8 @@ class Inspector:
                 kept = True
                 return self._keep(worker, found)
         except Cancelled:
+            if time.monotonic() < until:
+                return Evaluated(error="it was cancelled")
             return Evaluated(error=f"it did not end within {timeout_s:g} s")
         finally:
             if not kept:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from respell.errors import UsageError
 
-_POSITION = re.compile(r"(\d+)(?:\+(\d+))?")
+_POSITION = re.compile(r"([0-9]{1,18})(?:\+([0-9]{1,18}))?")
+_SHOWN = 60  # characters of what is none
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -33,8 +34,8 @@ class Position:
         match = _POSITION.fullmatch(text.strip())
         if match is None or int(match[1]) < 1:
             raise UsageError(
-                f"{text!r} is not a position: an event number (1, 2, …), or one and the line "
-                "steps after it, as in 12+340"
+                f"{text[:_SHOWN]!r} is not a position: an event number (1, 2, …), or one and the "
+                "line steps after it, as in 12+340"
             )
         return cls(int(match[1]), int(match[2] or 0))
 

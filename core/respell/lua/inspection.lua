@@ -471,8 +471,9 @@ return function(engine, env)
     local scope = setmetatable({}, { __index = index, __newindex = newindex })
     local ok, chunk
     if only_expression then
-      -- What is no expression may never end.
-      ok, chunk = true, raw.load("return " .. text, "=evaluate", "t", scope)
+      -- What is no expression may never end, and what has several values is not one.
+      if find(text, "...", 1, true) then return nil end
+      ok, chunk = true, raw.load("return (" .. text .. "\n)", "=evaluate", "t", scope)
       if not chunk then return nil end
     else
       ok, chunk = pcall(compile, text, scope)

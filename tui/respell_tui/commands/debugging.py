@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import FrameType
 
 from respell.debug import Debugger
 from respell.errors import RespellError, UsageError
@@ -16,11 +14,11 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.commands.run import limits_of
 from respell_tui.context import Command, json_option, short
-from respell_tui.line_mode import COMMANDS, LineMode, break_option
-from respell_tui.text import visible
+from respell_tui.line_mode import LineMode, break_option, reading
+from respell_tui.line_mode.kept_lines import KeptLines, kept_path
+from respell_tui.line_mode.terminal import Terminal
 
-DONE, WRONG = 0, 2
-_PROMPT = "(respell) "
+DONE = 0
 
 
 def debug(command: Command) -> int:
@@ -42,8 +40,7 @@ def debug(command: Command) -> int:
             _go(debugger, args.at)
         mode = LineMode(debugger, command.out, json=args.json, tidy=lambda: command.err.over(""))
         mode.begin()
-        with _cancels(debugger):
-            return _converse(command, mode)
+        return _converse(command, mode)
 
 
 def last(command: Command) -> int:
@@ -106,71 +103,25 @@ def _opened(command: Command, store: Store, session: SessionRecord) -> Iterator[
         yield debugger
 
 
-@contextmanager
-def _cancels(debugger: Debugger) -> Iterator[None]:
-    """Have Ctrl-C end the move in progress."""
-
-    def cancel(_number: int, _frame: FrameType | None) -> None:
-        debugger.cancel()
-
-    before = signal.signal(signal.SIGINT, cancel)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _converse(command: Command, mode: LineMode) -> int:
     """Carry out commands to their end; where nobody sits there, the first wrong one ends it."""
-    if command.args.commands is not None:
-        return _carry_out(command, mode, _lines_of(command.args.commands))
-    if sys.stdin is None:
-        return DONE
-    if not sys.stdin.isatty():
-        return _carry_out(command, mode, iter(sys.stdin))
-    _prepare_editing()
-    before = ""
-    while not mode.over:
-        try:
-            text = input(_PROMPT).strip() or before
-        except EOFError:
-            break
-        before = text
-        try:
-            mode.perform(text)
-        except RespellError as error:
-            command.err.line(str(error))
+    with mode.interrupts.heard():
+        if command.args.commands is not None:
+            return _carry_out(command, mode, reading.lines_of(command.args.commands))
+        if sys.stdin is None or not sys.stdin.isatty():
+            return _carry_out(command, mode, reading.lines_of_pipe())
+        most = command.config.debug.keep_lines
+        tell = lambda text: command.err.line("respell: ", text)  # noqa: E731
+        Terminal(mode, command.err, KeptLines(kept_path(), most, tell)).converse()
     return DONE
 
 
-def _carry_out(command: Command, mode: LineMode, lines: Iterator[str]) -> int:
-    for text in lines:
-        try:
-            mode.perform(text)
-        except RespellError as error:
-            command.err.line("respell: ", visible(text.strip()), ": ", str(error))
-            return WRONG
-        if mode.over:
-            break
+def _carry_out(command: Command, mode: LineMode, lines: Iterable[reading.Line]) -> int:
+    try:
+        reading.carry_out(mode, lines)
+    except RespellError as error:
+        if mode.interrupts.came:
+            raise KeyboardInterrupt from None
+        command.err.line("respell: ", reading.with_place(error))
+        return error.exit_code
     return DONE
-
-
-def _lines_of(path: str) -> Iterator[str]:
-    try:
-        return iter(Path(path).read_text(errors="replace").splitlines())
-    except OSError as error:
-        raise UsageError(f"can't read the commands in {path}: {error.strerror}") from None
-
-
-def _prepare_editing() -> None:
-    try:
-        import readline
-    except ImportError:
-        return  # this Python was built without it: lines are typed as they are
-
-    def complete(text: str, state: int) -> str | None:
-        found = [name for name in COMMANDS if name.startswith(text)]
-        return found[state] if state < len(found) else None
-
-    readline.set_completer(complete)
-    readline.parse_and_bind("tab: complete")

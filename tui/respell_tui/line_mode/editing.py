@@ -13,6 +13,7 @@ from respell.debug import Stop
 from respell.errors import UsageError
 from respell_tui.context import json_option
 from respell_tui.differences import show_difference
+from respell_tui.line_mode.habits import NO_SETTINGS, SETTINGS
 from respell_tui.line_mode.words import Answer, Word
 from respell_tui.text import one_line
 
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
 
 
 def _set(mode: LineMode, rest: str) -> Answer:
+    word, _, more = rest.partition(" ")
+    if word in ("var", "variable") and not more.lstrip().startswith("="):
+        rest = more
+    elif word in SETTINGS and "=" not in rest:
+        raise UsageError(NO_SETTINGS)
     name, found, expression = rest.partition("=")
     if not found or not name.strip() or expression.startswith("="):
         raise UsageError("set takes NAME = EXPR, as in: set total = 5")
-    stop = mode.debugger.set_variable(name.strip(), expression.strip(), mode.frame)
+    stop = mode.debugger.set_variable(name.strip(), expression.strip(), mode.chosen)
     return _edited(mode, stop)
 
 
@@ -62,11 +68,13 @@ def _edit(mode: LineMode, rest: str) -> Answer:
         if code != 0:
             raise UsageError(f"the editor ended with {code}; the script is as it was")
         source = file.read_bytes()
+    debugger.forget_cancel()  # a Ctrl-C in the editor was meant for that
     return _edited(mode, debugger.set_script(source))
 
 
 def _edited(mode: LineMode, stop: Stop) -> Answer:
     mode.forget_sources()
+    mode.places.forget()
     answer = mode.stopped(stop)
     run = mode.debugger.dry_run
     if run is not None and run.why == "given up":
@@ -82,7 +90,8 @@ def _listed(mode: LineMode) -> Answer:
     }
 
 
-def _edits(mode: LineMode, _rest: str) -> Answer:
+def edits(mode: LineMode, _rest: str = "") -> Answer:
+    """Say what is different in the dry run, and where it ends."""
     run = mode.debugger.dry_run
     if run is None:
         mode.line("nothing is different from what was recorded")
@@ -113,11 +122,14 @@ def _diff(mode: LineMode, _rest: str) -> Answer:
 
 
 WORDS = (
-    Word(("set",), _set, "NAME = EXPR", "what if it were that: from here on a dry run"),
-    Word(("outcome",), _outcome, "[EVENT] JSON", "what if it had ended so; or with `error TEXT`"),
-    Word(("edit",), _edit, "[FILE]", "go on with another script from here"),
-    Word(("edits",), _edits, "", "what is different, and where the dry run ends"),
-    Word(("discard",), _discard, "", "back to what was recorded"),
-    Word(("fork",), _fork, "[NAME]", "a new session that goes on from here"),
+    Word(("set",), _set, "NAME = EXPR", "what if it were that: from here on a dry run", "value",
+         again="never"),
+    Word(("outcome",), _outcome, "[EVENT] JSON", "what if it had ended so; or with `error TEXT`",
+         again="never"),
+    Word(("edit",), _edit, "[FILE]", "go on with another script from here", "file",
+         also=("ed",), again="never"),
+    Word(("edits",), edits, "", "what is different, and where the dry run ends"),
+    Word(("discard",), _discard, "", "back to what was recorded", again="never"),
+    Word(("fork",), _fork, "[NAME]", "a new session that goes on from here", again="never"),
     Word(("diff",), _diff, "", "what the dry run did differently"),
 )  # fmt: skip

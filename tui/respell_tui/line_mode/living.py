@@ -95,10 +95,11 @@ def _detach(mode: LineMode, rest: str) -> Answer:
 
 WORDS = (
     Word(("live",), lambda mode, _: _say(mode), "", "what the process that runs it is doing"),
-    Word(("pause",), _pause, "", "hold the session; then moves let it go on, effect by effect"),
+    Word(("pause", "interrupt"), _pause, "",
+         "hold the session; then moves let it go on, effect by effect"),
     Word(("let",), _let, "[N]", "let one event of a held session through, or N; stay here"),
     Word(("go",), _go, "", "let it run freely"),
     Word(("wait",), _wait, "[SECONDS]", "wait until it has recorded more, or ends"),
     Word(("detach",), _detach, "[running|suspended]",
-         "leave it: it runs on; one that was launched is suspended"),
+         "leave it: it runs on; one that was launched is suspended", "leaving", again="never"),
 )  # fmt: skip

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
-from respell.debug import Debugger, Stop
-from respell.errors import UsageError
-from respell_tui.line_mode import editing, keeping, living, looking, moving, over_time, stopping
-from respell_tui.line_mode.words import Answer, Word
+from respell.debug import Debugger, Frame, Stop, Value
+from respell.errors import RespellError, UsageError
+from respell_tui.line_mode import living, reading
+from respell_tui.line_mode.interrupts import Interrupts
+from respell_tui.line_mode.moving import Places
+from respell_tui.line_mode.vocabulary import word_of
+from respell_tui.line_mode.whole_values import in_full
+from respell_tui.line_mode.words import Answer
 from respell_tui.output import Out
+from respell_tui.text import fit, one_line
+
+_NAME = re.compile(r"\s*([A-Za-z_]\w*)")
+_SHOWN = 400  # columns of a line among others, where nobody says how wide it may be
+_MOST_DEEP = 20  # files of commands that take commands from others
 
 
 class LineMode:
@@ -22,7 +32,13 @@ class LineMode:
 
     Attributes:
         frame: The frame that is looked at; 0 for the innermost.
+        coroutine: The coroutine that is looked at; None for the one that runs.
         watched: Expressions whose values are shown at every stop.
+        listed: Source, first and last line that were listed last; None since the last move.
+        examined: What is looked into, and how much of it was shown.
+        searched: The text that was looked for last.
+        places: Where one has been.
+        interrupts: Hears Ctrl-C, from when it is told to.
         over: Whether it was asked to end.
         is_json: Each command is answered with one line of JSON.
     """
@@ -34,9 +50,31 @@ class LineMode:
         self.over = False
         self.out, self.is_json, self._tidy = out, json, tidy
         self.frame = 0
+        self.coroutine: int | None = None
         self.watched: list[str] = []
+        self.listed: tuple[str, int, int] | None = None
+        self.examined = ("", 0)
+        self.searched = ""
+        self.places = Places()
+        self.interrupts = Interrupts(debugger)
         self._sources: dict[str, list[str]] = {}
         self._printed = living.Printed(debugger)
+        self._reading = 0
+
+    @property
+    def chosen(self) -> Frame | int:
+        """The frame that is looked at, for the debugger."""
+        if self.coroutine is None:
+            return self.frame
+        frames = self.debugger.stack(self.coroutine, first=self.frame, count=1)
+        if not frames:
+            raise UsageError(f"there is no frame {self.frame} in coroutine {self.coroutine}")
+        return frames[0]
+
+    @property
+    def prompt(self) -> str:
+        """What stands before the line that is typed."""
+        return f"(respell {self.debugger.position}{' dry run' if self.debugger.edits else ''}) "
 
     def say(self, command: str, answer: Answer | None) -> None:
         """Write the answer to a command, where it is to be JSON."""
@@ -51,30 +89,83 @@ class LineMode:
         """Carry out one line; empty ones and comments (#) do nothing.
 
         Raises:
-            UsageError: There is no such command, or it can't be done.
+            RespellError: There is no such command, or it can't be done. In JSON that is said.
         """
         text = text.strip()
         if not text or text.startswith("#"):
             return
-        name, _, rest = text.partition(" ")
-        word = word_of(name)
-        living.look(self.debugger)
-        self.say(text, word.perform(self, rest.strip()))
+        with self.interrupts.end_a_move():
+            try:
+                word, rest = word_of(text)
+                living.look(self.debugger)
+                answer = word.perform(self, rest)
+            except RespellError as error:
+                self._tidy()
+                self.say(text, {"refused": reading.with_place(error)})
+                raise
+            self.say(text, answer)
+
+    def source(self, rest: str) -> Answer:
+        """Take commands from a file; an error in it says where.
+
+        Raises:
+            RespellError: It can't be read, or one of its commands can't be carried out.
+        """
+        if not rest:
+            raise UsageError("source takes a file with commands")
+        if self._reading == _MOST_DEEP:
+            raise UsageError(f"{rest}: files of commands take commands from each other endlessly")
+        self._reading += 1
+        try:
+            reading.carry_out(self, reading.lines_of(rest))
+        finally:
+            self._reading -= 1
+        return {}
 
     def line(self, *parts: str) -> None:
         """Write a line for people."""
         if not self.is_json:
             self.out.line(*parts)
 
+    def shortened(self, text: str) -> str:
+        """Return a text in one line, no longer than the terminal is wide."""
+        return fit(one_line(text), self.out.columns() or _SHOWN)
+
     # Moves -------------------------------------------------------------------------------
 
-    def stopped(self, stop: Stop) -> Answer:
-        """Say where a move ended."""
-        self.frame = 0
+    def stopped(self, stop: Stop, before: Stop | None = None, *, keep: bool = True) -> Answer:
+        """Say where a move ended.
+
+        Args:
+            stop: Where.
+            before: Where it began, of a move that may not have led anywhere.
+            keep: Remember the place for `back`.
+        """
+        self.frame, self.coroutine, self.listed = 0, None, None
+        if keep:
+            self.places.add(str(stop.position))
         self._tidy()
         printed = self.show_printed()
         for one in stop.logs:
-            self.line(f"{one.position}  ", one.text)
+            self.line(f"{one.position}  ", self.shortened(one.text))
+        self._show_place(stop)
+        if stop.error:
+            self.line("    ", self.out.paint(stop.error, "red"))
+        for change in stop.changes:
+            self.line("    ", self.out.paint(self.shortened(change.describe()), "cyan"))
+        note = _nowhere(stop, before)
+        if note:
+            self.line("    ", note)
+        answer = {**stop.to_json(), "dry_run": bool(self.debugger.edits), "note": note or None}
+        if self.debugger.live is not None:
+            answer |= {"live": living.state_of(self.debugger.live), "printed": printed}
+        if self.watched:
+            answer["watched"] = {one: self.value_of(one) for one in self.watched}
+            for number, (name, value) in enumerate(answer["watched"].items(), 1):
+                self.line(self.shortened(f"    {number}: {name} = {value}"))
+        return answer
+
+    def _show_place(self, stop: Stop) -> None:
         where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"
         text = self._text_of(stop.source, stop.line)
         why = {"step": "", "goto": "", "event": ""}.get(stop.reason, stop.reason)
@@ -82,22 +173,12 @@ class LineMode:
             why += " " + ", ".join(str(number) for number in stop.breakpoints)
         function = f" in {stop.function}" if stop.function else ""
         coroutine = f" [coroutine {stop.coroutine}]" if stop.coroutine else ""
+        dry = "  [dry run]" if self.debugger.edits else ""
         self.line(
             self.out.paint(str(stop.position), "cyan"), f"  {where}{function}{coroutine}",
-            f"  ({why})" if why else "", f"\n    {text}" if text else "",
+            f"  ({why})" if why else "", self.out.paint(dry, "yellow"),
+            f"\n    {self.shortened(text)}" if text else "",
         )  # fmt: skip
-        if stop.error:
-            self.line("    ", self.out.paint(stop.error, "red"))
-        for change in stop.changes:
-            self.line("    ", self.out.paint(change.describe(), "cyan"))
-        answer = stop.to_json()
-        if self.debugger.live is not None:
-            answer |= {"live": living.state_of(self.debugger.live), "printed": printed}
-        if self.watched:
-            answer["watched"] = {one: self.value_of(one) for one in self.watched}
-            for name, value in answer["watched"].items():
-                self.line(f"    {name} = {value}")
-        return answer
 
     def show_printed(self) -> list[str]:
         """Show what a session that runs has written since the last time, and return it."""
@@ -105,8 +186,10 @@ class LineMode:
             return []
         lines = self._printed.take()
         for text in lines:
-            self.line(self.out.paint("| ", "dim"), text)
+            self.line(self.out.paint("| ", "dim"), self.shortened(text))
         return lines
+
+    # What is looked at -------------------------------------------------------------------
 
     def forget_sources(self) -> None:
         """Read sources again: another script goes on."""
@@ -114,8 +197,50 @@ class LineMode:
 
     def value_of(self, expression: str) -> str:
         """Return what a watched expression comes to."""
-        found = self.debugger.evaluate(expression)
-        return found.error or ", ".join(one.text for one in found.values)
+        found = self.debugger.evaluate(expression, self.chosen, keep=True)
+        return found.error or ", ".join(self._value_text(one) for one in found.values)
+
+    def _value_text(self, value: Value) -> str:
+        return in_full(self.debugger, value, _SHOWN)
+
+    def taken_as(self, expression: str, scope: str = "") -> str:
+        """Return in words that a name was taken for a global, where that may surprise.
+
+        Args:
+            expression: A variable, with fields.
+            scope: What it was taken as, if that is known.
+        """
+        match = _NAME.match(expression)
+        if match is None:
+            return ""
+        name = match[1]
+        if not scope:
+            found = self.debugger.breakpoints.whose(name, self.chosen)
+            scope = str(found.scope["scope"])
+        if scope != "global":
+            return ""
+        frames = self.debugger.stack(self.coroutine)
+        if not frames:
+            return (
+                f"no function runs here, so {name} is taken for a global; `rs` goes to where one "
+                "runs"
+            )
+        here = frames[self.frame]
+        for one in frames[self.frame + 1 :]:
+            seen = self.debugger.variables(one)
+            if any(it.name == name for it in (*seen.locals, *seen.upvalues)):
+                return (
+                    f"{name} is no variable of {here.name}, so it is taken for a global; "
+                    f"`frame {one.index}` chooses {one.name}, which has one"
+                )
+        value = self.debugger.look(f"_G.{name}", self.chosen)
+        if value is not None and value.type != "nil":
+            return ""
+        return f"{name} is no variable here: it is taken for a global, which is nil"
+
+    def source_named(self, name: str) -> str:
+        """Return the chunk name that a file's name means."""
+        return self.debugger.breakpoints.source_named(name)[0]
 
     def _text_of(self, source: str, line: int) -> str:
         lines = self.lines_of(source) if source else []
@@ -128,60 +253,16 @@ class LineMode:
                 text = self.debugger.breakpoints.source_named(source)[1].decode(errors="replace")
             except UsageError:
                 text = ""  # of a chunk that `load` made there is no file
-            self._sources[source] = text.splitlines()
+            self._sources[source] = text.removesuffix("\n").split("\n")
         return self._sources[source]
 
 
-def _quit(mode: LineMode, _rest: str) -> Answer:
-    mode.over = True
-    return {}
-
-
-def _help(mode: LineMode, rest: str) -> Answer:
-    words = [word_of(rest)] if rest else list(_WORDS)
-    for word in words:
-        mode.line(f"{' / '.join(word.names)} {word.takes}".ljust(36), word.help)
-    return {"commands": [word.names[0] for word in words]}
-
-
-_INFO = {
-    "breakpoints": "breakpoints", "locals": "locals", "globals": "globals", "frame": "bt",
-    "stack": "bt", "threads": "coroutines", "display": "display", "source": "list",
-}  # fmt: skip
-
-
-def _info(mode: LineMode, rest: str) -> Answer | None:
-    """Carry out gdb's `info`: other names of commands that show things."""
-    found = [name for name in _INFO if rest and name.startswith(rest)]
-    if not found:
-        raise UsageError(f"info takes one of {', '.join(_INFO)}")
-    return word_of(_INFO[found[0]]).perform(mode, "")
-
-
-_WORDS = (
-    *moving.WORDS, *stopping.WORDS, *looking.WORDS, *over_time.WORDS, *keeping.WORDS,
-    *living.WORDS, *editing.WORDS,
-    Word(("q", "quit"), _quit, "", "leave"),
-    Word(("info", "i"), _info, "WHAT", "breakpoints, locals, frame …, as in gdb"),
-    Word(("h", "help"), _help, "[COMMAND]", "this list, or what one does"),
-)  # fmt: skip
-_BY_NAME = {name: word for word in _WORDS for name in word.names}
-
-COMMANDS = tuple(_BY_NAME)
-"""The names of all commands."""
-
-
-def word_of(name: str) -> Word:
-    """Return the command of a name, or of the beginning of one that only one has.
-
-    Raises:
-        UsageError: There is none, or there are several.
-    """
-    if name in _BY_NAME:
-        return _BY_NAME[name]
-    found = [full for full in COMMANDS if full.startswith(name)]
-    if len({id(_BY_NAME[full]) for full in found}) == 1:
-        return _BY_NAME[found[0]]
-    if found:
-        raise UsageError(f"{name} may be {', '.join(found)}")
-    raise UsageError(f"there is no command {name}; `help` lists them")
+def _nowhere(stop: Stop, before: Stop | None) -> str:
+    """Return in words that a move led nowhere; empty where it did lead somewhere."""
+    if before is None or before.position != stop.position or stop.reason == "cancelled":
+        return ""
+    if stop.at_end:
+        return "nothing comes after this; `rc` and `rs` go back, `start` to the first line"
+    if stop.reason == "entry":
+        return "nothing comes before this"
+    return ""

@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 def _last(mode: LineMode, rest: str) -> Answer:
-    change = mode.debugger.last_change(rest, mode.frame)
+    change = mode.debugger.last_change(rest, mode.chosen)
     if change is None:
         mode.line(f"{rest} has not changed before {mode.debugger.position}")
     return _changed(mode, rest, change)
 
 
 def _next(mode: LineMode, rest: str) -> Answer:
-    change = mode.debugger.next_change(rest, mode.frame)
+    change = mode.debugger.next_change(rest, mode.chosen)
     if change is None:
         mode.line(f"{rest} does not change after {mode.debugger.position}")
     return _changed(mode, rest, change)
@@ -33,7 +33,7 @@ def _changed(mode: LineMode, expression: str, change: Change | None) -> Answer:
 
 
 def _values(mode: LineMode, rest: str) -> Answer:
-    found = mode.debugger.values(rest, mode.frame)
+    found = mode.debugger.values(rest, mode.chosen)
     for one in found:
         mode.line(one.describe(rest))
     if not found:
@@ -46,7 +46,7 @@ def _values(mode: LineMode, rest: str) -> Answer:
 def _origin(mode: LineMode, rest: str) -> Answer:
     if not rest:
         raise UsageError("origin takes an expression, such as total or items[3].price")
-    found = mode.debugger.origin(rest, mode.frame)
+    found = mode.debugger.origin(rest, mode.chosen)
     for text in found.lines():
         mode.line(text)
     return {"origin": found.to_json()}
@@ -75,10 +75,12 @@ def _executions(mode: LineMode, rest: str) -> Answer:
 
 
 WORDS = (
-    Word(("last",), _last, "EXPR", "when it last changed before here"),
-    Word(("next-change",), _next, "EXPR", "when it changes next"),
-    Word(("values",), _values, "EXPR", "all values it has, over the whole execution"),
-    Word(("origin",), _origin, "EXPR", "which effect its value came from, and on what way"),
-    Word(("hits",), _hits, "[FILE]", "how often each line runs"),
-    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs"),
-)
+    Word(("last",), _last, "EXPR", "when it last changed before here", "value"),
+    Word(("next-change",), _next, "EXPR", "when it changes next", "value"),
+    Word(("values",), _values, "EXPR", "all values it has, over the whole execution", "value"),
+    Word(("origin",), _origin, "EXPR", "which effect its value came from, and on what way",
+         "value"),
+    Word(("hits",), _hits, "[FILE]", "how often each line runs", "source"),
+    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs",
+         "place"),
+)  # fmt: skip

@@ -6,7 +6,7 @@ import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from respell.errors import UsageError
 
@@ -15,17 +15,37 @@ if TYPE_CHECKING:
 
 Answer = dict[str, Any]
 
+Again = Literal["same", "bare", "never"]
+"""What an empty line behind a command does: the same, the command alone, or nothing."""
+
 PLACE = re.compile(r"(?:(?P<file>.+):)?(?P<line>\d+)")
+
+
+_SHOWN = 60  # characters of what was typed wrongly
+_DIGITS = 18  # of a number: longer ones mean the same
 
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One command: its names, what it does, its arguments and its help."""
+    """One command.
+
+    Attributes:
+        names: What it is called: its short name first.
+        perform: What it does.
+        takes: Its arguments, for people.
+        help: What it does, in a few words.
+        of: What its arguments are, for completion (`completing.KINDS`); empty for none.
+        also: Other names, which gdb or rr have for it.
+        again: What an empty line behind it does.
+    """
 
     names: tuple[str, ...]
     perform: Callable[[LineMode, str], Answer | None]
     takes: str
     help: str
+    of: str = ""
+    also: tuple[str, ...] = ()
+    again: Again = "same"
 
 
 def number_in(text: str, what: str) -> int:
@@ -34,9 +54,9 @@ def number_in(text: str, what: str) -> int:
     Raises:
         UsageError: It is none; says what it should be.
     """
-    if not text.isdigit():
-        raise UsageError(f"{text!r} is not {what}")
-    return int(text)
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{shlex.quote(text[:_SHOWN])} is not {what}, which is a number")
+    return int(text[:_DIGITS])
 
 
 def place_in(text: str) -> tuple[str | None, int]:
@@ -48,7 +68,7 @@ def place_in(text: str) -> tuple[str | None, int]:
     match = PLACE.fullmatch(text)
     if match is None:
         raise UsageError(f"{text!r} is not a place: give LINE or FILE:LINE")
-    return match["file"], int(match["line"])
+    return match["file"], int(match["line"][:_DIGITS])
 
 
 def break_option(text: str) -> tuple[str, int, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from respell.debug.dap import console
@@ -12,6 +11,7 @@ from respell.debug.dap.messages import Arguments, Body, Refused
 from respell.debug.dap.shown import clean, text_of
 from respell.debug.inspecting import Evaluated, Frame, Value
 from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES
+from respell.debug.known_names import known_names
 
 if TYPE_CHECKING:
     from respell.debug.dap.session import DapSession
@@ -19,13 +19,6 @@ if TYPE_CHECKING:
 _QUICK_S = 2.0
 _MOST_CLIPBOARD = 8 * 1024 * 1024
 _MOST_COMPLETIONS = 200
-_TYPED = re.compile(
-    r"(?P<path>(?:[A-Za-z_]\w*(?:\[(?:-?\d+|\"[^\"\\]*\"|'[^'\\]*')\])*[.:])*)(?P<begun>[A-Za-z_]\w*)?$"
-)
-_KEYWORDS = (
-    "and", "break", "do", "else", "elseif", "end", "false", "for", "function", "goto", "if", "in",
-    "local", "nil", "not", "or", "repeat", "return", "then", "true", "until", "while",
-)  # fmt: skip
 _TYPES = {"function": "function", "table": "module", "keyword": "keyword"}
 
 
@@ -109,20 +102,15 @@ def completions(session: DapSession, args: Arguments) -> Body:
     before = _until(lines[at], column)
     if at == 0 and console.is_command(before):
         return {"targets": console.completions(before)}
-    match = _TYPED.search(before)
-    assert match is not None
-    begun = match["begun"] or ""
-    path = match["path"].rstrip(".:")
-    frame = frame_of(session, args)
-    found = _entries(session, path, frame) if path else _names(session, frame)
+    begun, found = known_names(session.debugger, before, frame_of(session, args))
     start = _units(before) - _units(begun) + session.who.first_column
     shown: list[Body] = [
         {
-            "label": clean(name), "text": clean(name), "type": _TYPES.get(kind, "variable"),
-            "detail": kind, "start": start, "length": _units(begun), "sortText": f"{order}{name}",
+            "label": clean(one.name), "text": clean(one.name),
+            "type": _TYPES.get(one.type, "variable"), "detail": one.type, "start": start,
+            "length": _units(begun), "sortText": f"{one.order}{one.name}",
         }
-        for name, (kind, order) in found.items()
-        if name.startswith(begun)
+        for one in found
     ]  # fmt: skip
     return {"targets": shown[:_MOST_COMPLETIONS]}
 
@@ -135,35 +123,3 @@ def _units(text: str) -> int:
 def _until(line: str, column: int) -> str:
     data = line.encode("utf-16-le", "surrogatepass")[: 2 * max(0, column)]
     return data.decode("utf-16-le", "replace")
-
-
-def _names(session: DapSession, frame: Frame | int) -> dict[str, tuple[str, int]]:
-    debugger = session.debugger
-    found: dict[str, tuple[str, int]] = {}
-    if debugger.stack(count=1):
-        seen = debugger.variables(frame)
-        for order, variables in enumerate((seen.locals, seen.upvalues)):
-            for one in reversed(variables):
-                found.setdefault(one.name, (one.value.type, order))
-    for name, kind in _entries(session, "_G", frame).items():
-        found.setdefault(name, (kind[0], 2))
-    for name in _KEYWORDS:
-        found.setdefault(name, ("keyword", 3))
-    return found
-
-
-def _entries(session: DapSession, path: str, frame: Frame | int) -> dict[str, tuple[str, int]]:
-    value = session.debugger.look(path, frame)
-    found: dict[str, tuple[str, int]] = {}
-    for _ in range(10):  # along the chain of `__index`
-        if value is None or value.type != "table":
-            break
-        entries, _, meta = session.debugger.children(value, count=2_000, only="named")
-        for one in entries:
-            if not one.name.startswith("["):
-                found.setdefault(one.name, (one.value.type, 0))
-        if meta is None:
-            break
-        inside, _, _ = session.debugger.children(meta, count=200, only="named")
-        value = next((one.value for one in inside if one.name == "__index"), None)
-    return found

@@ -9,6 +9,7 @@ from respell_tui.output import Out
 from respell_tui.text import fit, one_line
 
 _SAME_QUESTION_COLUMNS = 40
+_SAME_ANSWER_COLUMNS = 60
 _LONG_CHARS = 600  # of arguments and outcome
 _MOST_DETAILS = 8  # of one changed event
 
@@ -49,10 +50,12 @@ def _show_pair(out: Out, both: Pair) -> None:
     same_question = both.a is not None and both.b is not None and both.a.args == both.b.args
     for sign, event in sides:
         if event is not None:
-            asked = arguments(event)
-            if both.change == "changed" and same_question:
+            asked, ended = arguments(event), ending(event)
+            if both.change in ("changed", "same") and same_question:
                 asked = fit(asked, _SAME_QUESTION_COLUMNS)
-            parts = [f"{event.number:>6}", event.name, asked, ending(event)]
+            if both.change == "same":
+                ended = fit(one_line(ended), _SAME_ANSWER_COLUMNS)
+            parts = [f"{event.number:>6}", event.name, asked, ended]
             show_side(out, sign, "  ".join(part for part in parts if part))
     for one in both.details()[:_MOST_DETAILS] if _is_long(both) else ():
         if one.path not in ("args", "outcome", "error"):

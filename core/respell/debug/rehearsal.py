@@ -62,6 +62,7 @@ class Rehearsed:
         message: The same for people; of a script that failed, its error.
         failed: The script ended with an error.
         stops_at_end: It has to be stopped at its last record: nothing says how it goes on.
+        taken: By number of an event, which recorded one its outcome was taken from.
         overlay: What it stored; None where nothing was asked about that.
     """
 
@@ -73,6 +74,7 @@ class Rehearsed:
     message: str = ""
     failed: bool = False
     stops_at_end: bool = False
+    taken: dict[int, int] = field(default_factory=dict)
     overlay: Overlay | None = None
 
     @property
@@ -358,7 +360,9 @@ class _SecondAct:
         self._most = MOST_RECORDS + 2 * self._session.records
         self._number = self._store.history.event_at(self._session.key, shared)
         self._events = OpenEvents()
-        self._stock: dict[tuple[str, bytes], deque[Outcome | None]] = defaultdict(deque)
+        self._stock: dict[tuple[str, bytes], deque[tuple[int, Outcome | None]]]
+        self._stock = defaultdict(deque)
+        self._taken = 0  # the event that an outcome was taken from
         self._in_flight: list[tuple[Record, Outcome]] = []
         self._fill()
 
@@ -399,7 +403,8 @@ class _SecondAct:
 
     def _put(self, asked: Record, record: Record) -> None:
         left = is_left(record) or asked.name == DEADLINE
-        self._stock[asked.name, asked.args].append(None if left else self._outcome_of(record))
+        outcome = None if left else self._outcome_of(record)
+        self._stock[asked.name, asked.args].append((asked.number, outcome))
 
     @staticmethod
     def _outcome_of(record: Record) -> Outcome:
@@ -426,6 +431,8 @@ class _SecondAct:
         try:
             for intent, outcome in self._in_flight:
                 self._events.begun(intent)
+                if intent.ordinal not in self._rehearsal._outcomes:
+                    made.taken[intent.number] = intent.number
                 self._answered(intent, outcome)
             self._end(conversation.hold(self._hear, lambda: made.records))
         except _Quiet:
@@ -478,22 +485,30 @@ class _SecondAct:
             if outcome is None:
                 return True
             record = self._record(caused, outcome.status, outcome.value)
+            self._note_taken(record)
             self._add(replace(record, meta=outcome.meta()))
             self._channel.answer(answer(caused.ordinal, outcome.answered, outcome.value))
             return True
         intent = self._record(caused, Status.NONE, b"")
+        self._note_taken(intent)
         self._add(intent)
         self._events.begun(intent)
         if outcome is not None:
             self._answered(intent, outcome)
         return True
 
+    def _note_taken(self, record: Record) -> None:
+        if self._taken:
+            self._made.taken[record.number] = self._taken
+
     def _found(self, caused: Caused) -> tuple[bool, Outcome | None]:
         """Return whether it is known what comes of a call, and what; None where nothing does."""
         stock = self._stock.get((caused.name, caused.args))
-        is_known, recorded = bool(stock), stock.popleft() if stock else None
+        is_known = bool(stock)
+        self._taken, recorded = stock.popleft() if stock else (0, None)
         edit = self._rehearsal._outcomes.get(caused.ordinal)
         if edit is not None and edit[0] not in self._rehearsal._done:
+            self._taken = 0
             asked = Record(
                 caused.part, self._number + 1, caused.ordinal, name=caused.name, args=caused.args
             )

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from blake3 import blake3
 
+from respell.debug.collected_again import collected_again
 from respell.debug.edits import Edit, OutcomeEdit, ScriptEdit, VariableEdit, shown
 from respell.debug.inspecting import Frame, value_of
 from respell.debug.inspector import EVALUATE_WITHIN_S
@@ -34,7 +35,7 @@ from respell.history.events import answers_the_script, event_of
 from respell.history.record import Part, Record
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell.store.edited import edited_store
+from respell.store.edited import edited_store, with_artifacts
 
 if TYPE_CHECKING:
     from respell.debug.debugger import Debugger
@@ -82,6 +83,7 @@ def edited(
         store, session.key, shared=made.shared, replaced=made.replaced, own=made.own,
         artifacts=made.overlay.artifacts(last) if made.overlay is not None else (),
     )  # fmt: skip
+    with_artifacts(view, *collected_again(store, view, session, made))
     events = view.history.event_at(session.key, made.records)
     status, error = session.status, session.error
     if made.own or made.shared < session.records or made.replaced:

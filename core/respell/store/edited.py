@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import builtins
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import copy
 
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
@@ -49,6 +49,20 @@ def edited_store(
         store.history.event_at(session, shared), artifacts,
     )  # fmt: skip
     return view
+
+
+def with_artifacts(
+    view: Store, made: Sequence[ArtifactRecord], instead_of: Collection[int]
+) -> None:
+    """Give a view (see `edited_store`) more artifacts of its session.
+
+    Args:
+        view: The view.
+        made: The artifacts; `event` says what made each.
+        instead_of: Events whose recorded artifacts these stand for.
+    """
+    assert isinstance(view.artifacts, _EditedArtifacts)
+    view.artifacts.replace(made, instead_of)
 
 
 class _EditedHistory(History):
@@ -205,10 +219,18 @@ class _EditedArtifacts(Artifacts):
         self.__dict__.update(base.__dict__)
         self._base, self._edited, self._last, self._made = base, session, last, made
         self._session_id = session_id
+        self._replaced: frozenset[int] = frozenset()
+
+    def replace(self, made: Sequence[ArtifactRecord], instead_of: Collection[int]) -> None:
+        """Have others in the place of those of some events."""
+        own = [one for one in self._made if one.event not in instead_of]
+        self._made = sorted((*own, *made), key=lambda one: (one.event or 0, one.sequence))
+        self._replaced = frozenset(instead_of)
 
     def of_event(self, session: int, number: int) -> builtins.list[ArtifactRecord]:
         """As `Artifacts.of_event`."""
-        if session != self._edited or number <= self._last:
+        recorded = number <= self._last and number not in self._replaced
+        if session != self._edited or recorded:
             return self._base.of_event(session, number)
         return [one for one in self._made if one.event == number]
 
@@ -217,5 +239,8 @@ class _EditedArtifacts(Artifacts):
         found = self._base.list(query)
         if query != ArtifactQuery(session_id=self._session_id):
             return found
-        kept = [one for one in found if one.event is None or one.event <= self._last]
+        kept = [
+            one for one in found
+            if one.event is None or (one.event <= self._last and one.event not in self._replaced)
+        ]  # fmt: skip
         return [*self._made[::-1], *kept]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from respell_tui.context import Command, json_option, short
 from respell_tui.line_mode import LineMode, break_option, reading
 from respell_tui.line_mode.kept_lines import KeptLines, kept_path
 from respell_tui.line_mode.terminal import Terminal
+from respell_tui.output import Out
 
 DONE = 0
 
@@ -24,21 +25,22 @@ DONE = 0
 def debug(command: Command) -> int:
     """Debug a session that ran or runs, or a script while it runs, one command per line."""
     args = command.args
+    progress = _Progress(command.err)
     with ExitStack() as opened:
         script = Path(args.id)
         if script.is_file() and (script.suffix == ".lua" or "/" in args.id):
             store = opened.enter_context(command.open_store(create=True))
-            debugger = opened.enter_context(_launched(command, store, script))
+            debugger = opened.enter_context(_launched(command, store, script, progress))
         else:
             _check_alone(args)
             store, session = opened.enter_context(command.with_session(args.id))
-            debugger = opened.enter_context(_opened(command, store, session))
+            debugger = opened.enter_context(_opened(store, session, progress))
         for text in args.breaks:
             file, line, condition = break_option(text)
             debugger.breakpoints.add_line(file, line, condition=condition)
         if args.at is not None:
             _go(debugger, args.at)
-        mode = LineMode(debugger, command.out, json=args.json, tidy=lambda: command.err.over(""))
+        mode = LineMode(debugger, command.out, json=args.json, tidy=progress.tidy)
         mode.begin()
         return _converse(command, mode)
 
@@ -46,13 +48,14 @@ def debug(command: Command) -> int:
 def last(command: Command) -> int:
     """Say when a value last changed."""
     args = command.args
+    progress = _Progress(command.err)
     with (
         command.with_session(args.id) as (store, session),
-        _opened(command, store, session) as debugger,
+        _opened(store, session, progress) as debugger,
     ):
         _go(debugger, args.at or "end")
         change = debugger.last_change(args.expression)
-        command.err.over("")
+        progress.tidy()
         if args.json:
             command.out.json(change.to_json() if change is not None else None)
         elif change is None:
@@ -78,11 +81,13 @@ def _check_alone(args: Namespace) -> None:
 
 
 @contextmanager
-def _launched(command: Command, store: Store, script: Path) -> Iterator[Debugger]:
+def _launched(
+    command: Command, store: Store, script: Path, progress: _Progress
+) -> Iterator[Debugger]:
     """Run the script under the debugger, and say in the end what became of it."""
     args = command.args
     debugger = Debugger.launch(
-        script, store=store, on_progress=_teller(command), args=tuple(args.script_args),
+        script, store=store, on_progress=progress.tell, args=tuple(args.script_args),
         input=None if args.input is None else json_option(args.input, "--input"),
         limits=limits_of(command), allow=tuple(args.allow), deny=tuple(args.deny),
     )  # fmt: skip
@@ -93,13 +98,27 @@ def _launched(command: Command, store: Store, script: Path) -> Iterator[Debugger
     command.err.line("session ", short(debugger.session), ": ", debugger.live.describe())
 
 
-def _teller(command: Command) -> Callable[[float], None]:
-    return lambda seconds: command.err.over(f"executing for {seconds:.1f} s (Ctrl-C gives up)")
+class _Progress:
+    """The line that says how long a move takes already."""
+
+    def __init__(self, err: Out) -> None:
+        self._err, self._is_shown = err, False
+
+    def tell(self, seconds: float) -> None:
+        """Show it."""
+        self._is_shown = True
+        self._err.over(f"executing for {seconds:.1f} s (Ctrl-C gives up)")
+
+    def tidy(self) -> None:
+        """Take it away, if it is there."""
+        if self._is_shown:
+            self._err.over("")
+        self._is_shown = False
 
 
 @contextmanager
-def _opened(command: Command, store: Store, session: SessionRecord) -> Iterator[Debugger]:
-    with Debugger.open(session, store=store, on_progress=_teller(command)) as debugger:
+def _opened(store: Store, session: SessionRecord, progress: _Progress) -> Iterator[Debugger]:
+    with Debugger.open(session, store=store, on_progress=progress.tell) as debugger:
         yield debugger
 
 

@@ -50,7 +50,8 @@ def completions(mode: LineMode, line: str) -> list[str]:
 def _found(mode: LineMode, head: str, line: str, begun: str) -> Iterable[str]:
     if not head:
         return sorted(COMMANDS)
-    word, rest = word_of(line)
+    word, _ = word_of(line)
+    rest = line.partition(" ")[2].lstrip()
     find = KINDS.get(word.of)
     return find(mode, rest, begun) if find is not None else ()
 

@@ -117,6 +117,9 @@ def _diff(mode: LineMode, _rest: str) -> Answer:
     found = mode.debugger.compare()
     if not mode.is_json:
         show_difference(mode.out, found, "recorded", "dry run")
+    run = mode.debugger.dry_run
+    if run is not None and run.why not in ("recorded", "finished"):
+        mode.line(mode.shortened(f"so far: the dry run ends where {run.message}"))
     session = mode.debugger.session.id
     return {"difference": found.to_json(session, session)}
 

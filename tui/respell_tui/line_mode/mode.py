@@ -28,7 +28,7 @@ class LineMode:
         debugger: What they are given to.
         out: Where answers go.
         json: Answer each command with one line of JSON.
-        tidy: Called when a move has ended, to take away what was shown meanwhile.
+        tidy: Called before anything is written, to take away what was shown meanwhile.
 
     Attributes:
         frame: The frame that is looked at; 0 for the innermost.
@@ -125,6 +125,7 @@ class LineMode:
     def line(self, *parts: str) -> None:
         """Write a line for people."""
         if not self.is_json:
+            self._tidy()
             self.out.line(*parts)
 
     def shortened(self, text: str) -> str:
@@ -153,9 +154,9 @@ class LineMode:
             self.line("    ", self.out.paint(stop.error, "red"))
         for change in stop.changes:
             self.line("    ", self.out.paint(self.shortened(change.describe()), "cyan"))
-        note = _nowhere(stop, before)
+        note = _nowhere(stop, before) or self._end_of(stop)
         if note:
-            self.line("    ", note)
+            self.line("    ", self.shortened(note))
         answer = {**stop.to_json(), "dry_run": bool(self.debugger.edits), "note": note or None}
         if self.debugger.live is not None:
             answer |= {"live": living.state_of(self.debugger.live), "printed": printed}
@@ -168,7 +169,12 @@ class LineMode:
     def _show_place(self, stop: Stop) -> None:
         where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"
         text = self._text_of(stop.source, stop.line)
-        why = {"step": "", "goto": "", "event": ""}.get(stop.reason, stop.reason)
+        live = self.debugger.live
+        end = "the end so far" if live is not None and live.runs else "end"
+        known = {"step": "", "goto": "", "event": "", "end": end}
+        why = known.get(stop.reason, stop.reason)
+        if stop.reason == "breakpoint" and not stop.breakpoints:
+            why = ""  # the line that it was to run to
         if stop.breakpoints:
             why += " " + ", ".join(str(number) for number in stop.breakpoints)
         function = f" in {stop.function}" if stop.function else ""
@@ -179,6 +185,23 @@ class LineMode:
             f"  ({why})" if why else "", self.out.paint(dry, "yellow"),
             f"\n    {self.shortened(text)}" if text else "",
         )  # fmt: skip
+
+    def _end_of(self, stop: Stop) -> str:
+        """Return in words why there is no more, where that is not plain to see."""
+        debugger = self.debugger
+        if not stop.at_end or stop.error or debugger.edits:
+            return ""
+        if debugger.live is not None:
+            return "" if debugger.live.runs else debugger.live.describe()
+        session = debugger.session
+        if session.status == "active":
+            return "its process died here: nothing more is recorded"
+        if session.status != "suspended":
+            return ""
+        if session.waiting_for is not None:
+            prompt = session.waiting_for.get("prompt") or "any"
+            return f"it waits for a value: {prompt}; `outcome JSON` tries one"
+        return "it is suspended here: nothing more is recorded"
 
     def show_printed(self) -> list[str]:
         """Show what a session that runs has written since the last time, and return it."""

@@ -234,7 +234,7 @@ WORDS = (
     Word(("b", "break"), _break, "[PLACE] [if …] [hits …] [log …]",
           "stop at [FILE:]LINE, a function, `error [uncaught]`, `effect NAME [failed] [cost > N] "
           "[longer N] [nth N] [where EXPR]`, `state KEY [changes]`, `artifact NAME`, `divergence`; "
-          "or list", "stop", also=("br", "brea"), again="never"),
+          "or list", "stop", also=("br", "bre", "brea"), again="never"),
     Word(("tbreak", "tb"), lambda mode, rest: _break(mode, rest, once=True), "PLACE [if …]",
           "the same, once", "stop", again="never"),
     Word(("watch",), _watch, "VARIABLE [if …] [hits …]", "stop where its value changes", "value",

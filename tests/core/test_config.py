@@ -772,6 +772,7 @@ def shown(value: Any) -> str:
 
 
 READERS: dict[str, str] = {
+    "debug.keep_lines": "../../tui/respell_tui/commands/debugging.py",
     "ui.theme": "../../tui/respell_tui/app.py",
     "ui.icons": "../../tui/respell_tui/app.py",
     "session.enabled": "engine/run.py",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from respell.debug import Debugger, Frame, Stop, Value
+from respell.debug import Debugger, Frame, Origin, Stop, Value
 from respell.errors import RespellError, UsageError
 from respell_tui.line_mode import living, reading
 from respell_tui.line_mode.interrupts import Interrupts
@@ -39,6 +39,7 @@ class LineMode:
         searched: The text that was looked for last.
         places: Where one has been.
         interrupts: Hears Ctrl-C, from when it is told to.
+        origin: What was answered last to `origin`.
         over: Whether it was asked to end.
         is_json: Each command is answered with one line of JSON.
     """
@@ -57,6 +58,7 @@ class LineMode:
         self.searched = ""
         self.places = Places()
         self.interrupts = Interrupts(debugger)
+        self.origin: Origin | None = None
         self._sources: dict[str, list[str]] = {}
         self._printed = living.Printed(debugger)
         self._reading = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from respell.debug import Change
+from respell.debug import Change, Origin
 from respell.errors import UsageError
 from respell_tui.line_mode.words import Answer, Word, place_in
 
@@ -44,12 +44,33 @@ def _values(mode: LineMode, rest: str) -> Answer:
 
 
 def _origin(mode: LineMode, rest: str) -> Answer:
-    if not rest:
-        raise UsageError("origin takes an expression, such as total or items[3].price")
-    found = mode.debugger.origin(rest, mode.chosen)
-    for text in found.lines():
+    first, _, after = rest.partition(" ")
+    full = first == "full"
+    asked = after.strip() if full else rest
+    if asked.isdigit() or (full and not asked):
+        found = _source_of(mode, int(asked or 0))
+    elif not asked:
+        raise UsageError(
+            "origin takes an expression, such as total or items[3].price; or the number of a "
+            "source of what was asked last"
+        )
+    else:
+        found = mode.debugger.origin(asked, mode.chosen)
+    mode.origin = found
+    for text in found.lines(full=full):
         mode.line(text)
     return {"origin": found.to_json()}
+
+
+def _source_of(mode: LineMode, number: int) -> Origin:
+    """Return a source, from 1, of what was asked last; for 0 that itself."""
+    if mode.origin is None:
+        raise UsageError("no origin was asked for yet: give an expression")
+    sources = mode.origin.sources
+    if not 0 <= number <= len(sources):
+        there = f"it has 1 to {len(sources)}" if sources else "it has none"
+        raise UsageError(f"{mode.origin.expression} has no source {number}; {there}")
+    return sources[number - 1] if number else mode.origin
 
 
 def _hits(mode: LineMode, rest: str) -> Answer:
@@ -75,12 +96,15 @@ def _executions(mode: LineMode, rest: str) -> Answer:
 
 
 WORDS = (
-    Word(("last",), _last, "EXPR", "when it last changed before here", "value"),
-    Word(("next-change",), _next, "EXPR", "when it changes next", "value"),
-    Word(("values",), _values, "EXPR", "all values it has, over the whole execution", "value"),
-    Word(("origin",), _origin, "EXPR", "which effect its value came from, and on what way",
-         "value"),
-    Word(("hits",), _hits, "[FILE]", "how often each line runs", "source"),
-    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs",
-         "place"),
-)  # fmt: skip
+    Word(("last",), _last, "EXPR", "when it last changed before here"),
+    Word(("next-change",), _next, "EXPR", "when it changes next"),
+    Word(("values",), _values, "EXPR", "all values it has, over the whole execution"),
+    Word(
+        ("origin",),
+        _origin,
+        "[full] EXPR|N",
+        "which effect a value came from, and how; or source N of that",
+    ),
+    Word(("hits",), _hits, "[FILE]", "how often each line runs"),
+    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs"),
+)

@@ -12,15 +12,8 @@ from respell.debug.going_back import GoingBack
 from respell.debug.inspecting import Frame, Value
 from respell.debug.inspector import Inspector
 from respell.debug.lua_source.tree import (
-    Assign,
-    Do,
     Function,
-    Local,
-    Loop,
-    NumberLoop,
-    Return,
     Variable,
-    body_of,
 )
 from respell.debug.origin.statements import Key, statements_at
 from respell.debug.over_time import OverTime
@@ -34,7 +27,8 @@ _MOST_FRAMES = 200
 _MOST_CALLS = 1000  # of one statement
 _MOST_BACK = 60  # lines of one statement
 _MOST_NAMES = 60
-_MOST_LINES = 400  # of a function that has returned
+_MOST_ENTRIES = 1_000_000
+_MOST_OUTER = 8  # calls of a function that has returned, of which each may be the one
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,33 +263,33 @@ class Places:
         return Position(report["event"], report["steps"])
 
     def ends_of(self, source: str, variable: Variable, before: Position) -> list[Place]:
-        """Return the last lines of all calls of the function whose local a variable is."""
+        """Return where the last calls end of the function whose local a variable is."""
         function = variable.function
-        lines = {
-            line
-            for one in body_of(function)
-            if isinstance(one, Local | Assign | Return | Do | Loop | NumberLoop)
-            for line in (one.line, one.end)
-        }
-        if not lines:
-            return []
-        order = {line: [{"id": 0, "source": source}] for line in lines}
         report = self.standing.execution.scan(
-            arm=1, collect=True, most=_MOST_LINES, lines=order, to_event=before.event,
-            to_steps=before.steps,
+            arm=1, collect=True, most=_MOST_ENTRIES,
+            functions={function.defined: [{"id": 0, "source": source}]},
+            to_event=before.event, to_steps=before.steps,
         )  # fmt: skip
-        ends: dict[tuple[int, int, int], Position] = {}
-        calls: dict[tuple[int, int], int] = {}
-        for event, steps, *_ in report["hits"] or []:
-            at = Position(event, steps)
-            frame = self.frame(Place(at))
-            if self.function(frame) is not function:
-                continue
-            which = (frame.coroutine, frame.depth)
-            if which not in calls or frame.line == min(lines):
-                calls[which] = calls.get(which, 0) + 1
-            ends[*which, calls[which]] = at
-        return [Place(at) for at in ends.values()]
+        entries = [Position(*one) for one in report["hits"] or []][-_MOST_OUTER:]
+        ends = (
+            self._end_of(function, entry, min(following, before))
+            for entry, following in zip(entries, [*entries[1:], before], strict=True)
+        )
+        return [Place(one) for one in ends if one is not None]
+
+    def _end_of(self, function: Function, entry: Position, before: Position) -> Position | None:
+        """Return the last line of one call of a function."""
+        frame = self.frame(Place(entry))
+        if self.function(frame) is not function:
+            return None
+        returned = self.returned(entry)
+        end = self.last_line_inside(frame, min(before, returned or before))
+        for _ in range(_MOST_BACK):
+            # Others may have been called by the same statement since.
+            if end is None or self.function(self.frame(Place(end))) is function:
+                break
+            end = self.last_line_inside(frame, end)
+        return end
 
     # Fields --------------------------------------------------------------------------------
 

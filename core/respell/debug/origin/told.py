@@ -9,6 +9,8 @@ from typing import Any, Literal
 from respell.debug.inspecting import Value
 from respell.debug.position import Position
 
+_MOST_LEAVES = 8  # that are shown of one source
+
 Kind = Literal["effect", "constant", "given", "computed", "lost"]
 
 
@@ -112,6 +114,12 @@ class Origin:
             yield from one.leaves()
 
     @property
+    def brought(self) -> Value | None:
+        """The value as it came into the script, before anything was made of it."""
+        values = (step.value for step in reversed(self.steps) if step.value is not None)
+        return next(values, self.value)
+
+    @property
     def events(self) -> list[int]:
         """Numbers of all events that it came from, each once, in the order of `leaves`."""
         found = (one.event for one in self.leaves() if one.event is not None)
@@ -139,15 +147,37 @@ class Origin:
         lost = f": {self.lost}" if self.lost else ""
         return text + note + lost
 
-    def lines(self, indent: str = "") -> list[str]:
-        """Return it for people: the value, the way back, where it came from, then its sources."""
-        value = f" = {self.value.text}" if self.value is not None else ""
-        shown = [f"{indent}{self.expression}{value}"]
-        shown += [f"{indent}  {step.describe()}" for step in self.steps]
-        shown.append(f"{indent}  {self.describe()}")
-        for one in self.sources:
-            shown += one.lines(f"{indent}    ")
+    def lines(self, *, full: bool = False) -> list[str]:
+        """Return it for people: the value, the way back, and where it came from.
+
+        Args:
+            full: Also the ways of all its sources; without, only what they came from in the end.
+        """
+        shown = [_valued(self.expression, self.value)]
+        shown += [f"  {step.describe()}" for step in self.steps]
+        shown.append(f"  {self.describe()}")
+        for number, one in enumerate(self.sources, 1):
+            listed = one.lines(full=True) if full else one.brief()
+            shown.append(f"    [{number}] {listed[0]}")
+            shown += [f"      {line}" for line in listed[1:]]
         return shown
+
+    def brief(self) -> list[str]:
+        """Return what it is, and what it came from in the end, without the ways."""
+        if not self.sources:
+            return [f"{_valued(self.expression, self.value)}   {self.describe()}"]
+        shown = dict.fromkeys(one._in_short() for one in self.leaves() if one.kind != "constant")
+        listed = list(shown)[:_MOST_LEAVES]
+        if len(shown) > len(listed):
+            listed.append(f"and {len(shown) - len(listed)} more")
+        if not listed:
+            listed = ["from what stands in the script"]
+        return [_valued(self.expression, self.value), *listed]
+
+    def _in_short(self) -> str:
+        if self.kind != "effect":
+            return f"{_valued(self.expression, self.value)}   {self.describe()}"
+        return f"event {self.event} ({self.effect}), {_valued(self.field or 'it', self.brought)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell debug --json` shows it."""
@@ -164,3 +194,7 @@ class Origin:
             "steps": [one.to_json() for one in self.steps],
             "sources": [one.to_json() for one in self.sources],
         }  # fmt: skip
+
+
+def _valued(text: str, value: Value | None) -> str:
+    return text if value is None else f"{text} = {value.text}"

@@ -87,17 +87,22 @@ class Walk:
         kept, self._steps = self._steps, []
         seen: list[tuple[tuple[Any, ...], int]] = []
         value = asked.value
+        unvalued = 0  # steps so far whose value is that of what is asked for
         try:
             while True:
                 if asked.same:
                     value = value or asked.value
+                    unvalued = len(self._steps)
                 key = (id(asked.node), asked.place, asked.until, asked.path, asked.result)
                 seen.append((key, len(self._steps)))
                 found = self._once(asked, key)
                 if isinstance(found, Origin):
                     break
                 asked = found
-            steps = tuple(self._steps)
+            steps = tuple(
+                replace(step, value=value) if step.value is None and n < unvalued else step
+                for n, step in enumerate(self._steps)
+            )
         finally:
             self._steps = kept
         steps += found.steps

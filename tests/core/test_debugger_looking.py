@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import respell
 from respell.debug import Debugger
 from respell.errors import UsageError
 from respell.store import Store
@@ -85,6 +86,23 @@ def test_items_of_a_list_are_told_apart_from_other_entries(debugger: Debugger) -
     assert ([one.name for one in items], total) == (["[2]", "[3]"], 3)
     named, total, _ = debugger.children(table, only="named")
     assert ([one.name for one in named], total) == (["[0.5]", "name", "self"], 3)
+
+
+def test_a_float_is_told_apart_from_an_integer(script: Any, store: Store) -> None:
+    result = script("""\
+        local list = {2^53, 1.0, -0.0, 1e15, 1e100, 0.1, 1/0, 1}
+        for _, one in ipairs(list) do State.set("n", one) end
+        print(table.unpack(list))""")
+    printed = respell.session(result.session, store=store).output().split()
+    with Debugger.open(result.session, store=store) as debugger:
+        debugger.run_to_line(3)
+        shown = debugger.evaluate("table.unpack(list)").values
+        assert [one.text for one in shown] == printed
+        assert [one.new.text for one in debugger.values("state:n")] == printed
+        found = debugger.look("list")
+        assert found is not None
+        assert [one.value.text for one in debugger.children(found)[0]] == printed
+        assert debugger.evaluate("error(1.0)").error == "1.0"
 
 
 def test_a_long_string_can_be_read_in_parts(debugger: Debugger) -> None:

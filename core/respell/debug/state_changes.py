@@ -12,6 +12,7 @@ from respell.store import Store
 from respell.values import to_json
 
 _NIL = Value("nil", "nil")
+_DIGITS = "0123456789"
 
 
 def state_changes(store: Store, session: SessionRecord, key: str) -> list[Change]:
@@ -47,7 +48,8 @@ def _value_of(value: object) -> Value:
     if isinstance(value, int):
         return Value("integer", str(value))
     if isinstance(value, float):
-        return Value("float", f"{value:.14g}")
+        text = f"{value:.14g}"
+        return Value("float", text if text.lstrip("-").strip(_DIGITS) else f"{text}.0")
     if isinstance(value, str | bytes):
         data = value if isinstance(value, bytes) else value.encode(errors="surrogateescape")
         return Value("string", quoted(value), size=len(data))

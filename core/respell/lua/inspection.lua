@@ -106,11 +106,6 @@ return function(engine, env)
 
   -- Values --------------------------------------------------------------------------------
 
-  local number_text = function(v)
-    if math_type(v) == "integer" then return tostring(v) end
-    return format("%.14g", v)
-  end
-
   local function hold(object)
     local known = refs[object]
     if known then return known end
@@ -169,7 +164,7 @@ return function(engine, env)
       local held = refs and not shallow and #v > 0 and hold(v) or nil
       return { type = kind, text = cut and sub(v, 1, SHOWN_BYTES) or v, size = #v, bytes = held }
     elseif kind == "number" then
-      return { type = math_type(v), text = number_text(v) }
+      return { type = math_type(v), text = tostring(v) }
     elseif kind == "table" then
       local shown = { type = kind, text = id_text(kind, v), ref = hold(v), size = count_of(v) }
       if not shallow then
@@ -200,7 +195,7 @@ return function(engine, env)
     if type(e) == "string" then return e end
     local message = type(e) == "table" and rawget(e, "message")
     if type(message) == "string" then return message end
-    if type(e) == "number" then return number_text(e) end
+    if type(e) == "number" then return tostring(e) end
     return format("(error object is a %s value)", type(e))
   end
 

@@ -363,6 +363,44 @@ def test_breakpoints_and_bookmarks_are_kept_in_the_store(debug: Open, store: Sto
     assert store.history.verify(debugger.session.key) == debugger.session.records
 
 
+@pytest.mark.parametrize("name", ["", " ", " a", "a\nb", "\x1b[2J", "x" * 256])
+def test_a_bookmark_needs_a_name_that_can_be_typed(debug: Open, name: str) -> None:
+    debugger = debug(SUMS)
+    with pytest.raises(UsageError, match="1 to 255 characters in one line"):
+        debugger.bookmark(name)
+    assert debugger.bookmarks() == []
+
+
+@pytest.mark.parametrize("name", ["start", "end", "12", "12+340", "50%", "1.5 %"])
+def test_a_bookmark_hides_no_position(debug: Open, name: str) -> None:
+    debugger = debug(SUMS)
+    with pytest.raises(UsageError, match="is a position already"):
+        debugger.bookmark(name)
+    assert debugger.bookmarks() == []
+
+
+def test_frames_are_counted_from_0(debug: Open) -> None:
+    debugger = debug(SUMS)
+    for wrong in ({"first": -1}, {"count": -1}):
+        with pytest.raises(UsageError, match="frames are counted from 0, not -1"):
+            debugger.stack(**wrong)
+    assert debugger.stack(count=0) == []
+
+
+def test_a_debugger_that_was_closed_says_so(debug: Open) -> None:
+    debugger = debug(SUMS)
+    debugger.close()
+    for use in (
+        Debugger.step_in, Debugger.end, Debugger.step_back, Debugger.stack, Debugger.globals,
+        Debugger.hit_counts, lambda one: one.evaluate("1"), lambda one: one.last_change("total"),
+        lambda one: one.set_variable("total", "1"), lambda one: list(one.play()),
+    ):  # fmt: skip
+        with pytest.raises(UsageError, match="the debugger is closed"):
+            use(debugger)
+    debugger.cancel()
+    assert debugger.stop.reason == "entry"
+
+
 # Looking ---------------------------------------------------------------------------------
 
 

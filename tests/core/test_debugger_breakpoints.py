@@ -294,6 +294,17 @@ def test_what_can_not_be_is_said_when_it_is_set(debug: Open) -> None:
         table.add_function("main.lua:2")
     with pytest.raises(UsageError, match=r"the session has no source gone\.lua"):
         table.add_function("gone.lua:2")
+    for line in (0, -1):
+        with pytest.raises(UsageError, match=f"main.lua has no line {line}; its first one is 1"):
+            table.add_line("main.lua", line)
+    for wrong in ("0", ">= 0", "% 0", "x", "²"):
+        with pytest.raises(UsageError, match="does not say which hits count"):
+            table.add_line("main.lua", 2, hits=wrong)
+    for add in (table.add_effect, table.add_state, table.add_artifact):
+        with pytest.raises(UsageError, match="a name, or a pattern"):
+            add("")
+    with pytest.raises(UsageError, match=r"state:total is no variable; .* `b state total`"):
+        table.add_data("state:total")
     assert table.list() == []
 
 

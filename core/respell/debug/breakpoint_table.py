@@ -8,10 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from respell.debug.breakpoints import Breakpoint, parse_hits, parse_log
+from respell.debug.breakpoints import OF_EVENTS, Breakpoint, parse_hits, parse_log
 from respell.debug.defined_functions import defined_at, defined_by_name
 from respell.debug.execution import Execution
-from respell.debug.expressions import parse_expression
+from respell.debug.expressions import parse_expression, state_key
 from respell.debug.inspecting import Frame
 from respell.debug.known_positions import Changed, KnownPositions, check_where
 from respell.debug.position import Position
@@ -182,16 +182,13 @@ class BreakpointTable:
             UsageError: There is no such file in the session, no code there, or an option is wrong.
         """
         try:
-            name, lines = self.lines_of(source)
+            name, _ = self.lines_of(source)
         except UsageError:
             if pending or (pending is None and not self._execution.ended_by_itself):
                 return self._add("line", source=source, asked_line=line, verified=False, **options)
             raise
-        i = bisect.bisect_left(lines, line)
-        if line < 1 or i == len(lines):
-            last = f"; its last line with code is {lines[-1]}" if lines else ""
-            raise UsageError(f"{name} has no code at or after line {line}{last}")
-        return self._add("line", source=name, line=lines[i], asked_line=line, **options)
+        at = self.line_with_code(source, line)[1]
+        return self._add("line", source=name, line=at, asked_line=line, **options)
 
     def add_function(self, name: str, **options: Any) -> Breakpoint:
         """Stop at the first line of every function of a name.
@@ -338,6 +335,11 @@ class BreakpointTable:
         Raises:
             UsageError: It is no such expression.
         """
+        if (key := state_key(expression)) is not None:
+            raise UsageError(
+                f"{expression.strip()} is no variable; stop where that key is set: "
+                f"`b state {key}`, or `add_state`"
+            )
         name, path = parse_expression(expression)
         assert self.variable is not None
         scope, position = self.variable(name, frame)
@@ -345,6 +347,8 @@ class BreakpointTable:
 
     def _add(self, kind: Any, **fields: Any) -> Breakpoint:
         made = Breakpoint(max(self._all, default=0) + 1, kind, **fields)
+        if kind in OF_EVENTS and not made.name:
+            raise UsageError(f"say which {kind}: a name, or a pattern such as *")
         if made.hits:
             parse_hits(made.hits)
         texts = [made.condition, made.where if isinstance(made.where, str) else ""]
@@ -390,6 +394,21 @@ class BreakpointTable:
             self._code[name] = builtins.list(said["lines"] or [])
             self._begins[name] = [(first, last) for first, last in said["functions"] or []]
         return name, self._code[name]
+
+    def line_with_code(self, source: str, line: int) -> tuple[str, int]:
+        """Return the chunk name that a file's name means, and the first such line from one on.
+
+        Raises:
+            UsageError: The session has no such source, or it has no code there.
+        """
+        name, lines = self.lines_of(source)
+        if line < 1:
+            raise UsageError(f"{name} has no line {line}; its first one is 1")
+        i = bisect.bisect_left(lines, line)
+        if i == len(lines):
+            last = f"; its last line with code is {lines[-1]}" if lines else ""
+            raise UsageError(f"{name} has no code at or after line {line}{last}")
+        return name, lines[i]
 
     def _functions_of(self, source: str) -> builtins.list[tuple[int, int]]:
         """Return first and last line of every function of a source."""

@@ -22,7 +22,7 @@ KINDS: tuple[Kind, ...] = (
 OF_EVENTS: tuple[Kind, ...] = ("effect", "artifact", "state")
 """Those that what is recorded decides about, without running anything."""
 
-_HITS = re.compile(r"(==|>=|>|<=|<|=|%)?\s*(\d+)")
+_HITS = re.compile(r"(==|>=|>|<=|<|=|%)?\s*(\d+)", re.ASCII)
 
 
 @dataclass(slots=True)
@@ -199,9 +199,10 @@ def parse_hits(text: str) -> tuple[str, int]:
         UsageError: It is none.
     """
     match = _HITS.fullmatch(text.strip())
-    if match is None or (match[1] == "%" and int(match[2]) == 0):
+    if match is None or int(match[2]) == 0:
         raise UsageError(
-            f"{text!r} does not say which hits count; write 5, >= 5, > 5, < 5, <= 5 or % 3"
+            f"{text!r} does not say which hits count, from the first: write 5, >= 5, > 5, < 5, "
+            "<= 5 or % 3"
         )
     sign = match[1] or "=="
     return ("==" if sign == "=" else sign), int(match[2])

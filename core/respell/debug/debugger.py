@@ -19,7 +19,7 @@ from respell.debug.faces.trying import Script, Trying
 from respell.debug.inspecting import Frame
 from respell.debug.launching import launch
 from respell.debug.live import Live
-from respell.debug.position import Position
+from respell.debug.position import Position, check_bookmark
 from respell.debug.what_if import Edited, Editing, WhatIf, edited, edits_of_mapping
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -292,7 +292,12 @@ class Debugger(Trying, Looking, Asking):
     # Bookmarks ---------------------------------------------------------------------------
 
     def bookmark(self, name: str, note: str = "") -> Bookmark:
-        """Keep this position under a name, in the store."""
+        """Keep this position under a name, in the store; one of the same name is replaced.
+
+        Raises:
+            UsageError: It is no name, or would be taken for a position.
+        """
+        check_bookmark(name)
         return self._store.debugging.set_bookmark(self.session.key, name, str(self.position), note)
 
     def bookmarks(self) -> list[Bookmark]:

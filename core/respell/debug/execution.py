@@ -98,6 +98,7 @@ class Execution:
         self.here: DebugWorker | None = None
         self._copies: dict[int, DebugWorker] = {}
         self._copied = 0
+        self._closed = False
         self._base: Checkpoint | None = None  # what `here` was forked from
         self._marked_s = 0.0  # `ran_s` of the last checkpoint that `here` has passed
         self.on_wait: OnWait | None = None
@@ -229,7 +230,13 @@ class Execution:
         return report
 
     def begin_move(self) -> None:
-        """Count the time of a move from now on; nothing within `one_move`."""
+        """Count the time of a move from now on; nothing within `one_move`.
+
+        Raises:
+            UsageError: All workers have been ended.
+        """
+        if self._closed:
+            raise UsageError("the debugger is closed; open the session again")
         if self._within:
             return
         self._began = self._told = time.monotonic()
@@ -393,6 +400,7 @@ class Execution:
 
     def close(self) -> None:
         """End all workers."""
+        self._closed = True
         self.drop_copies()
         self.drop_here()
         self.checkpoints.close()

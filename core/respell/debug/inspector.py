@@ -58,6 +58,8 @@ class Inspector:
 
     def stack(self, coroutine: int | None, first: int, count: int) -> list[Frame]:
         """Return the frames of a coroutine, innermost first."""
+        if first < 0 or count < 0:
+            raise UsageError(f"frames are counted from 0, not {min(first, count)}")
         order = {} if coroutine is None else {"coroutine": coroutine}
         said = self._worker.ask("stack", first=first, count=count, **order)
         return frames_of(said, first)

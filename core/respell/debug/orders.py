@@ -8,7 +8,6 @@ from typing import Any
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.standing import Standing
 from respell.debug.stops import DIVERGES, DataChange, Stop
-from respell.errors import UsageError
 from respell.values import unicode
 
 
@@ -27,11 +26,8 @@ def line_order(
     """
     standing.be_here()
     asked = source or standing.stop.source or main_source(standing)
-    name, lines = breakpoints.lines_of(asked)
-    following = [one for one in lines if one >= line]
-    if not following or line < 1:
-        raise UsageError(f"{name} has no code at or after line {line}")
-    return {"to_line": (following[0], name)}
+    name, at = breakpoints.line_with_code(asked, line)
+    return {"to_line": (at, name)}
 
 
 def order_of(

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 from respell.errors import UsageError
 
+SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*%")
+"""A share of all events: `50%`."""
+
 _POSITION = re.compile(r"([0-9]{1,18})(?:\+([0-9]{1,18}))?")
 _SHOWN = 60  # characters of what is none
+_MOST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -41,3 +45,15 @@ class Position:
 
     def __str__(self) -> str:
         return f"{self.event}+{self.steps}"
+
+
+def check_bookmark(name: str) -> None:
+    """Refuse a bookmark's name that nobody could go to.
+
+    Raises:
+        UsageError: It is empty, too long, has control characters, or means a position.
+    """
+    if not name or name != name.strip() or not name.isprintable() or len(name) > _MOST_NAME:
+        raise UsageError(f"a bookmark's name is 1 to {_MOST_NAME} characters in one line")
+    if name in ("start", "end") or _POSITION.fullmatch(name) or SHARE.fullmatch(name):
+        raise UsageError(f"{name} is a position already; give the bookmark another name")

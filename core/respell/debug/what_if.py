@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from respell.debug.debugger import Debugger
 
 _SHOWN_NAMES = 40
+_VARIABLE = re.compile(r"\s*[A-Za-z_]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +170,8 @@ class Editing:
             )
         if not expression.strip():
             raise UsageError("a variable is set to a Lua expression, such as 5, nil or total * 2")
+        if not _VARIABLE.match(name):
+            raise UsageError(f"{name!r} is no variable: give a name, with fields where need be")
         chosen = debugger.frame(frame)
         coroutine = None if chosen.coroutine == stop.coroutine else chosen.coroutine
         order = {} if coroutine is None else {"coroutine": coroutine}

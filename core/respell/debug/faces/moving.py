@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,10 +10,8 @@ from respell.debug.faces.scene import Staged
 from respell.debug.inspecting import Frame
 from respell.debug.orders import line_order, main_source
 from respell.debug.playing import play
-from respell.debug.position import Position
+from respell.debug.position import SHARE, Position
 from respell.debug.stops import Stop
-
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?)\s*%")
 
 
 class Moving(Staged):
@@ -66,6 +63,7 @@ class Moving(Staged):
             event = self._inspector.event(Position(number))
             return event.at if event is not None else None
 
+        self._standing.be_here()
         return play(self.step_in, began_at, self._execution.wake, speed)
 
     def next_event(self) -> Stop:
@@ -121,7 +119,7 @@ class Moving(Staged):
         Raises:
             UsageError: There is no such position.
         """
-        if isinstance(where, str) and (match := _PERCENT.fullmatch(where.strip())):
+        if isinstance(where, str) and (match := SHARE.fullmatch(where.strip())):
             share = min(float(match[1]), 100.0) / 100
             where = max(1, round(share * self._execution.last_event))
         if isinstance(where, str):

@@ -244,6 +244,34 @@ print("end")
     assert [e.error for e in respell.events(forked, store=store)][1] == "no such luck"
 
 
+def test_a_later_outcome_of_an_event_takes_the_place_of_an_earlier_one(
+    script: Any, store: Store
+) -> None:
+    lua = """\
+local t = os.time()
+local n = Session.suspend { prompt = "how many?" }
+print(t, n)
+"""
+    session = script(lua).session
+    with Debugger.open(session, store=store) as debugger:
+        debugger.end()
+        debugger.set_outcome(6, event=2)
+        was = debugger.edits[0]
+        debugger.set_outcome(7, event=2)
+        debugger.end()
+        debugger.set_outcome("few")
+        debugger.set_outcome("many", event=3)
+        debugger.end()
+        assert debugger.output() == ["7\tmany"]
+        assert [(one.ordinal, one.outcome) for one in debugger.edits] == [(1, 7), (2, "many")]
+        assert debugger.edits[0].old == was.old
+        forked = debugger.fork()
+        with debugger.what_if(outcomes={2: 8}).dry_run() as other:
+            other.end()
+            assert other.output() == ["8\tmany"]
+    assert [e.outcome for e in respell.events(forked, store=store)][1:3] == [7, "many"]
+
+
 def test_outcomes_that_cant_be_are_refused(script: Any, store: Store) -> None:
     lua = """\
 local now = os.time()

@@ -10,7 +10,7 @@ from typing import Any
 
 from respell.debug.breakpoint_table import BreakpointTable
 from respell.debug.checkpoints import BUDGET_BYTES
-from respell.debug.edits import Edit
+from respell.debug.edits import Edit, together
 from respell.debug.execution import Execution
 from respell.debug.faces.asking import Asking
 from respell.debug.faces.looking import Looking
@@ -249,7 +249,7 @@ class Debugger(Trying, Looking, Asking):
         made = edits_of_mapping(
             self, self._editing, variables or {}, outcomes or {}, errors or {}, script, frame
         )
-        return WhatIf(self, (*self.edits, *made))
+        return WhatIf(self, together(self.edits, made))
 
     def apart(self, edits: Sequence[Edit]) -> Debugger:
         """Return another debugger, over the session with edits in it, at the last of them."""

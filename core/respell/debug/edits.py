@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -170,3 +171,17 @@ def shown(value: Any) -> str:
 
 def _note(name: str, args: dict[str, Any]) -> Record:
     return Record(Part.NOTE, 0, name=name, status=Status.OK, at=now_us(), args=values.encode(args))
+
+
+def together(edits: Sequence[Edit], more: Sequence[Edit]) -> tuple[Edit, ...]:
+    """Return edits and further ones: an event's later outcome takes the place of its earlier."""
+    before = {one.ordinal: one for one in edits if isinstance(one, OutcomeEdit)}
+    made = [
+        replace(one, old=before[one.ordinal].old)
+        if isinstance(one, OutcomeEdit) and one.ordinal in before
+        else one
+        for one in more
+    ]
+    again = {one.ordinal for one in made if isinstance(one, OutcomeEdit)}
+    kept = [one for one in edits if not (isinstance(one, OutcomeEdit) and one.ordinal in again)]
+    return (*kept, *made)

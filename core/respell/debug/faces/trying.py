@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from respell.debug.edits import Edit
+from respell.debug.edits import Edit, together
 from respell.debug.faces.moving import Moving
 from respell.debug.inspecting import Frame
 from respell.debug.position import Position
@@ -122,7 +122,7 @@ class Trying(Moving):
     def _edit(self, make: Callable[[], list[Edit]]) -> Stop:
         self._standing.be_here()
         self._editing.cancel.clear()
-        edits = (*self.edits, *make())
+        edits = together(self.edits, make())
         try:
             now = edited(*self._recorded, edits, self._editing.cancel, self._on_progress)
         except Cancelled:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models import model_in_hand
+from respell.agents.protocol import Response, Usage
 from respell.debug import AsyncDebugger, Debugger, Stop
 from respell.errors import UsageError
 from respell.store import Store
+from respell.store.edited import edited_store
 
 Open = Callable[..., Debugger]
 
@@ -277,6 +281,95 @@ def test_an_effect_is_chosen_by_cost_and_time(debug: Open) -> None:
     assert lines_of(both_ways(debugger)) == [1]
     debugger.breakpoints.add_effect("*", cost_above=0.0)
     assert lines_of(both_ways(debugger)) == [1]
+
+
+def test_requests_that_cost_more_are_chosen_and_their_n_th(debug: Open) -> None:
+    costs = [0.01, 0.2, 0.05, 0.3, 0.02]
+    with model_in_hand() as model:
+        model.answer = lambda _: Response(
+            "x", usage=Usage(1, 1), cost_usd=costs[len(model.asked) - 1]
+        )
+        debugger = debug(
+            "local a = Agent.create { model = 'test/m' }\n"
+            "for i = 1, 5 do\n"
+            "  print(i, a:execute('q').text)\n"
+            "end\n"
+        )
+    table = debugger.breakpoints
+    for options, expected in (
+        ({"cost_above": 0.04}, [2, 3, 4]),
+        ({"cost_above": 0.2}, [4]),  # not one that costs just as much
+        ({"cost_above": 1.0}, []),
+        ({"cost_above": 0.04, "nth": 2}, [3]),
+        ({"where": "cost > 0.04", "hits": ">= 2"}, [3, 4]),
+    ):
+        point = table.add_effect("agent.request", **options)
+        stops = both_ways(debugger)
+        assert {stop.line for stop in stops} <= {3}
+        rounds = []
+        for stop in stops:
+            debugger.go_to(stop.position)
+            event = debugger.event()
+            assert event is not None
+            assert event.name == "agent.request"
+            rounds.append(costs.index(event.outcome["cost_usd"]) + 1)
+        assert rounds == expected, point.describe()
+        table.remove(point.id)
+
+
+DIVERGES = """\
+State.set("a", 1)
+local between = 2
+State.set("b", between)
+print("never")
+"""
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_where_it_does_something_else_than_what_is_recorded_a_breakpoint_says_so(
+    script: Any, store: Store, checkpoints: bool
+) -> None:
+    session = script(DIVERGES).session
+    wrong = {
+        seq: replace(record, args=record.args.replace(b"b", b"c")).pack()
+        for seq, record in store.history.events(session.key)
+        if b"\xa1b" in record.args
+    }
+    assert len(wrong) == 1
+    other = edited_store(
+        store, session.key, shared=session.records, replaced=wrong, own=()
+    )  # as if another version of Respell had recorded it
+    with Debugger(other, session, checkpoints=checkpoints) as debugger:
+        plain = debugger.continue_()
+        assert (plain.reason, plain.line, plain.at_end) == ("exception", 3, True)
+        assert plain.breakpoints == ()
+        debugger.start()
+        point = debugger.breakpoints.add_divergence()
+        assert point.describe() == "divergence"
+        line = debugger.breakpoints.add_line("main.lua", 2)
+        assert debugger.continue_().breakpoints == (line.id,)
+        for move in (Debugger.continue_, Debugger.step_over, Debugger.next_event, Debugger.end):
+            debugger.go_to("2+1")
+            debugger.run_to_line(3)
+            stop = move(debugger)
+            assert (stop.position, stop.reason, stop.at_end) == (plain.position, "exception", True)
+            assert stop.breakpoints == (point.id,), move
+            assert "diverges here: other arguments" in (stop.error or "")
+        debugger._trail.clear()
+        assert debugger.reverse_continue().breakpoints == (line.id,)
+        assert debugger.output() == []
+        debugger.breakpoints.enable(point.id, False)
+        assert debugger.end().breakpoints == ()
+    with Debugger(other, session) as again:  # it is kept with the session
+        again.breakpoints.enable(point.id, True)
+        assert again.end().breakpoints == (point.id,)
+
+
+def test_a_session_that_follows_its_history_has_no_divergence_to_stop_at(debug: Open) -> None:
+    debugger = debug(STORES)
+    debugger.breakpoints.add_divergence()
+    assert both_ways(debugger) == []
+    assert debugger.end().breakpoints == ()
 
 
 # Setting ---------------------------------------------------------------------------------

@@ -60,12 +60,12 @@ def report(**more):
 
 WINDOW, BLOB, FINISH, STOPPED, READY, PAUSED, REPLY = 3, 4, 5, 6, 8, 10, 11
 
+stream = open(fd, "rb", closefd=False)
+
 def take(kind):
     while True:
-        size, found = struct.unpack("<IB", os.read(fd, 5))
-        size -= 1
-        while size:
-            size -= len(os.read(fd, size))
+        size, found = struct.unpack("<IB", stream.read(5))
+        stream.read(size - 1)
         if found == kind:
             return
 

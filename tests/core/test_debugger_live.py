@@ -17,6 +17,7 @@ import pytest
 
 from live_processes import becomes, descendants
 from respell.debug import Debugger, Live, Position
+from respell.debug.breakpoint_table import Whose
 from respell.errors import InvalidTransition, UsageError
 from respell.store import Store
 from stories import begin, event_lines, kill_group, respell, session_json, write_script
@@ -229,6 +230,56 @@ def test_a_session_that_is_held_and_stepped_has_the_same_history(bench: Bench, g
     live.go_on()
     until(live, lambda: not live.runs)
     assert what_happened(bench.store.path, debugger.session.id) == alone
+
+
+WATCHED = """\
+local total = 0
+for i = 1, 12 do
+  local square = i * i
+  total = total + square
+  State.set("total", total)
+  if i % 3 == 0 then
+    for j = 1, 2 do State.set("n" .. j, i) end
+  end
+end
+print(total)
+"""
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_what_breakpoints_have_found_stays_found_as_the_end_moves(
+    bench: Bench, checkpoints: bool
+) -> None:
+    """They go on where they stopped; what they come to is the same as all at once."""
+
+    def set_all(debugger: Debugger, total: Whose) -> None:
+        table = debugger.breakpoints
+        table.add_data("total", whose=total)
+        table.add_line("main.lua", 4, hits="% 4")
+        table.add_line("main.lua", 7, condition="j == 2", hits=">= 2")
+        table.add_state("n*", changes=True)
+        table.add_state("total", hits="% 5")
+        table.add_effect("state.set", where="args.value == 12")
+
+    debugger, live = bench.launch(WATCHED, checkpoints=checkpoints)
+    debugger.run_to_line(2)
+    total = debugger.breakpoints.whose("total")
+    debugger.start()
+    set_all(debugger, total)
+    scans: set[int] = set()
+    stops = []
+    while not debugger.continue_().at_end or live.runs:
+        stops.append((debugger.position, debugger.stop.breakpoints, debugger.stop.changes))
+        scans |= {worker.pid for worker, _ in debugger._execution._scans.values()}
+    assert live.status == "completed", live.describe()
+    assert len(scans) == 3  # one process for each of those that have to run it, all the time
+    assert not debugger._execution._scans
+    with Debugger.open(debugger.session.id, store=bench.store, keep_breakpoints=False) as fresh:
+        set_all(fresh, total)
+        again = []
+        while not fresh.continue_().at_end:
+            again.append((fresh.position, fresh.stop.breakpoints, fresh.stop.changes))
+    assert stops == again
 
 
 # Holding ---------------------------------------------------------------------------------

@@ -243,6 +243,43 @@ def test_n_moves_and_n_back_lead_to_where_they_began(
         assert debugger.position == origin
 
 
+@given(scripts, st.data())
+@settings(some, max_examples=4)
+def test_n_changes_and_n_back_lead_to_where_they_began(
+    script: Any, store: Store, text: str, data: st.DataObject
+) -> None:
+    session = script(text).session
+    with (
+        Debugger.open(session.id, store=store, keep_breakpoints=False) as debugger,
+        Debugger.open(session.id, store=store, keep_breakpoints=False, checkpoints=False) as plain,
+    ):
+        last = debugger.end().position
+        debugger.go_to(data.draw(st.integers(1, last.event)))
+        names = [one.name for one in debugger.variables().locals] if debugger.stop.line else []
+        name = data.draw(st.sampled_from([*names, "g0", "g1", "g2"]))
+        whose = debugger.breakpoints.whose(name)
+        origin = debugger.go_to(data.draw(st.integers(1, last.event))).position
+        plain.go_to(origin)
+        for one in (debugger, plain):
+            one.breakpoints.add_data(name, whose=whose)
+        passed = [origin]
+        while not debugger.continue_().at_end and len(passed) < 6:
+            passed.append(debugger.position)
+            assert plain.continue_() == debugger.stop
+            assert debugger.stop.changes
+        debugger.go_to(passed[-1])
+        for one in (debugger, plain):
+            # Undone move by move, and found again where nothing is known of the way.
+            for forget in (False, True):
+                one.go_to(origin)
+                for expected in passed[1:]:
+                    assert one.continue_().position == expected
+                for expected in reversed(passed[1 if forget else 0 : -1]):
+                    if forget:
+                        one._trail.clear()
+                    assert one.reverse_continue().position == expected
+
+
 @given(scripts)
 @settings(some, max_examples=3)
 def test_a_step_back_over_lands_where_the_function_was_before(

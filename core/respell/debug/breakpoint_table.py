@@ -416,7 +416,7 @@ class BreakpointTable:
 
     def grown(self) -> None:
         """Look for positions anew, and for files that breakpoints wait for: there is more."""
-        self._known.forget()
+        self._known.grown()
         for one in builtins.list(self._all.values()):
             if not one.verified:
                 self._settle(one)

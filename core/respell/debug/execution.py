@@ -7,8 +7,8 @@ checkpoint before the place (or a new process) runs to it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from respell.debug.checkpoints import BUDGET_BYTES, Checkpoint, Checkpoints
@@ -37,6 +37,8 @@ NEVER = 1 << 62
 
 MOST_COPIES = 8
 """Most copies of the worker that are kept at once."""
+
+_MOST_SCANS = 8  # workers that are kept to go on with what they looked for
 
 _GAP_S = 0.004  # less than this since the last checkpoint is not worth another
 _MEMORY_SLACK = 64 * 1024 * 1024  # for what the debugger looks at
@@ -99,6 +101,8 @@ class Execution:
         self._copies: dict[int, DebugWorker] = {}
         self._copied = 0
         self._closed = False
+        # Of a session that runs: what is looked for, who does, and what was found by now.
+        self._scans: dict[Hashable, tuple[DebugWorker, list[Any]]] = {}
         self._base: Checkpoint | None = None  # what `here` was forked from
         self._marked_s = 0.0  # `ran_s` of the last checkpoint that `here` has passed
         self.on_wait: OnWait | None = None
@@ -310,20 +314,41 @@ class Execution:
 
     def scan(self, **order: Any) -> Report:
         """Run another worker from the start, and return its report; the one here stays."""
-        worker = self.fresh_before(ENTRY)
-        try:
+        with closing(self.fresh_before(ENTRY)) as worker:
             return self._run_worker(worker, order)
-        finally:
-            worker.close()
+
+    def scan_on(self, key: Hashable, **order: Any) -> Report:
+        """Do the same; of a session that runs, go on where it stopped the last time.
+
+        Args:
+            key: What is looked for.
+            order: The order; the same one for the same key.
+
+        Returns:
+            The report, with the hits of all times.
+        """
+        if not self.follows:
+            return self.scan(**order)
+        worker, hits = self._scans.pop(key, (None, []))
+        goes_on = worker is not None and not worker.closed
+        if worker is None or not goes_on:
+            worker, hits = self.fresh_before(ENTRY), []
+        with ExitStack() as unless_kept:
+            unless_kept.callback(worker.close)
+            report = self._run_worker(worker, {**order, "goes_on": goes_on})
+            hits = [*hits, *(report.get("hits") or [])]
+            if report.get("frontier"):
+                unless_kept.pop_all()
+                self._scans[key] = worker, hits
+        if len(self._scans) > _MOST_SCANS:
+            self._scans.pop(next(iter(self._scans)))[0].close()
+        return {**report, "hits": hits}
 
     def probe(self, **order: Any) -> Report:
         """Run a copy of the worker that is here, and return its report; the one here stays."""
         assert self.here is not None
-        worker = self.throw_away(self.here)
-        try:
+        with closing(self.throw_away(self.here)) as worker:
             return self._run_worker(worker, {"order": "run", **order})
-        finally:
-            worker.close()
 
     def exact(self, report: Report) -> Report:
         """Return a report whose line steps are known, by going there again if they are not."""
@@ -402,6 +427,9 @@ class Execution:
         """End all workers."""
         self._closed = True
         self.drop_copies()
+        for worker, _ in self._scans.values():
+            worker.close()
+        self._scans.clear()
         self.drop_here()
         self.checkpoints.close()
         self.wake.close()

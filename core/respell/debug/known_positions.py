@@ -7,6 +7,7 @@ followed, by running the whole execution once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -32,6 +33,26 @@ Changed = tuple[Value, Value]
 _MAKES_ARTIFACTS = "artifact.*"
 
 
+_Key = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class _Looked:
+    """How far one has looked for events, and what for.
+
+    Attributes:
+        next: The first event not looked at.
+        open: Those before it that had not ended: they are looked at again.
+        found: Where those are known that were looked for, by number.
+        before: The last values of the state's keys, for those that look for changes.
+    """
+
+    next: int = 1
+    open: list[int] = field(default_factory=list)
+    found: dict[int, Position] = field(default_factory=dict)
+    before: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+
 class KnownPositions:
     """Positions of breakpoints, each found once.
 
@@ -51,11 +72,12 @@ class KnownPositions:
     ) -> None:
         self._store, self._session, self._execution = store, session, execution
         self._order = order
-        self._positions: dict[tuple[Any, ...], list[Position]] = {}
-        self._changes: dict[tuple[Any, ...], dict[Position, Changed]] = {}
+        self._positions: dict[_Key, list[Position]] = {}
+        self._changes: dict[_Key, dict[Position, Changed]] = {}
+        self._looked: dict[_Key, _Looked] = {}
 
-    def forget(self) -> None:
-        """Look for all of them anew: more has been recorded."""
+    def grown(self) -> None:
+        """Look for more of all of them: more has been recorded."""
         self._positions.clear()
         self._changes.clear()
 
@@ -83,7 +105,9 @@ class KnownPositions:
         return self._changes.get(_key(point), {}).get(at)
 
     def _scan(self, point: Breakpoint) -> list[Position]:
-        report = self._execution.scan(collect=True, most=_MOST_HITS, arm=1, **self._order(point))
+        report = self._execution.scan_on(
+            _key(point), collect=True, most=_MOST_HITS, arm=1, **self._order(point)
+        )
         return [Position(*one) for one in report["hits"] or []]
 
     def _changes_of(self, point: Breakpoint) -> list[Position]:
@@ -94,7 +118,7 @@ class KnownPositions:
         }  # fmt: skip
         if point.condition:
             data["condition"] = point.condition
-        report = self._execution.scan(arm=1, data=data)
+        report = self._execution.scan_on(_key(point), arm=1, data=data)
         found = {
             Position(event, steps): (value_of(old), value_of(new))
             for event, steps, old, new in report["changes"] or []
@@ -105,31 +129,47 @@ class KnownPositions:
     # What is recorded --------------------------------------------------------------------
 
     def _events_of(self, point: Breakpoint) -> list[Position]:
+        looked = self._looked.pop(_key(point), _Looked())
+        if point.kind == "state" and looked.open:
+            looked = _Looked()  # what came after those has changed something else then
+        for number in looked.open:
+            looked.found.pop(number, None)
         chosen = {"effect": self._effects, "artifact": self._artifacts, "state": self._states}
-        places = (self._place_of(event.number) for event in chosen[point.kind](point))
-        return sorted({place for place in places if place is not None})
+        for event in chosen[point.kind](point, looked):
+            place = self._place_of(event.number)
+            if place is not None:
+                looked.found[event.number] = place
+        self._looked[_key(point)] = looked
+        return sorted(set(looked.found.values()))
 
-    def _recorded(self) -> Iterator[Event]:
-        return events(self._store, self._session.key, 1, self._execution.last_event)
+    def _recorded(self, looked: _Looked, concerns: Callable[[Event], bool]) -> Iterator[Event]:
+        """Yield the events that are to be looked at, of those that can be meant."""
+        again, looked.open = looked.open, []
+        last = self._execution.last_event
+        for first, final in [*((number, number) for number in again), (looked.next, last)]:
+            for event in events(self._store, self._session.key, first, final):
+                if concerns(event):
+                    if not event.ended:
+                        looked.open.append(event.number)
+                    yield event
+        looked.next = last + 1
 
-    def _effects(self, point: Breakpoint) -> Iterator[Event]:
-        found = (event for event in self._recorded() if point.matches(event))
+    def _effects(self, point: Breakpoint, looked: _Looked) -> Iterator[Event]:
+        meant = self._recorded(looked, lambda event: fnmatchcase(event.name, point.name))
+        found = (event for event in meant if point.matches(event))
         return self.where(point.where, found) if isinstance(point.where, str) else found
 
-    def _artifacts(self, point: Breakpoint) -> Iterator[Event]:
-        for event in self._recorded():
-            if event.ordinal and (fnmatchcase(event.name, _MAKES_ARTIFACTS) or not event.parent):
-                made = self._store.artifacts.of_event(self._session.key, event.number)
-                if any(fnmatchcase(one.name, point.name) for one in made):
-                    yield event
+    def _artifacts(self, point: Breakpoint, looked: _Looked) -> Iterator[Event]:
+        for event in self._recorded(looked, _may_make_artifacts):
+            made = self._store.artifacts.of_event(self._session.key, event.number)
+            if any(fnmatchcase(one.name, point.name) for one in made):
+                yield event
 
-    def _states(self, point: Breakpoint) -> Iterator[Event]:
-        before: dict[tuple[str, str], bytes] = {}
-        for event in self._recorded():
-            if event.name not in ("state.set", "state.delete") or event.error is not None:
-                continue
+    def _states(self, point: Breakpoint, looked: _Looked) -> Iterator[Event]:
+        before = looked.before
+        for event in self._recorded(looked, _changes_state):
             key = as_text(event.args.get("key"))
-            if not event.ordinal or not fnmatchcase(key, point.name):
+            if event.error is not None or not event.ordinal or not fnmatchcase(key, point.name):
                 continue
             place = (as_text(event.args.get("scope") or ""), key)
             value = values.encode(event.args.get("value") if event.name == "state.set" else None)
@@ -180,6 +220,14 @@ class KnownPositions:
         return None if "end" in report else position_of(report)
 
 
+def _may_make_artifacts(event: Event) -> bool:
+    return bool(event.ordinal) and (fnmatchcase(event.name, _MAKES_ARTIFACTS) or not event.parent)
+
+
+def _changes_state(event: Event) -> bool:
+    return event.name in ("state.set", "state.delete")
+
+
 def check_where(execution: Execution, text: str) -> None:
     """Refuse a text that is no Lua expression.
 
@@ -192,7 +240,7 @@ def check_where(execution: Execution, text: str) -> None:
         raise UsageError(f"{text!r} is no Lua expression: {as_text(error)}")
 
 
-def _key(point: Breakpoint) -> tuple[Any, ...]:
+def _key(point: Breakpoint) -> _Key:
     scope = tuple(sorted((name, str(value)) for name, value in point.scope.items()))
     return (
         point.kind, point.source, point.line, point.name, point.condition, point.hits, point.caught,

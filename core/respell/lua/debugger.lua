@@ -314,6 +314,7 @@ return function(engine, env)
   local function on_stop(kind, report)
     report.kind = kind
     steps = steps + 1
+    if not armed then counted = false end   -- it ends before the event that it was to be armed at
     ended = report
     if want == "watch" then over_time.on_line(nil, event, steps, 0) end
     if data_line then data_line(nil, event, steps) end
@@ -408,8 +409,8 @@ return function(engine, env)
     lines, functions, errors = order.lines, order.functions, order.errors
     if want == "watch" then over_time.watch(order.watch, event == 1 and steps == 0) end
     if want == "count" then over_time.count() end
-    data_line, data_call, data_changes = nil, nil, nil
-    if order.data then
+    if not order.goes_on then data_line, data_call, data_changes = nil, nil, nil end
+    if order.data and not data_line then
       local data = order.data
       data_line, data_call, data_changes =
         engine.data_point(data, env, co_number, function(f) return not f or holds(data, f) end)

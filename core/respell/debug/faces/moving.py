@@ -8,7 +8,7 @@ from typing import Any
 from respell.debug.calls import go_to_entry
 from respell.debug.faces.scene import Staged
 from respell.debug.inspecting import Frame
-from respell.debug.orders import line_order, main_source
+from respell.debug.orders import at_breakpoints, line_order, main_source
 from respell.debug.playing import play
 from respell.debug.position import SHARE, Position
 from respell.debug.stops import Stop
@@ -108,7 +108,7 @@ class Moving(Staged):
 
     def end(self) -> Stop:
         """Go to where the script ended, or where its recording does."""
-        return self._standing.jump(self._standing.end)
+        return self._standing.jump(lambda: self._at_end(self._standing.end()))
 
     def go_to(self, where: Position | int | str) -> Stop:
         """Go to a position, an event, or a share of all events.
@@ -126,7 +126,11 @@ class Moving(Staged):
             parsed = Position.parse(where)
             where = parsed if "+" in where else parsed.event
         target = where
-        return self._standing.jump(lambda: self._standing.go_to(target))
+        return self._standing.jump(lambda: self._at_end(self._standing.go_to(target)))
+
+    def _at_end(self, stop: Stop) -> Stop:
+        """Return a stop with the breakpoints that it has because the execution ends there."""
+        return at_breakpoints(self.breakpoints, stop) if stop.at_end else stop
 
     @property
     def main_source(self) -> str:

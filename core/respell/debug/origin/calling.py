@@ -19,10 +19,8 @@ _RANDOM = ("math.random",)
 def of_vararg(walk: Walk, asked: Asked) -> Next:
     """Go on with what was passed in the place of `...`."""
     frame = walk.places.frame(asked.place)
-    key = asked.path[0] if asked.path else None
     if not frame.defined:
         return Origin("", None, "given", note=f"argument {asked.result + 1} of the script", event=1)
-    del key
     entry = walk.places.entry(frame, asked.place.position)
     if entry is None:
         return walk.lost_at(asked, f"where {frame.name} was entered is not known")
@@ -54,8 +52,10 @@ def of_call(walk: Walk, asked: Asked, node: Call) -> Next:
     nodes = list(node.arguments)
     if node.method or not name:
         nodes.insert(0, node.function)
-    if name in _RANDOM or not nodes:
+    if name in _RANDOM:
         return walk.at(asked, Origin("", None, "computed", note=f"what {text_of(node)} gave"))
+    if not node.arguments and not node.method:
+        return walk.lost_at(asked, f"what {text_of(node)} gave is not known")
     return computing.sources(walk, asked, nodes, f"`{text_of(node)}`")
 
 

@@ -48,7 +48,7 @@ def _inside(walk: Walk, asked: Asked, inner: Change, key: Key, change: Change) -
     if start is None or function is None:
         return variables.here(inner, f"there is no source of {inner.source}")
     inner = replace(inner, holder=change.holder, new=change.new)
-    given = variables.given_to_field(walk, function, inner.line, start, key)
+    given = variables.given_to_field(walk, function, inner, start, key, asked.path)
     if given is not None:
         return variables.of_given(walk, asked, given, start, inner, given.target)
     for statement in reversed(statements_at(function, inner.line)):

@@ -18,7 +18,8 @@ from respell.debug.lua_source.tree import (
     Vararg,
 )
 from respell.debug.lua_source.writing import text_of
-from respell.debug.origin.statements import shown_path
+from respell.debug.origin import passing
+from respell.debug.origin.statements import calls_in, shown_path
 from respell.debug.origin.told import Origin
 from respell.debug.origin.walk import Asked, Next, Walk, constant, cut
 
@@ -37,13 +38,13 @@ def of_index(walk: Walk, asked: Asked, node: Index) -> Next:
     if key is None:
         return walk.lost_at(asked, f"the key {text_of(node.key)} is not known here")
     class_ = _inherited(walk, asked, node)
-    if isinstance(class_, Origin):
+    if isinstance(class_, Origin | Asked):
         return class_
     owner = class_ or node.object
     return replace(asked, node=owner, path=(key, *asked.path), result=0)
 
 
-def _inherited(walk: Walk, asked: Asked, node: Index) -> Node | Origin | None:
+def _inherited(walk: Walk, asked: Asked, node: Index) -> Node | Next | None:
     """Return what answers for a key in the place of a table that has none; None for nothing."""
     owner, key = text_of(node.object), text_of(node.key)
     if any(isinstance(one, Call) for one in (node.object, node.key)):
@@ -58,6 +59,9 @@ def _inherited(walk: Walk, asked: Asked, node: Index) -> Node | Origin | None:
     name = walk.places.name_of(f"getmetatable({owner}).__index", asked.place)
     if name is not None:
         return Name(name, None)
+    entries = walk.places.calls(asked.place, asked.until) if asked.until is not None else []
+    if entries and asked.statement is not None and not calls_in(asked.statement):
+        return passing.into(walk, asked, "__index", entries, entries[-1])
     return walk.lost_at(asked, f"the metatable of {owner} (__index) answers for {text_of(node)}")
 
 
@@ -86,6 +90,9 @@ def of_table(walk: Walk, asked: Asked, node: Table) -> Next:
 def of_operation(walk: Walk, asked: Asked, node: Operation) -> Next:
     """Go on with the operand whose value it is, or with each of several."""
     if node.operator not in ("and", "or"):
+        made = _by_metamethod(walk, asked, node)
+        if made is not None:
+            return made
         return sources(walk, asked, list(node.operands), f"`{text_of(node)}`")
     left, right = node.operands
     first = walk.places.value(text_of(left), asked.place)
@@ -93,6 +100,19 @@ def of_operation(walk: Walk, asked: Asked, node: Operation) -> Next:
         return _unknown_choice(walk, asked, node)
     true = first.type != "nil" and first.text != "false"
     return replace(asked, node=right if true == (node.operator == "and") else left, result=0)
+
+
+def _by_metamethod(walk: Walk, asked: Asked, node: Operation) -> Next | None:
+    """Go on in the metamethod that an operator called; None where none did."""
+    values = [walk.places.value(text_of(one), asked.place) for one in node.operands]
+    if not any(one is not None and one.has_metatable for one in values):
+        return None
+    entries = walk.places.calls(asked.place, asked.until) if asked.until is not None else []
+    if entries and not calls_in(node):
+        return passing.into(walk, asked, f"the metamethod of {node.operator}", entries, entries[-1])
+    if asked.path:
+        return walk.lost_at(asked, f"a metamethod made `{text_of(node)}`")
+    return None
 
 
 def _unknown_choice(walk: Walk, asked: Asked, node: Operation) -> Next:

@@ -7,7 +7,8 @@ from dataclasses import replace
 from respell.debug.inspecting import Frame, Value
 from respell.debug.lua_source.tree import Call, Constant
 from respell.debug.lua_source.writing import text_of
-from respell.debug.origin.performed import event_of_call, place_in
+from respell.debug.origin import passing
+from respell.debug.origin.performed import about, event_of_call, place_in
 from respell.debug.origin.places import Place
 from respell.debug.origin.statements import calls_in, dotted, statements_at
 from respell.debug.origin.told import Origin
@@ -33,7 +34,7 @@ def of_call(walk: Walk, asked: Asked, node: Call, name: str) -> Next | None:
         began.event + (began.steps > 0), until.event, frame.coroutine, frame.source, lines
     )
     event = event_of_call(name, found, plain(asked.value), asked.path)
-    return None if event is None else _of_event(walk, asked, event)
+    return None if event is None else _of_event(walk, asked, node, event)
 
 
 def raised(walk: Walk, asked: Asked, frame: Frame, last: Position, end: Position) -> Origin | None:
@@ -44,17 +45,38 @@ def raised(walk: Walk, asked: Asked, frame: Frame, last: Position, end: Position
     return replace(_told(failed[-1]), note="its error") if failed else None
 
 
-def _of_event(walk: Walk, asked: Asked, event: Event) -> Next:
+def _of_event(walk: Walk, asked: Asked, node: Call, event: Event) -> Next:
     """Go on behind an effect that gave back what was given to another one; else this is it."""
     if event.error is not None:
         return replace(_told(event), note="its error")
     if event.name == "state.get":
         return _of_state_get(walk, asked, event)
-    if event.name.startswith("artifact.get"):
+    if event.name == "artifact.get_content" or (
+        event.name == "artifact.get" and asked.path[:1] == ("content",)
+    ):
         return _of_artifact(walk, asked, event)
+    if event.name == "tool.invoke" and not calls_in(node.arguments):
+        inside = _of_lua_tool(walk, asked, event)
+        if inside is not None:
+            return inside
     note = "given when the session was resumed" if event.name == "session.suspend" else ""
     artifact = walk.performed.made(event.number)
     return _in_outcome(asked, event, replace(_told(event), artifact=artifact, note=note))
+
+
+def _of_lua_tool(walk: Walk, asked: Asked, event: Event) -> Next | None:
+    """Go on inside of a tool that is a function of the script; None where it is none."""
+    if asked.until is None or asked.path[:1] != ("result",):
+        return None
+    entries = walk.places.calls(asked.place, asked.until)
+    if len(entries) != 1:
+        return None
+    walk.step(
+        asked.place, f"tool {event.args.get('name')}, event {event.number}", asked.value,
+        line=event.line, source=event.source,
+    )  # fmt: skip
+    asked = replace(asked, path=asked.path[1:], result=0)
+    return passing.into(walk, asked, "the tool", entries, entries[0])
 
 
 def _of_state_get(walk: Walk, asked: Asked, event: Event) -> Next:
@@ -88,7 +110,7 @@ def _of_artifact(walk: Walk, asked: Asked, event: Event) -> Next:
     if made.name in ("artifact.store", "artifact.derive"):
         content = _content_at(made)
         path = asked.path
-        if event.name == "artifact.get" and path and path[0] == "content":
+        if event.name == "artifact.get":
             path = path[1:]
         found = _argument_of(walk, replace(asked, path=path), made, _STORERS, content)
         if found is not None:
@@ -160,5 +182,5 @@ def _in_outcome(asked: Asked, event: Event, found: Origin) -> Origin:
 def _told(event: Event) -> Origin:
     return Origin(
         "", None, "effect", position=Position(event.number), source=event.source, line=event.line,
-        event=event.number, effect=event.name,
+        event=event.number, effect=event.name, about=about(event),
     )  # fmt: skip

@@ -6,7 +6,17 @@ from dataclasses import replace
 
 from respell.debug.changes import Change
 from respell.debug.inspecting import Frame
-from respell.debug.lua_source.tree import Call, Function, Index, Loop, Name, Node, Return
+from respell.debug.lua_source.tree import (
+    Call,
+    Function,
+    Index,
+    Loop,
+    Name,
+    Node,
+    Operation,
+    Return,
+    inside,
+)
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin import computing, coroutines, effects
 from respell.debug.origin.places import Entry, Place, function_text
@@ -22,6 +32,7 @@ from respell.debug.origin.told import Origin
 from respell.debug.origin.walk import Asked, Next, Walk
 from respell.debug.position import Position
 
+_TOOLS = ("Tool.invoke", "Tool.execute")
 _HANDS_ON = {"pcall": 1, "xpcall": 2}
 """What calls a function with arguments of its own: how many of them are not handed on."""
 
@@ -53,7 +64,7 @@ def of_argument(
         return _at_entry(frame, entry, f"there is no source of {at.source}")
     found = _call_to(walk, frame, function, at, caller, entry)
     if found is None:
-        return _at_entry(frame, entry, f"which call at {at.source}:{at.line} passed {name}")
+        return _handed_over(walk, asked, frame, function, at, caller, name, number, entry)
     call, callback, statement = found
     walk.step(caller, f"{name} ← {text_of(call)}", asked.value)
     asked = replace(asked, place=caller, until=entry, statement=statement)
@@ -66,6 +77,33 @@ def of_argument(
     if calls_in(given):
         asked = replace(asked, place=walk.places.begin(at, caller, entry))
     return replace(asked, node=given, result=result)
+
+
+def _handed_over(
+    walk: Walk, asked: Asked, frame: Frame, function: Function, at: Frame, caller: Place,
+    name: str, number: int, entry: Position,
+) -> Next:  # fmt: skip
+    """Go on where a line has no call of the function: an operator's or a tool's."""
+    for statement in reversed(statements_at(function, at.line)):
+        for call in reversed(calls_in(statement)):
+            if dotted(call.function) in _TOOLS and len(call.arguments) > 1 and not number:
+                walk.step(caller, f"{name} ← {text_of(call)}", asked.value)
+                place = caller
+                if calls_in(call.arguments[1]):
+                    place = walk.places.begin(at, caller, entry)
+                return replace(
+                    asked, node=call.arguments[1], place=place, until=entry, result=0,
+                    statement=statement,
+                )  # fmt: skip
+        for one in inside(statement):
+            if isinstance(one, Operation) and number < len(one.operands) and not calls_in(one):
+                walk.step(caller, f"{name} ← {text_of(one)}", asked.value)
+                return replace(
+                    asked, node=one.operands[number], place=caller, until=entry, result=0,
+                    statement=statement,
+                )  # fmt: skip
+    why = f"{name} was handed over at {at.source}:{at.line} by none of its calls"
+    return _at_entry(frame, entry, why)
 
 
 def _called_back(walk: Walk, asked: Asked, call: Call, callback: int, number: int) -> Next:

@@ -99,6 +99,21 @@ class Performed:
         return session == self.session.id
 
 
+_ABOUT = {
+    "tool.": "name", "agent.": "agent", "file.": "path", "state.": "key", "env.": "name",
+    "module.": "name", "config.": "path", "artifact.": "name", "process.": "command",
+}  # fmt: skip
+
+
+def about(event: Event) -> str:
+    """Return what an effect was about: the tool's or agent's name, a path, a key; empty if none."""
+    for family, name in _ABOUT.items():
+        if event.name.startswith(family):
+            given = event.args.get(name)
+            return as_text(given) if isinstance(given, str | bytes) else ""
+    return ""
+
+
 def event_of_call(name: str, found: list[Event], value: Any, path: tuple[Key, ...]) -> Event | None:
     """Return which of several events a call was.
 

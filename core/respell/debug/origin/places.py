@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from respell.debug.lua_source.tree import (
     Function,
     Variable,
 )
-from respell.debug.origin.statements import Key, statements_at
+from respell.debug.origin.statements import Key, statements_at, variable_of
 from respell.debug.over_time import OverTime
 from respell.debug.position import Position
 from respell.debug.standing import Standing
@@ -166,9 +166,23 @@ class Places:
         order = {"want": "over", "coroutine": frame.coroutine, "depth": frame.depth}
         return self._last(order, before)
 
-    def last_time_of(self, source: str, line: int, before: Position) -> Position | None:
-        """Return the last time before a position that a line was about to run."""
-        return self._last({"lines": {line: [{"id": 0, "source": source}]}}, before)
+    def last_time_of(self, source: str, lines: Iterable[int], before: Position) -> Position | None:
+        """Return the last time before a position that one of some lines was about to run."""
+        order = {line: [{"id": 0, "source": source}] for line in lines}
+        return self._last({"lines": order}, before)
+
+    def after(self, at: Position) -> Position | None:
+        """Return where the line that is about to run at a position has ended; None if never."""
+        frame = self.frame(Place(at))
+        return self._to("over", frame)
+
+    def variable(self, frame: Frame, name: str) -> Variable | None:
+        """Return which variable a name means at a frame; None where that is not known."""
+        function = self.function(frame)
+        if function is None:
+            return None
+        slot, _ = self._inspector.named(frame, name)
+        return variable_of(function, name, slot, frame.line)
 
     def line_before(self, position: Position) -> Position | None:
         """Return the line that ran last before a position, in whatever function."""
@@ -194,14 +208,14 @@ class Places:
                     return self.begin(now, Place(found), at)
                 found = self.last_line_inside(frame, found)
             break
-        found = self.last_time_of(source, line, at)
+        found = self.last_time_of(source, [line], at)
         for _ in range(_MOST_BACK):
             if found is None:
                 break
             now = self.frame(Place(found))
             if change.defined in (now.defined, -1):
                 return self.begin(now, Place(found), at)
-            found = self.last_time_of(source, line, found)
+            found = self.last_time_of(source, [line], found)
         return None
 
     def begin(self, frame: Frame, place: Place, until: Position) -> Place:
@@ -254,9 +268,12 @@ class Places:
 
     def returned(self, entry: Position) -> Position | None:
         """Return where the function that is entered at a position has returned; None if never."""
-        frame = self.frame(Place(entry))
+        return self._to("out", self.frame(Place(entry)))
+
+    def _to(self, want: str, frame: Frame) -> Position | None:
+        """Return where a step of a frame's function ends; None where the execution does."""
         report = self.standing.execution.probe(
-            arm=1, want="out", coroutine=frame.coroutine, depth=frame.depth
+            arm=1, want=want, coroutine=frame.coroutine, depth=frame.depth
         )
         if "end" in report or report.get("frontier"):
             return None

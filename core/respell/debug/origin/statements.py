@@ -175,6 +175,18 @@ def assigned_fields(function: Function, line: int) -> Iterator[tuple[Index, Give
                 yield target, Given(statement, "", value, result, target.key)
 
 
+def assigned_at(statement: Statement) -> Iterator[tuple[Given, Node]]:
+    """Yield what a statement gives to its targets, later ones first."""
+    if isinstance(statement, Local):
+        for place, one in reversed(list(enumerate(statement.variables))):
+            value, result = value_at(statement.values, place)
+            yield Given(statement, one.name, value, result), Name(one.name, one)
+    elif isinstance(statement, Assign):
+        for place, target in reversed(list(enumerate(statement.targets))):
+            value, result = value_at(statement.values, place)
+            yield Given(statement, "", value, result), target
+
+
 def variable_of(function: Function, name: str, slot: int, line: int) -> Variable | None:
     """Return which variable a name means in a function at a line.
 

@@ -83,6 +83,8 @@ class Origin:
         line: That line, 1-based; 0 where it is not known.
         event: Number of the event whose outcome it is, or has it inside; None for none.
         effect: Name of that event, such as `tool.invoke`; empty for none.
+        about: What the effect was about: the name of a tool or agent, a path, a key; empty for
+            others.
         field: Which part of the outcome it is: `result.items[3].price`; empty for all of it, or
             where that is not known.
         artifact: The artifact that it came out of or that was stored of the event; None for none.
@@ -100,6 +102,7 @@ class Origin:
     line: int = 0
     event: int | None = None
     effect: str = ""
+    about: str = ""
     field: str = ""
     artifact: OriginArtifact | None = None
     note: str = ""
@@ -125,12 +128,16 @@ class Origin:
         found = (one.event for one in self.leaves() if one.event is not None)
         return list(dict.fromkeys(found))
 
+    @property
+    def _effect(self) -> str:
+        return f"{self.effect} {self.about}" if self.about else self.effect
+
     def describe(self) -> str:
         """Return in a few words where it came from, without the way."""
         at = f"{self.source}:{self.line}" if self.line else ""
         if self.kind == "effect":
             field = f", {self.field}" if self.field else ""
-            text = f"event {self.event} ({self.effect}{field})"
+            text = f"event {self.event} ({self._effect}{field})"
             if self.artifact is not None:
                 text += f", artifact {self.artifact.name} v{self.artifact.version}"
             if at:
@@ -177,7 +184,7 @@ class Origin:
     def _in_short(self) -> str:
         if self.kind != "effect":
             return f"{_valued(self.expression, self.value)}   {self.describe()}"
-        return f"event {self.event} ({self.effect}), {_valued(self.field or 'it', self.brought)}"
+        return f"event {self.event} ({self._effect}), {_valued(self.field or 'it', self.brought)}"
 
     def to_json(self) -> dict[str, Any]:
         """Return it as `respell debug --json` shows it."""
@@ -187,7 +194,8 @@ class Origin:
             "kind": self.kind,
             "position": None if self.position is None else str(self.position),
             "source": self.source or None, "line": self.line or None,
-            "event": self.event, "effect": self.effect or None, "field": self.field or None,
+            "event": self.event, "effect": self.effect or None, "about": self.about or None,
+            "field": self.field or None,
             "artifact": None if self.artifact is None else self.artifact.to_json(),
             "note": self.note or None, "lost": self.lost,
             "events": self.events,

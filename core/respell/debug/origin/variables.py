@@ -15,7 +15,7 @@ from respell.debug.lua_source.tree import (
     Variable,
 )
 from respell.debug.lua_source.writing import text_of
-from respell.debug.origin import changing, closures, passing
+from respell.debug.origin import again, changing, closures, passing
 from respell.debug.origin.places import Place
 from respell.debug.origin.statements import (
     Given,
@@ -23,6 +23,7 @@ from respell.debug.origin.statements import (
     assigned,
     assigned_fields,
     dotted,
+    shown_path,
     variable_of,
 )
 from respell.debug.origin.told import Origin
@@ -44,10 +45,22 @@ def of_name(walk: Walk, asked: Asked, node: Name) -> Next:
             frame = places.frame(place)
         except UsageError:
             places.stand(place.position)
+    earlier = again.earlier_on_line(walk, asked, node)
+    if earlier is not None:
+        return _of_earlier(walk, asked, *earlier)
     change = walk.over_time.last_of(node.name, asked.path, frame, renewals=True)
     if change is None:
         return _unchanged(walk, asked, node)
+    change = again.last_assignment(walk, asked, node, change)
     return _changed(walk, replace(asked, value=asked.value or change.new), node, change)
+
+
+def _of_earlier(walk: Walk, asked: Asked, given: Given, keys: int, target: str) -> Next:
+    """Go on with what an earlier statement of the same line gave."""
+    assert given.value is not None
+    walk.step(asked.place, f"{target} = {text_of(given.value)}", asked.value)
+    until = asked.until or asked.place.position
+    return walk.go_on(replace(asked, path=asked.path[keys:]), given, asked.place, until)
 
 
 def _unchanged(walk: Walk, asked: Asked, node: Name) -> Next:
@@ -58,10 +71,28 @@ def _unchanged(walk: Walk, asked: Asked, node: Name) -> Next:
     if node.name in _GIVEN and node.variable is None:
         return Origin("", None, "given", note=_GIVEN[node.name], event=1)
     shown = named(node.name, asked.path)
+    later = _when_done(walk, asked, shown)
+    if later is not None:
+        return later
     value = asked.value or walk.places.value(shown, asked.place)
     if value is None or value.type == "nil":
         return walk.lost_at(asked, f"nothing was assigned to {shown} before here")
     return walk.lost_at(asked, f"{shown} was there before anything that can be followed")
+
+
+def _when_done(walk: Walk, asked: Asked, shown: str) -> Asked | None:
+    """Ask where the statement has ended, where what is asked for was not there before it."""
+    if asked.until is None or asked.until <= asked.place.position or asked.value is None:
+        return None
+    before = walk.places.value(shown, asked.place)
+    if before is not None and before.text == asked.value.text:
+        return None
+    frame = walk.places.frame(asked.place)
+    for one in walk.places.stack(asked.until, frame.coroutine):
+        if (one.depth, one.defined, one.source) == (frame.depth, frame.defined, frame.source):
+            place = Place(asked.until, one.index, one.coroutine)
+            return replace(asked, place=place, until=None, statement=None)
+    return None
 
 
 def _outer(walk: Walk, asked: Asked, node: Name) -> Next | None:
@@ -101,12 +132,12 @@ def _changed(walk: Walk, asked: Asked, node: Name, change: Change) -> Next:
         return here(change, f"there is no source of {change.source}")
     if change.holder:
         key = asked.path[change.holder - 1]
-        given = given_to_field(walk, function, change.line, start, key)
+        given = given_to_field(walk, function, change, start, key, asked.path)
         if given is None:
             return changing.of_field(walk, asked, node, change, function, start)
         target = given.target
     else:
-        given = _given_to(walk, function, asked, node, change, start)
+        given = _given_to(walk, function, node, change, start)
         target = node.name
         if given is None:
             return here(change, f"{change.source}:{change.line} changed it, by no assignment")
@@ -114,24 +145,39 @@ def _changed(walk: Walk, asked: Asked, node: Name, change: Change) -> Next:
 
 
 def _given_to(
-    walk: Walk, function: Function, asked: Asked, node: Name, change: Change, start: Place
+    walk: Walk, function: Function, node: Name, change: Change, start: Place
 ) -> Given | None:
     """Return what a line gave to a variable."""
     own = function is getattr(node.variable, "function", None)
-    variable = node.variable if own else None
-    return next(assigned(function, change.line, node.name, variable), None) or next(
-        assigned(function, change.line, node.name, None), None
-    )
+    found = list(assigned(function, change.line, node.name, node.variable if own else None))
+    found = found or list(assigned(function, change.line, node.name, None))
+    return _fitting(walk, found, change, start, ())
+
+
+def _fitting(
+    walk: Walk, found: list[Given], change: Change, start: Place, path: tuple[Key, ...]
+) -> Given | None:
+    """Return which of several statements of one line it was, by the value; else the last."""
+    if len(found) > 1:
+        for one in found:
+            text = "nil" if one.value is None else f"({text_of(one.value)}){shown_path(path)}"
+            value = walk.places.value(text, start) if not one.result else None
+            if value is not None and value.text == change.new.text:
+                return one
+    return found[0] if found else None
 
 
 def given_to_field(
-    walk: Walk, function: Function, line: int, start: Place, key: Key
-) -> Given | None:
+    walk: Walk, function: Function, change: Change, start: Place, key: Key,
+    path: tuple[Key, ...],
+) -> Given | None:  # fmt: skip
     """Return what a line's statements gave to a field of that key; None for nothing."""
-    for target, given in assigned_fields(function, line):
-        if walk.key(target.key, start) == key:
-            return replace(given, target=text_of(target))
-    return None
+    found = [
+        replace(given, target=text_of(target))
+        for target, given in assigned_fields(function, change.line)
+        if walk.key(target.key, start) == key
+    ]
+    return _fitting(walk, found, change, start, path[change.holder :])
 
 
 def of_given(

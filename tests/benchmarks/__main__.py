@@ -19,6 +19,7 @@ from benchmarks import (
     bench_lua,
     bench_policies,
     bench_store,
+    bench_tui,
 )
 from benchmarks.measure import save, show
 
@@ -27,6 +28,7 @@ PARTS = {
     for module in (
         bench_store, bench_artifacts, bench_care, bench_exchange, bench_lua, bench_policies,
         bench_hooks, bench_engine, bench_debug,
+        bench_tui,
     )
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from textual.theme import BUILTIN_THEMES
 from respell.config import Config
 from respell.store import Store
 from respell.times import now_us
+from respell_tui import swiftness
 from respell_tui.actions.binding import Acting, bindings
 from respell_tui.actions.keys import Keys
 from respell_tui.detach import Started
@@ -160,6 +161,7 @@ class RespellApp(Acting, Working, App[None]):
         from respell_tui.screens.home import Home
 
         self.push_screen(Home())
+        swiftness.set_aside_modules()
         if self.memory.open:
             self.open_session(self.memory.open, position=self.memory.position or None)
         if self._watches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from textual.app import App
@@ -31,10 +32,19 @@ def situation(screen: Screen[Any]) -> Any:
 
 def reason(screen: Screen[Any], ident: str) -> str | None:
     """Return why an action can't act on a screen now; None where it can."""
-    action = by_id(ident)
-    if action.where.partition("/")[0] not in ("app", "list", getattr(screen, "place", "")):
-        return f"that belongs to the screen {action.where.partition('/')[0]}"
-    return action.when(situation(screen))
+    return reasons(screen, [ident])[0]
+
+
+def reasons(screen: Screen[Any], idents: Sequence[str]) -> list[str | None]:
+    """Return of each of some actions why it can't act on a screen now; None for those that can."""
+    now, place = situation(screen), getattr(screen, "place", "")
+    found = []
+    for ident in idents:
+        action = by_id(ident)
+        where = action.where.partition("/")[0]
+        elsewhere = where not in ("app", "list", place)
+        found.append(f"that belongs to the screen {where}" if elsewhere else action.when(now))
+    return found
 
 
 def perform(start: DOMNode, ident: str) -> None:

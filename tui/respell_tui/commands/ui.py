@@ -12,8 +12,10 @@ def open_ui(command: Command) -> int:
     for warning in config.warnings:
         command.err.line("respell: ", warning)
     check_ui(config)
+    from respell_tui import swiftness
     from respell_tui.app import RespellApp
 
+    swiftness.begin()
     app = RespellApp(command.store_path(), config=config)
     app.run()
     return app.return_code or 0

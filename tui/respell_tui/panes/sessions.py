@@ -170,10 +170,10 @@ class SessionsPane(Pane):
 
     def _place(self, rows: Sequence[SessionRow]) -> int | None:
         """Return where the cursor belongs; None for where it is."""
-        places = {row.id: at for at, row in enumerate(rows) if row.id in (self._awaited, self._was)}
-        if self._awaited in places:
+        ids = [row.record.id for row in rows]
+        if self._awaited in ids:
             self._was, self._awaited = self._awaited, ""
-        return places.get(self._was or "")
+        return ids.index(self._was) if self._was in ids else None
 
     def _say_how_many(self, shown: int) -> None:
         is_part = bool(self._words) or self.failed_only

@@ -96,9 +96,8 @@ class SourcePane(Pane):
         view = self.list
         moved = code.name != view.code.name or beside.line != view.beside.line
         view.code, view.beside = code, beside
-        longest = max((sum(len(text) for text, _ in line) for line in code.lines), default=0)
         view.show((), cursor=beside.line - 1 if moved and beside.line else None,
-                  longest=longest + 12)  # fmt: skip
+                  longest=code.longest + 12)  # fmt: skip
         self.entitle(("  " + code.name if code.name else "", "strong"))
         parts: list[Part | str] = []
         if beside.hits and code.lines:

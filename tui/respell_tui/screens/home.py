@@ -10,6 +10,7 @@ from textual.timer import Timer
 
 from respell.artifacts.record import ArtifactRecord
 from respell.errors import SessionNotFound, StoreMissing
+from respell_tui import swiftness
 from respell_tui.actions.binding import bindings
 from respell_tui.app import StoreChanged
 from respell_tui.paint import Line
@@ -88,6 +89,7 @@ class Home(SessionActions, ArtifactActions):
     def _show(self, rows: list[SessionRow] | None) -> None:
         memory = self.respell.memory
         order = ORDERS[memory.sort] + (", as a tree" if memory.tree else "")
+        swiftness.set_aside(len(rows or ()))
         self.sessions.show(rows or (), self.respell.clock(), self.respell.icons, order)
         if not rows:
             self.sessions.show_note(*_NOTHING_YET)

@@ -9,7 +9,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from respell_tui.actions import by_id, within
-from respell_tui.actions.binding import Acting, perform, reason
+from respell_tui.actions.binding import Acting, perform, reasons
 from respell_tui.paint import Part
 from respell_tui.panes.pane import Pane
 from respell_tui.widgets.bars import Key, KeyBar, TitleBar
@@ -193,14 +193,22 @@ class Place(Acting, Working, Screen[Any]):
     def show_keys(self) -> None:
         """Show the keys that work here now."""
         keys = self.respell.keys
-        chosen = [
-            action for place in self._chain() for action in within(place) if action.footer
-        ]  # fmt: skip
+        chosen = sorted(
+            (one for place in self._chain() for one in within(place)
+             if one.footer and keys.of(one.id)),
+            key=lambda one: one.footer,
+        )  # fmt: skip
+        why_not = reasons(self, [action.id for action in chosen])
         self.query_one(KeyBar).show(tuple(
+<<<<<<< HEAD
             Key(action.id, keys.shown(action.id), action.label, reason(self, action.id),
                 action.must)
             for action in sorted(chosen, key=lambda one: one.footer)
             if keys.of(action.id)
+=======
+            Key(action.id, keys.shown(action.id), action.label, why)
+            for action, why in zip(chosen, why_not, strict=True)
+>>>>>>> 23c071f (Answer keys of ten thousand sessions at once: no garbage collection in between, no layout for a longer list; paint Lua by one expression)
         ))  # fmt: skip
 
     def _chain(self) -> list[str]:

@@ -1,4 +1,4 @@
-"""Code as lines of parts, by Pygments; and where that is of no use, plain lines."""
+"""Code as lines of parts: Lua by ourselves, others by Pygments; what is too long as plain lines."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from functools import cache
 from typing import Any
 
 from respell_tui.paint import Line, Part
+from respell_tui.shown.lua_code import lua_lines
 
 MAX_BYTES = 512 * 1024
 """Code that is longer is shown without colours: they take too long."""
+
+MAX_LUA_BYTES = 4 * 1024**2
+"""The same for Lua, which takes a fraction of that time."""
 
 MAX_LINE = 5_000
 """Lines that are longer are not taken apart, nor what has such."""
@@ -49,6 +53,8 @@ def highlighted(text: str, language: str) -> Sequence[Line]:
         text: The code.
         language: As Pygments calls it: `lua`, `json`, `python` …
     """
+    if language == "lua" and len(text) <= MAX_LUA_BYTES:
+        return lua_lines(text.replace("\r\n", "\n"))
     if len(text) > MAX_BYTES or any(len(line) > MAX_LINE for line in text.split("\n")):
         return plain_lines(text)
     from pygments.lexers import get_lexer_by_name

@@ -19,11 +19,13 @@ class Code:
         name: Chunk name.
         lines: Its lines, painted.
         text: Its bytes.
+        longest: How many characters its longest line has.
     """
 
     name: str
     lines: Sequence[Line] = ()
     text: bytes = b""
+    longest: int = 0
 
 
 def code_of(name: str, text: bytes) -> Code:
@@ -34,7 +36,8 @@ def code_of(name: str, text: bytes) -> Code:
         text: Its bytes, of any origin.
     """
     decoded = text.decode(errors="replace").replace("\r\n", "\n")
-    return Code(name, highlighted(decoded.removesuffix("\n"), "lua"), text)
+    longest = max(map(len, decoded.split("\n")))
+    return Code(name, highlighted(decoded.removesuffix("\n"), "lua"), text, longest)
 
 
 @dataclass(frozen=True, slots=True)

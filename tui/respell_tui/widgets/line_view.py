@@ -12,6 +12,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from respell_tui.actions.binding import Acting, bindings
 from respell_tui.icons import UNICODE
@@ -113,6 +114,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         self._cursor = 0
         self._strips: dict[tuple[int, int], Strip] = {}
         self._styles: dict[str, Style] = {}
+        self._plain: Style | None = None
         self._longest = 0
 
     # What is shown -----------------------------------------------------------------------
@@ -135,8 +137,11 @@ class LineView(Acting, ScrollView, can_focus=True):
     def redraw(self) -> None:
         """Draw all lines anew."""
         self._strips.clear()
-        self._styles.clear()
-        self.virtual_size = Size(self._longest, self.count)
+        size = Size(self._longest, self.count)
+        if size != self.virtual_size:
+            # How long it is changes nothing around it: the screen need not be laid out anew.
+            self.set_reactive(Widget.virtual_size, size)
+            self._scroll_update(size)
         self.refresh()
 
     @property
@@ -202,7 +207,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         """Draw one line of the screen."""
         left, top = self.scroll_offset
         index, width = y + top, self.size.width
-        base = self.rich_style
+        base = self._plain_style()
         if index >= self.count:
             return Strip.blank(width, base)
         key = (index, width)
@@ -219,7 +224,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         return strip.crop_extend(left, left + width, base)
 
     def _drawn(self, index: int, width: int) -> Strip:
-        base = self._base(index, self.rich_style)
+        base = self._base(index, self._plain_style())
         on_cursor = self._has_cursor and index == self._cursor
         room = MAX_CELLS
         segments = []
@@ -232,6 +237,11 @@ class LineView(Acting, ScrollView, can_focus=True):
             if room <= 0:
                 break
         return Strip(segments)
+
+    def _plain_style(self) -> Style:
+        if self._plain is None:
+            self._plain = self.rich_style
+        return self._plain
 
     def _base(self, index: int, base: Style) -> Style:
         if self._has_cursor and index == self._cursor:
@@ -256,15 +266,21 @@ class LineView(Acting, ScrollView, can_focus=True):
     def notify_style_update(self) -> None:
         """Forget what was drawn in other colours."""
         super().notify_style_update()
+        self._forget_styles()
+
+    def _forget_styles(self) -> None:
         self._strips.clear()
         self._styles.clear()
+        self._plain = None
 
     def on_focus(self) -> None:
         """The cursor looks different now."""
+        self._forget_styles()
         self.redraw()
 
     def on_blur(self) -> None:
         """The cursor looks different now."""
+        self._forget_styles()
         self.redraw()
 
     # Keys and mouse ----------------------------------------------------------------------

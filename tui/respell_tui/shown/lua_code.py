@@ -20,7 +20,10 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL | re.ASCII,
 )
 
-_KEYWORDS = "and break do else elseif end for function goto if in local not or repeat return then until while"
+_KEYWORDS = (
+    "and break do else elseif end for function goto if in local not or repeat return then until "
+    "while"
+)  # fmt: skip
 _FUNCTIONS = (
     "assert collectgarbage error getmetatable ipairs load next pairs pcall print rawequal rawget "
     "rawlen rawset require select setmetatable tonumber tostring type xpcall warn"

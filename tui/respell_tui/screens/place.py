@@ -200,15 +200,8 @@ class Place(Acting, Working, Screen[Any]):
         )  # fmt: skip
         why_not = reasons(self, [action.id for action in chosen])
         self.query_one(KeyBar).show(tuple(
-<<<<<<< HEAD
-            Key(action.id, keys.shown(action.id), action.label, reason(self, action.id),
-                action.must)
-            for action in sorted(chosen, key=lambda one: one.footer)
-            if keys.of(action.id)
-=======
-            Key(action.id, keys.shown(action.id), action.label, why)
+            Key(action.id, keys.shown(action.id), action.label, why, action.must)
             for action, why in zip(chosen, why_not, strict=True)
->>>>>>> 23c071f (Answer keys of ten thousand sessions at once: no garbage collection in between, no layout for a longer list; paint Lua by one expression)
         ))  # fmt: skip
 
     def _chain(self) -> list[str]:

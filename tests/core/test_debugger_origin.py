@@ -65,7 +65,7 @@ def test_a_value_is_followed_through_state_tables_and_functions(debug: Open) -> 
     assert (found.kind, found.event, found.effect) == ("effect", 3, "tool.invoke")
     assert (found.field, found.line) == ("result.result", 2)
     assert found.value is not None
-    assert found.value.text == "4"
+    assert found.value.text == "4.0"
     assert found.artifact is not None
     assert found.artifact.name == "calculator_result_3.json"
     assert lines(found) == [17, 17, 16, 13, 12, 3, 2]
@@ -335,6 +335,6 @@ def test_parallel_branches_and_workers_are_told_apart(debug: Open) -> None:
     )
     found = debugger.origin("mixed")
     assert found.value is not None
-    assert found.value.text == "40"
+    assert found.value.text == "40.0"
     assert sorted(found.events) == [3, 4]
     assert debugger.origin("results.b3").event == 5

@@ -179,8 +179,11 @@ def invoiced(respell: CommandLine) -> CommandLine:
 
 def test_a_total_is_wrong_because_one_tool_gave_a_price_as_a_text(invoiced: CommandLine) -> None:
     shown = asked(invoiced, "origin invoice.total", "origin 3", "goto 6")
-    assert "[3] amount = 2.25\n      event 6 (tool.invoke), result.lines[1].qty = 2\n" in shown
-    assert 'event 6 (tool.invoke), result.lines[1].price = "1.250,00"' in shown
+    assert (
+        "[3] amount = 2.25\n      event 6 (tool.invoke json_processor), result.lines[1].qty = 2\n"
+        in shown
+    )
+    assert 'event 6 (tool.invoke json_processor), result.lines[1].price = "1.250,00"' in shown
     assert "sum = sum + line_total(line, order.discount)  → 2.25" in shown
     assert shown.splitlines()[-2].startswith("6+0  invoice.lua:7 in load_order")
 
@@ -205,14 +208,17 @@ def test_a_wrong_fact_went_through_a_table_a_function_and_state(respell: Command
     ran = respell("run", respell.script(RESEARCH, "research.lua"))
     assert ran.out == "Oslo, founded In 1624; capital of Norway\n"
     shown = asked(respell, "origin text", "origin 1", "goto 5")
-    assert '[1] summary[1] = "Oslo, founded In 1624"   event 5 (agent.request, text)' in shown
+    assert (
+        '[1] summary[1] = "Oslo, founded In 1624"   event 5 (agent.request researcher, text)'
+        in shown
+    )
     assert '[2] summary[2] = "capital of Norway"   it stands in the script' in shown
     way = [
         "summary[#summary + 1] = ", "return fact and fact.text or default", "fact = kept[key]",
         'kept = State.get("facts") or {}', "State.get of event 8", 'State.set("facts", facts)',
         "facts[question.key] = ", "return (text:gsub(", "text = text:gsub(",
         "text ← clean(reply.text)", "reply = agent:execute({prompt = question.prompt})",
-        "event 5 (agent.request, text), artifact researcher_output_5.txt v1",
+        "event 5 (agent.request researcher, text), artifact researcher_output_5.txt v1",
     ]  # fmt: skip
     at = 0
     for text in way:
@@ -224,10 +230,10 @@ def test_an_item_was_overwritten_by_another_worker(respell: CommandLine) -> None
     ran = respell("run", respell.script(PIPELINE, "pipeline.lua"))
     assert "2: 12.5 (ann)" in ran.out
     shown = asked(respell, "origin results[2].value", "values results[2].value", "origin report[2]")
-    assert "event 5 (tool.invoke, result.result)" in shown
+    assert "event 5 (tool.invoke calculator, result.result)" in shown
     assert "results[job.slot] = {value = value, by = name}  → 12.5" in shown
-    assert "results[2].value changed from 6 to 12.5 by pipeline.lua:18" in shown
-    assert "[2] one.value = 12.5   event 5 (tool.invoke, result.result)" in shown
+    assert "results[2].value changed from 6.0 to 12.5 by pipeline.lua:18" in shown
+    assert "[2] one.value = 12.5   event 5 (tool.invoke calculator, result.result)" in shown
     assert '[3] one.by = "ann"   it stands in the script at pipeline.lua:24' in shown
 
 

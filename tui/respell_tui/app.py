@@ -14,6 +14,8 @@ from textual.message import Message
 from textual.theme import BUILTIN_THEMES
 
 from respell.config import Config
+from respell.errors import RespellError, StoreError, StoreMissing
+from respell.sessions.record import SessionQuery
 from respell.store import Store
 from respell.times import now_us
 from respell_tui import swiftness
@@ -105,6 +107,8 @@ class RespellApp(Acting, Working, App[None]):
         self._watches = watch
         self.memory = Memory.of(store)
         self._store: Store | None = None
+        self._was: tuple[int, int] | None = None
+        self._aside: list[Store] = []
         self._opening = threading.Lock()
         self._commands = 0
         for theme in OWN.values():
@@ -126,9 +130,32 @@ class RespellApp(Acting, Working, App[None]):
             StoreError: It can't be opened; StoreMissing: there is none.
         """
         with self._opening:
+            file = self._store_file()
+            if self._store is not None and file != self._was:
+                self._aside.append(self._store)  # what has it open may still read it
+                self._store = None
             if self._store is None:
+                if self._was is not None and file is None and not create:
+                    raise StoreMissing(
+                        f"the store {self.folder} is not there any more: it was deleted or moved "
+                        "while it was open"
+                    )
                 self._store = Store(self.folder, create=create, **self.config.store_options())
+                self._was = self._store_file()
             return self._store
+
+    def _store_file(self) -> tuple[int, int] | None:
+        """Return what tells the store's database from another one in its place."""
+        try:
+            status = (self.folder / "store.db").stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    @property
+    def had_store(self) -> bool:
+        """Whether the store was open at some time."""
+        return self._was is not None
 
     def _watch(self, job: Job) -> None:
         """Tell whenever the store has changed, and now and then although it has not."""
@@ -137,13 +164,34 @@ class RespellApp(Acting, Working, App[None]):
         while True:
             job.sleep(LOOK_S)
             quiet += LOOK_S
-            now = self.store().data_version() if self._store is not None else self._there()
+            now = self._version()
             if now != seen or quiet >= LIVENESS_S:
                 seen, quiet = now, 0.0
                 job.tell(None)
 
-    def _there(self) -> bool:
-        return self.folder.exists()
+    def _version(self) -> object:
+        """Return what is another value once the store may look different, or can't be read."""
+        if not self.had_store:
+            return self._store_file()
+        try:
+            return self.store().data_version()
+        except (RespellError, OSError) as error:
+            return str(error)
+
+    def look_again(self) -> None:
+        """Read the store again, and open it anew if that can't be read any more."""
+        self.work("opening the store", lambda job: self._set_aside(), lambda _: self.changed(),
+                  group="aside")  # fmt: skip
+
+    def _set_aside(self) -> None:
+        with self._opening:
+            if self._store is None:
+                return
+            try:
+                self._store.sessions.count(SessionQuery())
+            except StoreError:
+                self._aside.append(self._store)
+                self._store = None
 
     def changed(self) -> None:
         """Have the screen read the store again: the app itself has changed it."""
@@ -167,21 +215,19 @@ class RespellApp(Acting, Working, App[None]):
         if self._watches:
             self.work(
                 "watching the store", self._watch, lambda _: None, group="watch",
-                heard=self._told, failed=self._watch_failed,
+                heard=self._told,
             )  # fmt: skip
-
-    def _watch_failed(self, problem: Problem) -> None:
-        self.flash(f"the store can't be watched: {problem.text}", "bad")
 
     def on_unmount(self) -> None:
         """Remember what was open, and close the store."""
         self.stop_work()
-        if self._store is not None:
+        if self.had_store:
             with suppress(OSError):  # nothing is lost but where one was
                 self.memory.keep(self.folder)
         with self._opening:
-            if self._store is not None:
-                self._store.close()
+            for store in (*self._aside, *([self._store] if self._store is not None else [])):
+                with suppress(StoreError):  # it was read, and what was written was synced then
+                    store.close()
 
     def show_problem(self, problem: Problem) -> None:
         """Say what went wrong."""
@@ -198,6 +244,11 @@ class RespellApp(Acting, Working, App[None]):
     def do_app_quit(self) -> None:
         """Quit; what runs goes on."""
         self.exit()
+
+    def do_app_again(self) -> None:
+        """Read everything anew."""
+        self.look_again()
+        self.flash("read again")
 
     def do_app_commands(self) -> None:
         """Open the command palette."""

@@ -46,8 +46,8 @@ def problem_of(what: str, error: BaseException) -> Problem:
     """
     debug = bool(os.environ.get("RESPELL_DEBUG"))
     detail = "".join(traceback.format_exception(error)) if debug else ""
-    if isinstance(error, RespellError):
-        return Problem(what, str(error), "Press escape to go back.", detail)
+    if isinstance(error, RespellError | OSError):
+        return Problem(what, str(error), "Escape goes back, ctrl+r tries again.", detail)
     text = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return Problem(
         what, f"this should not have happened: {text}",

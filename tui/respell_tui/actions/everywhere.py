@@ -15,6 +15,9 @@ EVERYWHERE: tuple[Action, ...] = (
            "app"),
     Action("app.back", ("escape",), "back",
            "Goes one step back: closes the search, the zoom, the question, the screen.", "app"),
+    Action("app.again", ("ctrl+r",), "try again",
+           "Tries again what failed: opens the store anew, starts the debugger's processes anew "
+           "where one stands.", "app"),
     Action("app.quit", ("q", "ctrl+q"), "quit",
            "Quits. Sessions that run go on running.", "app", footer=95, must=True),
     Action("app.theme", (), "theme",

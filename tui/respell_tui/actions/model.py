@@ -31,6 +31,7 @@ class Action:
         when: Whether it can act now.
         footer: Its place in the footer, from the left; 0 to leave it out.
         must: It is in the footer however small the screen is.
+        shy: It is in the footer only while it can act.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Action:
     when: When = possible
     footer: int = 0
     must: bool = False
+    shy: bool = False
 
     @property
     def method(self) -> str:

@@ -34,11 +34,23 @@ def _variable(it: ReplaySituation) -> str | None:
 
 
 def _running(it: ReplaySituation) -> str | None:
-    return None if it.running else "nothing runs: this session is as it was recorded"
+    if it.state in ("running", "paused"):
+        return None
+    return "nothing runs: this session is as it was recorded"
 
 
 def _held(it: ReplaySituation) -> str | None:
-    return None if it.held else "it is not held: p holds it"
+    return _running(it) or (None if it.held else "it is not held: p holds it")
+
+
+def _resumable(it: ReplaySituation) -> str | None:
+    if it.redacted:
+        return "parts of it were replaced when it was exported: it can only be looked at"
+    if it.state in ("suspended", "interrupted"):
+        return None
+    if it.state in ("running", "paused"):
+        return "it runs already" if it.state == "running" else "it is held: p lets it go on"
+    return f"it is {it.state}: F forks it, to go on from here" if it.state else it.why_not
 
 
 def _event_ready(it: ReplaySituation) -> str | None:
@@ -132,9 +144,15 @@ _WHAT_IF: tuple[Action, ...] = (
 
 _LIVE: tuple[Action, ...] = (
     Action("live.pause", ("p",), "hold", "Holds the program that runs, or lets it go on.",
-           "replay", _running),
+           "replay", _running, 1, shy=True),
     Action("live.step", ("P",), "one effect", "Lets a program that is held get one effect done.",
-           "replay", _held),
+           "replay", _held, 1, shy=True),
+    Action("live.resume", ("r",), "resume",
+           "Goes on with the session, which is followed then: asks for the value it waits for, and "
+           "what became of effects in doubt.", "replay", _resumable, 1, shy=True),
+    Action("live.suspend", ("R",), "suspend",
+           "Stops the program that runs at its next effect, until it is resumed.", "replay",
+           _running),
 )  # fmt: skip
 
 _PANES: tuple[Action, ...] = (
@@ -175,4 +193,4 @@ _PANES: tuple[Action, ...] = (
            "replay/variables", _variable),
 )  # fmt: skip
 
-REPLAY: tuple[Action, ...] = (*_MOVES, *_SET, *_ASKED, *_WHAT_IF, *_LIVE, *_PANES)
+REPLAY: tuple[Action, ...] = (*_LIVE, *_MOVES, *_SET, *_ASKED, *_WHAT_IF, *_PANES)

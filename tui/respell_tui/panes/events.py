@@ -156,6 +156,7 @@ class EventsPane(Pane):
     def _filled(self, page: int, rows: Any) -> None:
         self._pages.discard(page)
         self._lines.fill(page, rows)
+        self.show_body()
         self.list.redraw()
         self._read_next()
 

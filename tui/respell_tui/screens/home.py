@@ -84,6 +84,8 @@ class Home(SessionActions, ArtifactActions):
         try:
             return self._reader.rows(self.respell.store(), sort=memory.sort, tree=memory.tree)
         except StoreMissing:
+            if self.respell.had_store:
+                raise
             return None
 
     def _show(self, rows: list[SessionRow] | None) -> None:
@@ -99,6 +101,7 @@ class Home(SessionActions, ArtifactActions):
             self.refresh_sessions()
 
     def _unreadable(self, problem: Any) -> None:
+        self._reader = SessionReader()
         self.sessions.show_problem(problem)
         self.show_keys()
 

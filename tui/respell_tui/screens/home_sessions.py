@@ -28,17 +28,16 @@ from respell_tui.screens.form import Form
 from respell_tui.screens.home_artifacts import free_path
 from respell_tui.screens.home_panes import HomePanes
 from respell_tui.screens.new_run import new_run
-from respell_tui.screens.resume import resume_form
+from respell_tui.screens.resume import Resuming
 from respell_tui.shown.fields import Field
 from respell_tui.shown.sessions import SessionRow
-from respell_tui.shown.summary import Summary, read_summary
 from respell_tui.work import Job
 
 BY = "ui"
 """Who acts, as histories and the audit log show it."""
 
 
-class SessionActions(HomePanes):
+class SessionActions(Resuming, HomePanes):
     """Part of `Home`."""
 
     def _row(self) -> SessionRow:
@@ -76,23 +75,7 @@ class SessionActions(HomePanes):
 
     def do_session_resume(self) -> None:
         """Ask for what it needs, and go on."""
-        ident = self._row().id
-        self.work(f"resuming {ident[:8]}",
-                  lambda job: read_summary(self.respell.store(), ident), self._resumable,
-                  group="change")  # fmt: skip
-
-    def _resumable(self, summary: Summary) -> None:
-        form = resume_form(summary.record, summary.doubts)
-        if form is None:
-            self._resume(summary.record, [])
-        else:
-            self.app.push_screen(form, lambda words: self._resume(summary.record, words))
-
-    def _resume(self, record: SessionRecord, words: list[str] | None) -> None:
-        if words is not None:
-            self.respell.run_command(
-                ["resume", record.id, *words], f"resuming {record.id[:8]}", new=False
-            )
+        self.resume(self._row().id)
 
     def do_session_suspend(self) -> None:
         """Ask it to stop."""

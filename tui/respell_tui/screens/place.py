@@ -202,6 +202,7 @@ class Place(Acting, Working, Screen[Any]):
         self.query_one(KeyBar).show(tuple(
             Key(action.id, keys.shown(action.id), action.label, why, action.must)
             for action, why in zip(chosen, why_not, strict=True)
+            if not (action.shy and why)
         ))  # fmt: skip
 
     def _chain(self) -> list[str]:

@@ -5,33 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from textual import on, work
-from textual.events import Unmount
+from textual import on
 
-from respell.debug import AsyncDebugger, Breakpoint, Debugger
+from respell.debug import Breakpoint, Debugger
 from respell.debug.edits import Edit
-from respell.errors import RespellError, SessionNotFound
 from respell.history.events import Event, events
-from respell.sessions.record import SessionRecord
 from respell_tui.actions.binding import bindings
-from respell_tui.app import StoreChanged
 from respell_tui.paint import Line, plain
 from respell_tui.panes.events import EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
 from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
 from respell_tui.screens.pick import Pick
-from respell_tui.screens.replay_what_if import ReplayWhatIf
+from respell_tui.screens.replay_live import ReplayLive
 from respell_tui.shown.moment import Moment
-from respell_tui.shown.replay import DryRun, ReplaySituation, mode, read_marks, where
+from respell_tui.shown.replay import DryRun, ReplaySituation, where
 from respell_tui.shown.source import Beside, Code, code_of, counted
 from respell_tui.text import visible
 from respell_tui.widgets.line_view import MAX_CELLS, LineView
-from respell_tui.widgets.scrubber import Mark, Scrubber
-from respell_tui.work import Job, problem_of
+from respell_tui.widgets.scrubber import Scrubber
+from respell_tui.work import Job
 
 
-class Replay(ReplayWhatIf):
+class Replay(ReplayLive):
     """Shows a session as it was at a position, and moves there."""
 
     BINDINGS: ClassVar = bindings("replay")
@@ -44,21 +40,15 @@ class Replay(ReplayWhatIf):
             session_id: Its id.
             position: Where to stand, e.g. `12+340`; None for its end.
         """
-        super().__init__()
-        self.session_id = session_id
-        self._first = position
-        self._running = self._held = False
+        super().__init__(session_id, position)
         self._dry: DryRun | None = None
         self._dry_shown: DryRun | None = None
         self._codes: dict[str, Code] = {}
         self._dry_edits: Sequence[Edit] = ()
         self._points: Sequence[Breakpoint] = ()
-        self._marked = -1
         self._main = ""
         self._picked = ""
         self._cursor_event: int | None = None
-
-    # Opening -----------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Read the history, and open the debugger beside."""
@@ -67,106 +57,7 @@ class Replay(ReplayWhatIf):
         self.focus_pane(2)
         self.source.show_note([("", "")], [(" executing it again up to its end …", "dim")])
         self.read()
-        self._open()
-
-    @work(group="debugger", exit_on_error=False)
-    async def _open(self) -> None:
-        try:
-            store = self.respell.store()
-            self.debugger = await AsyncDebugger.open(
-                self.session_id, store=store, on_progress=self.progress
-            )
-        except (RespellError, OSError) as error:
-            self.why_not = str(error)
-            self.source.show_problem(problem_of("opening the debugger", error))
-            self.show_keys()
-            return
-        self.source.show_body()
-        first = self._first
-        self.move("going there", lambda it: it.go_to(first) if first else it.end())
-
-    @on(Unmount)
-    async def _close(self) -> None:
-        """End the debugger's processes; what runs goes on."""
-        if self.debugger is not None:
-            debugger, self.debugger = self.debugger, None
-            debugger.cancel()
-            await debugger.close()
-
-    # What others change ------------------------------------------------------------------
-
-    @on(StoreChanged)
-    def read(self) -> None:
-        """Read how long the history is now."""
-        if not self.working("record"):
-            self.work("reading the session", self._read, self._show_record, group="record",
-                      failed=self.events.show_problem)  # fmt: skip
-
-    def _read(self, job: Job) -> tuple[SessionRecord, bool] | None:
-        store = self.respell.store()
-        try:
-            record = store.sessions.get(self.session_id)
-        except SessionNotFound:
-            return None
-        return record, store.leases.holder(record.key) is not None
-
-    def _show_record(self, read: tuple[SessionRecord, bool] | None) -> None:
-        if not self.is_there:
-            return
-        if read is None:
-            self.flash("this session was deleted: esc goes back", "bad")
-            return
-        before, (self.record, self._running) = self.record, read
-        if self._dry is None:
-            self.events.show(self.record)
-        self._show_title()
-        if before is None or before.events != self.record.events:
-            self._grown(before)
-        self.show_keys()
-
-    def _grown(self, before: SessionRecord | None) -> None:
-        """The history is longer: at its end, the end moves along."""
-        assert self.record is not None
-        record = self.record
-        self.show_where()
-        if self._marked < 0 or not self._running:
-            self._marked = record.events
-            self.read_marks()
-        if before is not None:
-            self.forget_hits()
-        if before is None or self.debugger is None or self.moment is None:
-            return
-        follow = self.moment.stop.at_end and not self._moving
-
-        def take_in(debugger: Debugger) -> Any:
-            if debugger.live is not None:
-                debugger.live.refresh()
-            return debugger.end() if follow else None
-
-        self.move("following", take_in)
-
-    def read_marks(self) -> None:
-        """Look for what is worth a mark in the line of time."""
-        record, dry = self.record, self._dry
-        if record is None:
-            return
-
-        def look(job: Job) -> list[Mark]:
-            if dry is not None:
-                return read_marks(dry.store, dry.record, job.check)
-            return read_marks(self.respell.store(), record, job.check)
-
-        self.work("looking for marks", look, self._show_marks, group="marks")
-
-    def _show_marks(self, marks: list[Mark]) -> None:
-        self.scrubber.mark(marks)
-
-    def _show_title(self) -> None:
-        assert self.record is not None
-        self.entitle(
-            ("respell", "title"), " ▸ ", (self.record.id[:8], "dim"), f" {self.record.name}   ",
-            *mode(self.record, self._running, self._held, self.edits),
-        )  # fmt: skip
+        self.open_debugger()
 
     # Showing -----------------------------------------------------------------------------
 
@@ -183,7 +74,7 @@ class Replay(ReplayWhatIf):
                 for one in debugger.sources()
             }
         self._points = tuple(debugger.breakpoints.list())
-        self._held = debugger.live is not None and debugger.live.is_held
+        self.held = debugger.live is not None and debugger.live.is_held
         self._main = debugger.main_source
         self._take_edits(debugger)
         return found, moment
@@ -214,8 +105,7 @@ class Replay(ReplayWhatIf):
             self.query_one(EventPane).show(moment.event)
         self.query_one(ConsolePane).show(moment)
         self.query_one(ThenPane).show(moment)
-        if self.record is not None:
-            self._show_title()
+        self.show_mode()
         self.respell.memory.position = str(moment.position)
         self.show_where()
         self.show_keys()
@@ -270,9 +160,9 @@ class Replay(ReplayWhatIf):
         self.app.push_screen(Pick("Sources", rows, cursor=shown), chosen)
 
     @property
-    def is_running(self) -> bool:
-        """Whether a process runs the session now."""
-        return self._running
+    def dry_run(self) -> DryRun | None:
+        """What one stands in, if that is not what was recorded."""
+        return self._dry
 
     @property
     def ending(self) -> str:
@@ -297,8 +187,9 @@ class Replay(ReplayWhatIf):
             at_start=moment is not None and (moment.position.event, moment.position.steps) <= (1, 1)
             and bool(moment.stop.line),
             at_end=moment is not None and moment.stop.at_end,
-            running=self._running,
-            held=self._held,
+            state=self.now.state if self.now is not None else "",
+            redacted=self.now is not None and self.now.record.redacted,
+            held=self.held,
             event=self.events.number_here > 0,
             expression=row.expression if row is not None else "",
             playing=self.speed > 0,
@@ -382,36 +273,12 @@ class Replay(ReplayWhatIf):
             self.cancel_move()
             or self.cancel_counting()
             or (self.source.close_search() or self.events.close_search())
+            or self._close_problem()
         )
 
-    # Live --------------------------------------------------------------------------------
-
-    def do_live_pause(self) -> None:
-        """Hold the program that runs, or let it go on."""
-
-        def change(debugger: Debugger) -> Any:
-            live = debugger.live
-            if live is None:
-                self._say("nothing runs here", "warn")
-                return None
-            if live.is_held:
-                live.go_on()
-                self._say("it goes on")
-                return None
-            live.pause()
-            live.refresh()
-            self._say("it is held: P lets it get one effect done, p lets it go on")
-            return debugger.end()
-
-        self.move("holding the program", change)
-
-    def do_live_step(self) -> None:
-        """Let it get one effect done."""
-
-        def step(debugger: Debugger) -> Any:
-            if debugger.live is not None:
-                debugger.live.step()
-                debugger.live.refresh()
-            return debugger.end()
-
-        self.move("letting one effect through", step)
+    def _close_problem(self) -> bool:
+        """Show the source again in place of what went wrong; return whether that was shown."""
+        if self.source.has_class("-problem") and self.moment is not None:
+            self.show_source()
+            return True
+        return False

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from textual import work
 from textual.timer import Timer
 
 from respell.debug import AsyncDebugger, Debugger, Frame, Position, Stop
-from respell.errors import RespellError
+from respell.errors import RespellError, StoreError, WorkerFailed
 from respell_tui.screens.replay_panes import ReplayPanes
 from respell_tui.shown.moment import Moment, Wishes, read_moment
 from respell_tui.work import problem_of
 
 Move = Callable[[Debugger], Any]
 
+_TELL_EVERY_S = 0.3
+_LONG_S = 0.5
+_HUNG_S = 5.0
 _LINES_A_SECOND = 4.0
 _SLOWEST, _FASTEST = 0.1, 10.0
 
@@ -35,6 +40,10 @@ class ReplayMoves(ReplayPanes):
         self.watches: tuple[str, ...] = ()
         self._moving = False
         self._next: tuple[str, Move] | None = None
+        self._urgent: tuple[str, Move] | None = None
+        self._since = 0.0
+        self.opening = False
+        self.broken = False
         self._player: Timer | None = None
         self._speed = 1.0
 
@@ -48,44 +57,88 @@ class ReplayMoves(ReplayPanes):
             move: Called with the debugger, in its thread. If it returns a stop, the frame that
                 is looked at is the innermost again.
         """
-        if self.debugger is None:
+        if self.debugger is None and not self.opening:
             self.flash(self.why_not, "warn")
             return
         self._next = (what, move)
-        if not self._moving:
+        self._begin()
+
+    def move_first(self, what: str, move: Move) -> None:
+        """Move before the one that waits."""
+        self._urgent = (what, move)
+        self._begin()
+
+    def _begin(self) -> None:
+        if not self._moving and self.debugger is not None:
             self._moving = True
             self._carry_out()
 
     @work(group="moves", exit_on_error=False)
     async def _carry_out(self) -> None:
+        ticker = self.set_interval(_TELL_EVERY_S, self._tell_busy)
         try:
-            while self._next is not None and self.debugger is not None:
-                what, move = self._next
-                self._next = None
-                await self._moved(what, move)
+            while self.debugger is not None and (todo := self._urgent or self._next) is not None:
+                if self._urgent is not None:
+                    self._urgent = None
+                else:
+                    self._next = None
+                self._since = time.monotonic()
+                await self._moved(*todo)
         finally:
+            ticker.stop()
             self._moving = False
+        self.rested()
 
     async def _moved(self, what: str, move: Move) -> None:
-        assert self.debugger is not None
-        before = self.moment
+        debugger, before = self.debugger, self.moment
+        assert debugger is not None
         try:
-            found, moment = await self.debugger.use(lambda it: self._look(it, move))
-        except RespellError as error:
-            self.pause_playing()
-            self.flash(f"{what}: {error}", "bad")
-            return
-        except Exception as error:  # noqa: BLE001 - shown in a pane, with what to do
-            self.pause_playing()
-            self.source.show_problem(problem_of(what, error))
+            found, moment = await debugger.use(lambda it: self._look(it, move))
+        except Exception as error:  # noqa: BLE001 - shown, with what to do
+            if self.is_there and self.debugger is debugger:  # else it was closed: no news
+                self._failed(what, error)
             return
         finally:
             if self.is_there:
                 self.source.subtitle("")
+        self.broken = False
         if isinstance(found, Stop):
             self._tell(found)
         moved = before is None or before.position != moment.position
         self.show_moment(moment, moved=moved)
+
+    def _failed(self, what: str, error: Exception) -> None:
+        """Say why a move came to nothing; where one stands stays the same."""
+        self.pause_playing()
+        if isinstance(error, RespellError) and not isinstance(error, WorkerFailed | StoreError):
+            self.flash(f"{what}: {error}", "bad")
+            return
+        self.broken = True
+        again = self.respell.keys.shown("app.again")
+        where = f" at {self.moment.position}" if self.moment is not None else ""
+        problem = problem_of(what, error)
+        next_step = (
+            f"{again} starts the debugger's processes again{where}, esc goes back to what was "
+            "shown. The session itself is not touched by this."
+        )
+        self.source.show_problem(replace(problem, next_step=next_step))
+        self.show_keys()
+
+    def _tell_busy(self) -> None:
+        """Say that a move takes long, if it does."""
+        seconds = time.monotonic() - self._since
+        if self._moving and seconds >= _LONG_S and self.is_there:
+            again = f"  {self.respell.keys.shown('app.again')} starts anew"
+            more = again if seconds >= _HUNG_S else ""
+            self.source.subtitle((f"at work for {seconds:.1f} s  esc cancels{more}", "accent"))
+
+    @property
+    def is_moving(self) -> bool:
+        """Whether a move is under way, or one waits, or the debugger is being opened."""
+        return self.opening or self._moving or self._next is not None
+
+    def rested(self) -> None:
+        """Called when no move is under way any more."""
 
     def _look(self, debugger: Debugger, move: Move) -> tuple[Any, Moment]:
         """Move, and read what there is to see; in the debugger's thread."""
@@ -116,13 +169,6 @@ class ReplayMoves(ReplayPanes):
     @abstractmethod
     def show_moment(self, moment: Moment, *, moved: bool) -> None:
         """Show what there is to see."""
-
-    def progress(self, seconds: float) -> None:
-        """Say that a move takes long; called in the debugger's thread."""
-        if self.is_there:
-            self.app.call_from_thread(
-                self.source.subtitle, (f"at work for {seconds:.1f} s  esc cancels", "accent")
-            )
 
     def cancel_move(self) -> bool:
         """Cancel the move that is under way; return whether one is."""

@@ -161,7 +161,7 @@ class ReplayOverTime(ReplayMarks):
         name = self.source.chunk
         if (
             not self.shows_hits or not name or name in self._hits or name in self._uncounted
-            or self.is_running or self.debugger is None or self.source.working("hits")
+            or self.session_runs or self.debugger is None or self.source.working("hits")
         ):  # fmt: skip
             return
         self._counting = name
@@ -187,7 +187,7 @@ class ReplayOverTime(ReplayMarks):
 
     @property
     @abstractmethod
-    def is_running(self) -> bool:
+    def session_runs(self) -> bool:
         """Whether a process runs the session now."""
 
     @property

@@ -14,6 +14,7 @@ from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
 from respell_tui.screens.place import Place
 from respell_tui.widgets.bars import KeyBar, TitleBar
+from respell_tui.widgets.notice import Notice
 from respell_tui.widgets.scrubber import Scrubber
 
 _PANES = 6
@@ -29,6 +30,7 @@ class ReplayPanes(Place):
         """Below the source, one of 4, 5 and 6; on a narrow screen one of 3 to 6."""
         icons = self.respell.icons
         yield TitleBar()
+        yield Notice()
         with Horizontal(id="replay-body"):
             yield EventsPane(icons)
             with Vertical(id="replay-right", classes="zoomable"):
@@ -60,6 +62,11 @@ class ReplayPanes(Place):
     def variables(self) -> VariablesPane:
         """The pane of the variables."""
         return self.query_one(VariablesPane)
+
+    @property
+    def notice(self) -> Notice:
+        """The line that says what is wanted of a person."""
+        return self.query_one(Notice)
 
     @property
     def scrubber(self) -> Scrubber:

@@ -10,10 +10,37 @@ from respell.errors import UsageError
 from respell.sessions.record import SessionRecord
 from respell_tui.paint import Line, cell
 from respell_tui.screens.form import Form
+from respell_tui.screens.place import Place
 from respell_tui.shown.fields import CHOICE, TEXT, Field, fields_of, value_of
+from respell_tui.shown.summary import Summary, read_summary
 
 _AGAIN, _OUTCOME, _FAILED = "perform it again", "its outcome is", "it failed because"
 _WAYS = tuple(values.json_line(one) for one in (_AGAIN, _OUTCOME, _FAILED))
+
+
+class Resuming(Place):
+    """Part of a screen from which sessions are resumed."""
+
+    def resume(self, session_id: str) -> None:
+        """Ask for what a session needs, and let it go on in a process of its own."""
+        self.work(f"resuming {session_id[:8]}",
+                  lambda job: read_summary(self.respell.store(), session_id), self._resumable,
+                  group="resume")  # fmt: skip
+
+    def _resumable(self, summary: Summary) -> None:
+        record = summary.record
+
+        def go_on(words: list[str] | None) -> None:
+            if words is not None:
+                self.respell.run_command(
+                    ["resume", record.id, *words], f"resuming {record.id[:8]}", new=False
+                )
+
+        form = resume_form(record, summary.doubts)
+        if form is None:
+            go_on([])
+        else:
+            self.app.push_screen(form, go_on)
 
 
 def resume_form(record: SessionRecord, doubts: Sequence[Mapping[str, Any]]) -> Form | None:

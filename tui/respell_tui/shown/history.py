@@ -50,6 +50,7 @@ class EventRow:
         failed: Whether it failed.
         after_s: Seconds since the session began.
         depth: Inside how many others it happened.
+        ended: Whether it has: of a session that runs it may yet.
     """
 
     number: int
@@ -61,6 +62,7 @@ class EventRow:
     failed: bool
     after_s: float
     depth: int = 0
+    ended: bool = True
 
 
 def event_row(event: Event, start: int, depth: int = 0) -> EventRow:
@@ -74,7 +76,7 @@ def event_row(event: Event, start: int, depth: int = 0) -> EventRow:
     return EventRow(
         event.number, event.name, event.kind, event.parent, headline(event)[:_MOST_TEXT],
         outcome(event)[:_MOST_TEXT], event.error is not None,
-        max(0, event.at - start) / 1_000_000, depth,
+        max(0, event.at - start) / 1_000_000, depth, event.ended,
     )  # fmt: skip
 
 
@@ -165,6 +167,8 @@ class EventLines:
         self._count = 0
         self._numbers: Sequence[int] | None = None
         self._pages: OrderedDict[int, list[EventRow]] = OrderedDict()
+        self._open: set[int] = set()  # pages with events that had not ended
+        self._stale: set[int] = set()  # pages of which more is known by now
 
     def be(self, count: int, numbers: Sequence[int] | None = None) -> None:
         """Be other events.
@@ -174,14 +178,19 @@ class EventLines:
             numbers: Those of them that are shown; None for all.
         """
         if numbers is not self._numbers or count < self._count:
-            self._pages.clear()
-        elif count > self._count:
-            self._pages.pop(self._count // PAGE, None)  # it was not full
+            self.forget()
+        else:
+            # What is known of them is shown until they were read again: nothing flickers.
+            self._stale |= self._open & set(self._pages)
+            if count > self._count and self._count // PAGE in self._pages:
+                self._stale.add(self._count // PAGE)  # it was not full
         self._count, self._numbers = count, numbers
 
     def forget(self) -> None:
         """Forget what was read: the same numbers are other events now."""
         self._pages.clear()
+        self._open.clear()
+        self._stale.clear()
 
     def __len__(self) -> int:
         """How many there are."""
@@ -209,6 +218,10 @@ class EventLines:
     def fill(self, at: int, rows: list[EventRow]) -> None:
         """Take in a page that was read."""
         self._pages[at] = rows
+        self._stale.discard(at)
+        self._open.discard(at)
+        if not all(row.ended for row in rows):
+            self._open.add(at)
         while len(self._pages) > _MOST_PAGES:
             self._pages.popitem(last=False)
 
@@ -216,8 +229,9 @@ class EventLines:
         """Return one row; None where it is yet to be read, which is asked for."""
         at = index // PAGE
         page = self._pages.get(at)
-        if page is None:
+        if page is None or at in self._stale:
             self._wanted(at)
+        if page is None:
             return None
         return page[index - at * PAGE] if index - at * PAGE < len(page) else None
 

@@ -4,18 +4,58 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from respell.debug import Position
 from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.paint import Part
+from respell_tui.describe import count, doubts
+from respell_tui.icons import Icons, of_state
+from respell_tui.paint import Line, Part, cell
 from respell_tui.shown.moment import Moment
+from respell_tui.shown.sessions import STATE_ROLES, states
+from respell_tui.text import fit
 from respell_tui.widgets.scrubber import Mark
 
 MOST_MARKED = 200_000
 """Events that are looked through for marks; of longer histories the first ones are."""
+
+
+RUNS = ("running", "paused")
+"""How a session is while a process runs it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """How a session is now, whatever moment of it is looked at.
+
+    Attributes:
+        record: What the store says.
+        state: The word for how it is: its status, or running, paused, interrupted.
+        doubts: number, name and args of each effect in doubt.
+    """
+
+    record: SessionRecord
+    state: str
+    doubts: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def runs(self) -> bool:
+        """Whether a process runs it."""
+        return self.state in RUNS
+
+
+def read_now(store: Store, session_id: str) -> Now:
+    """Read how a session is.
+
+    Raises:
+        SessionNotFound: It was deleted.
+    """
+    record = store.sessions.get(session_id)
+    state = states(store, [record])[record.id]
+    return Now(record, state, () if state in RUNS else tuple(doubts(store, record)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +67,9 @@ class ReplaySituation:
         why_not: Why it is not, in words.
         at_start: Nothing is before the position.
         at_end: Nothing is behind it.
-        running: A process runs the session now.
-        held: That process is held by this debugger.
+        state: The word for how the session is; empty while that is not known.
+        redacted: Parts of it were replaced.
+        held: A process runs it, and is held by this debugger.
         event: Whether there is an event to go to.
         expression: The expression of the variable that the cursor is on; empty for none.
         playing: It plays.
@@ -39,7 +80,8 @@ class ReplaySituation:
     why_not: str = "the debugger is still opening"
     at_start: bool = False
     at_end: bool = False
-    running: bool = False
+    state: str = ""
+    redacted: bool = False
     held: bool = False
     event: bool = False
     expression: str = ""
@@ -65,50 +107,99 @@ class DryRun:
 
 
 def mode(
-    record: SessionRecord, running: bool, held: bool, edits: Sequence[str] = ()
+    now: Now, *, held: bool = False, at_end: bool = True, edits: Sequence[str] = ()
 ) -> Sequence[Part]:
-    """Return in words what one looks at, and what is touched by that."""
+    """Return in words what one looks at, and what is touched by that.
+
+    Args:
+        now: How the session is.
+        held: A process runs it, and is held by this debugger.
+        at_end: The newest of it is looked at.
+        edits: What is different from what was recorded.
+    """
     if edits:
         more = f" and {len(edits) - 1} more" if len(edits) > 1 else ""
         return [("WHAT IF", "warn"), (f"  {edits[0]}{more}", ""),
                 ("  nothing is performed: X discards, F forks", "dim")]  # fmt: skip
     if held:
         return [("LIVE, HELD", "warn"), ("  its program waits: p lets it go on", "dim")]
-    if running:
-        return [("LIVE", "good"), ("  it runs on, whatever is looked at here", "dim")]
-    if record.forked_from:
-        return [("FORK", "accent"), (f" of {record.forked_from[:8]} at {record.forked_at}", ""),
+    if now.state == "paused":
+        return [("LIVE, PAUSED", "warn"), ("  its program waits: p lets it go on", "dim")]
+    if now.runs:
+        words = "it is followed, and not touched" if at_end else "it runs on: G follows it again"
+        return [("LIVE", "good"), (f"  {words}", "dim")]
+    if now.record.forked_from:
+        return [("FORK", "accent"),
+                (f" of {now.record.forked_from[:8]} at {now.record.forked_at}", ""),
                 ("  recorded answers, nothing outside is touched", "dim")]  # fmt: skip
     return [("REPLAY", "accent"), ("  recorded answers, nothing outside is touched", "dim")]
 
 
-def where(moment: Moment, count: int, *, playing: float = 0.0) -> Sequence[Part]:
+def notice(now: Now, icons: Icons, *, resume: str) -> Line:
+    """Return what a session asks of a person, in one line; empty where it asks nothing.
+
+    Args:
+        now: How it is.
+        icons: The signs.
+        resume: The key that resumes it.
+    """
+    record, head = now.record, (f"{of_state(icons, now.state)} ", STATE_ROLES[now.state])
+    if record.redacted or not record.has_program:
+        return []
+    if now.state == "interrupted":
+        died = f"its process died after event {record.events:,}"
+        if now.doubts:
+            first = f"{now.doubts[0]['name']} of event {now.doubts[0]['number']}"
+            more = f" and {len(now.doubts) - 1} more" if len(now.doubts) > 1 else ""
+            return [head, (f"{died}: nobody knows whether {first}{more} was done  ", "bad"),
+                    (resume, "key"), (" says it", "")]  # fmt: skip
+        return [head, (f"{died}, and nothing is lost  ", "bad"), (resume, "key"),
+                (" goes on with it", "")]  # fmt: skip
+    if now.state != "suspended":
+        return []
+    if now.doubts:
+        return [head, (f"{count(len(now.doubts), 'effect')} in doubt: "
+                       f"{now.doubts[0]['name']} of event {now.doubts[0]['number']}  ", "warn"),
+                (resume, "key"), (" says what became of it", "")]  # fmt: skip
+    if record.waiting_for is not None:
+        prompt = cell(str(record.waiting_for.get("prompt") or "a value"))
+        return [head, (f"waits for: {fit(prompt, 60).rstrip()}  ", "warn"),
+                (resume, "key"), (" answers", "")]  # fmt: skip
+    why = cell(str((record.error or {}).get("message") or "as it was asked to be"))
+    return [head, (f"suspended, {fit(why, 50).rstrip()}  ", "warn"), (resume, "key"),
+            (" goes on with it", "")]  # fmt: skip
+
+
+def where(moment: Moment, of: int, *, playing: float = 0.0) -> Sequence[Part]:
     """Return in words where one stands.
 
     Args:
         moment: The moment.
-        count: How many events there are.
+        of: How many events there are.
         playing: The speed at which it plays; 0 for not.
     """
     stop = moment.stop
     reason = "end" if stop.at_end and stop.reason in ("step", "event", "goto") else stop.reason
     if playing:
         reason = f"plays at {playing:g}x"
-    return [(f" {stop.position} ", "number"), (f"of {count:,}  ", "dim"), (reason, "accent"),
+    return [(f" {stop.position} ", "number"), (f"of {of:,}  ", "dim"), (reason, "accent"),
             (" ", "")]  # fmt: skip
 
 
-def read_marks(store: Store, session: SessionRecord, check: object = None) -> list[Mark]:
+def read_marks(
+    store: Store, session: SessionRecord, check: object = None, *, first: int = 1
+) -> list[Mark]:
     """Return what is worth a mark in a history: errors, suspends, artifacts, bookmarks.
 
     Args:
         store: Where it is.
         session: The session.
+        first: Number of the first event that is looked at.
         check: Called now and then; raises where nobody wants them any more.
     """
     found: list[Mark] = []
     last = min(session.events, MOST_MARKED)
-    for one in events(store, session.key, 1, last):
+    for one in events(store, session.key, first, last):
         if one.number % 1000 == 0 and callable(check):
             check()
         kind = _mark(one)

@@ -8,6 +8,7 @@ Textual would read as markup.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from textual.content import Content, Span
@@ -121,3 +122,26 @@ def wrapped(line: Line, cells: int) -> list[Line]:
             used += wide
         rows[-1].append((text[start:], role))
     return [[part for part in row if part[0]] for row in rows]
+
+
+def hanging(line: Line, cells: int, indent: int) -> list[Line]:
+    """Return a line as several that are broken between words, all but the first indented.
+
+    Args:
+        line: The line.
+        cells: How many cells there are; a word that is longer than those stays whole.
+        indent: How many cells the lines after the first one leave free.
+    """
+    rows: list[list[Part]] = [[]]
+    used = 0
+    for text, role in line:
+        for word in re.findall(r"\s+|\S+", text):
+            wide = width(word)
+            if used + wide > cells and used > indent:
+                rows.append([(" " * indent, "")])
+                used = indent
+                if word.isspace():
+                    continue
+            rows[-1].append((word, role))
+            used += wide
+    return rows

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from respell_tui.actions import Action, within
 from respell_tui.actions.binding import reason
 from respell_tui.actions.keys import Keys, display
-from respell_tui.paint import Line, lines
+from respell_tui.paint import Line, hanging, lines
 from respell_tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -80,4 +80,17 @@ class Help(Dialog):
     def body(self) -> ComposeResult:
         """The lines."""
         with VerticalScroll(classes="dialog--text"):
-            yield Static(lines(self._rows), markup=False)
+            yield _Rows(self._rows)
+
+
+class _Rows(Static):
+    """Lines whose texts stay in their column, however wide the box is."""
+
+    def __init__(self, rows: list[Line]) -> None:
+        super().__init__(markup=False)
+        self._rows = rows
+
+    def on_resize(self) -> None:
+        """Break the lines where the box ends."""
+        cells = self.size.width
+        self.update(lines(part for row in self._rows for part in hanging(row, cells, _KEYS + 3)))

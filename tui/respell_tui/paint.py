@@ -124,7 +124,7 @@ def wrapped(line: Line, cells: int) -> list[Line]:
     return [[part for part in row if part[0]] for row in rows]
 
 
-def hanging(line: Line, cells: int, indent: int) -> list[Line]:
+def hanging(line: Line, cells: int, indent: int) -> list[list[Part]]:
     """Return a line as several that are broken between words, all but the first indented.
 
     Args:

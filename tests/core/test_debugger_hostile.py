@@ -87,6 +87,32 @@ ATTACKS = {
     "deep recursion": "local function f(n) return 1 + f(n + 1) end f(1)",
     "deep table": "local t = {} for i = 1, 1e5 do t = { t } end State.set('t', t)",
     "deep gsub": ("local function f() return (('x'):gsub('x', f)) end f()"),
+    "gsub bomb": "print(#(('x'):rep(50000):gsub('.-.-.-y', '')))",
+    "gsub that grows": "local s = 'x' while true do s = s:gsub('x', 'xx') end",
+    "gsub of everything": "local s = ('x'):rep(1 << 20) while true do s:gsub('', '%0%0') end",
+    "endless string.rep": "while true do local s = ('x'):rep(1 << 22) .. 'y' end",
+    "coroutine flood": (
+        "local t = {} while true do local c = coroutine.create(function() coroutine.yield() end) "
+        "coroutine.resume(c) t[#t + 1] = c end"
+    ),
+    "coroutines in coroutines": (
+        "local function f() return coroutine.wrap(f)() end print(pcall(f))"
+    ),
+    "coroutines that are dropped": (
+        "while true do coroutine.wrap(function() coroutine.yield() end)() end"
+    ),
+    "error in __close": (
+        "local x <close> = setmetatable({}, {__close = function() error('closing') end})"
+    ),
+    "error in __close of a coroutine": (
+        "local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = "
+        "function() error('closing') end}) coroutine.yield() end) coroutine.resume(c) "
+        "print(coroutine.close(c))"
+    ),
+    "error in __gc": (
+        "for i = 1, 100 do setmetatable({}, {__gc = function() error('gone') end}) end "
+        "collectgarbage()"
+    ),
     "giant table": "local t = {} for i = 1, 1e6 do t[i] = i end print(#t)",
 }
 
@@ -111,10 +137,12 @@ def test_one_goes_into_it_looks_and_leaves(
 ) -> None:
     path = write_script(tmp_path, text_of(attack))
     cancelled: list[float] = []
+    leaving: list[bool] = []
 
     def give_up(seconds: float) -> None:
-        cancelled.append(seconds)
-        debugger.cancel()
+        if not leaving:
+            cancelled.append(seconds)
+            debugger.cancel()
 
     with hard_limit(PATIENCE_S):
         debugger = own.enter_context(
@@ -150,6 +178,7 @@ def test_one_goes_into_it_looks_and_leaves(
         if live.runs:
             live.pause()
             assert live.status in ("paused", "completed", "failed", "suspended")
+        leaving.append(True)
         debugger.close()
         assert not live.runs
 
@@ -164,6 +193,9 @@ RECORDED = {
         "deep recursion",
         "error that is a table",
         "strings to the host",
+        "gsub that grows",
+        "coroutine flood",
+        "error in __close",
         "giant table",
     )
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
@@ -49,16 +50,15 @@ class AsyncDebugger:
         """Open a session (see `Debugger.open`); `on_progress` is called in the thread."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
         loop = asyncio.get_running_loop()
-        try:
+        with ExitStack() as unless_opened:
+            unless_opened.callback(thread.shutdown, wait=False)
             debugger = await loop.run_in_executor(
                 thread,
                 lambda: Debugger.open(
                     session, store=store, checkpoints=checkpoints, on_progress=on_progress
                 ),
             )
-        except BaseException:
-            thread.shutdown(wait=False)
-            raise
+            unless_opened.pop_all()
         return cls(thread, debugger)
 
     @property

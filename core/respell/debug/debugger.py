@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from types import TracebackType
 from typing import Any
@@ -21,6 +22,7 @@ from respell.debug.launching import launch
 from respell.debug.live import Live
 from respell.debug.position import Position, check_bookmark
 from respell.debug.what_if import Edited, Editing, WhatIf, edited, edits_of_mapping
+from respell.debug.worker import Cancelled
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.debugging import Bookmark
@@ -69,31 +71,19 @@ class Debugger(Trying, Looking, Asking):
         self._original: Scene | None = None
         self.live: Live | None = None
         runs = not edits and (launched or store.leases.holder(session.key) is not None)
-        if edits:
-            self._edited = edited(store, session, edits, self._editing.cancel, on_progress)
-        execution = None
-        try:
+        with ExitStack() as unless_entered:
+            if edits:
+                self._edited = edited(store, session, edits, self._editing.cancel, on_progress)
+                unless_entered.callback(self._edited.close)
             execution = self._executed(self._edited, follows=runs)
+            unless_entered.callback(execution.close)
             if runs:
                 wake = execution.wake
                 self.live = Live(store, session, wake=wake, extend=self._extend, launched=launched)
                 self.live.on_wait = execution.tell
+                unless_entered.callback(self._leave, execution)
             self._enter(self._scene(self._edited, execution))
-        except BaseException:
-            self._give_up(execution, self._edited)
-            raise
-
-    def _give_up(self, execution: Execution | None, now: Edited | None) -> None:
-        """Free what could not be entered."""
-        try:
-            if self.live is not None and execution is not None:
-                execution.wake.clear()
-                self.live.detach()
-        finally:
-            if execution is not None:
-                execution.close()
-            if now is not None:
-                now.close()
+            unless_entered.pop_all()
 
     @classmethod
     def open(
@@ -184,16 +174,20 @@ class Debugger(Trying, Looking, Asking):
             return
         self._is_closed = True
         original = self._original or self._here
-        try:
-            if self.live is not None:
-                original.execution.wake.clear()
-                self.live.detach()
-        finally:
-            self._here.execution.close()
-            if self._original is not None:
-                self._original.execution.close()
+        with ExitStack() as freed:
             if self._edited is not None:
-                self._edited.close()
+                freed.callback(self._edited.close)
+            if self._original is not None:
+                freed.callback(self._original.execution.close)
+            freed.callback(self._here.execution.close)
+            self._leave(original.execution)
+
+    def _leave(self, execution: Execution) -> None:
+        """Detach from a session that runs; who does not want to wait for that may cancel it."""
+        if self.live is not None:
+            execution.wake.clear()
+            with suppress(Cancelled):
+                self.live.detach()
 
     def _extend(self, session: SessionRecord, runs: bool) -> None:
         """Take in what the session has recorded since."""

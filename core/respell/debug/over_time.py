@@ -23,7 +23,7 @@ from respell.debug.standing import Standing
 from respell.debug.state_changes import state_changes
 from respell.debug.trees import Trees
 from respell.debug.worker import as_text
-from respell.errors import UsageError
+from respell.errors import RespellError, UsageError
 from respell.store import Store
 
 MOST = 1000
@@ -158,7 +158,7 @@ class OverTime:
         self._execution.begin_move()
         try:
             yield
-        except BaseException:
+        except RespellError:
             self._standing.come_back()  # a worker that was cancelled can't be used any more
             raise
         self._standing.be_here()

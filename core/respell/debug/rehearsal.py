@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -200,24 +201,12 @@ class _Rehearsal:
             yield from self._store.history.events(self._session.key, number, number)
 
     def _first_act(self, replaced: Mapping[int, bytes]) -> dict[str, Any]:
-        def history() -> Batches:
-            seq = 1
-            for batch in self._store.history.bodies(self._session.key, self._session.records):
-                here = [at for at in replaced if seq <= at < seq + len(batch)]
-                if here:
-                    batch = list(batch)
-                    for at in here:
-                        batch[at - seq] = replaced[at]
-                seq += len(batch)
-                yield batch
-
-        conversation = Conversation(self, history(), live=False)
-        try:
-            return conversation.hold(lambda _kind, _caused: True)
-        except _Quiet:
-            return {"kind": "quiet"}
-        finally:
-            conversation.close()
+        recorded = self._store.history.bodies(self._session.key, self._session.records)
+        with closing(Conversation(self, _with(replaced, recorded), live=False)) as conversation:
+            try:
+                return conversation.hold(lambda _kind, _caused: True)
+            except _Quiet:
+                return {"kind": "quiet"}
 
     def _used(self, report: Mapping[str, Any]) -> int:
         if report["kind"] == "finish":
@@ -308,12 +297,11 @@ class Conversation:
         self.channel = Channel(
             memory_bytes=memory_of(session.limits), read_blob=rehearsal._store.blobs.read
         )
-        try:
+        with ExitStack() as unless_begun:
+            unless_begun.callback(self.channel.close)
             self.channel.wait_ready()
             self.channel.begin(rehearsal.init, history, live=live)
-        except BaseException:
-            self.channel.close()
-            raise
+            unless_begun.pop_all()
 
     def hold(self, hear: Any, edited: Any = None) -> dict[str, Any]:
         """Listen until it ends, or until it is heard enough; returns how it ended."""
@@ -413,21 +401,19 @@ class _SecondAct:
 
     def play(self) -> Rehearsed:
         """Go on to the end."""
-
-        def history() -> Batches:
-            view = self._store.history.records(self._session.key, 1, self._made.shared)
-            batch = []
-            for seq, body in view:
-                batch.append(self._made.replaced.get(seq, body))
-                if len(batch) == 2_000:
-                    yield batch
-                    batch = []
-            if batch:
-                yield batch
-
         made = self._made
-        conversation = Conversation(self._rehearsal, self._events.watch(history()), live=True)
-        self._channel = conversation.channel
+        recorded = self._store.history.bodies(self._session.key, made.shared)
+        history = self._events.watch(_with(made.replaced, recorded))
+        with ExitStack() as unless_made:
+            unless_made.callback(self._drop_overlay)
+            with closing(Conversation(self._rehearsal, history, live=True)) as conversation:
+                self._channel = conversation.channel
+                self._converse(conversation)
+            unless_made.pop_all()
+        return made
+
+    def _converse(self, conversation: Conversation) -> None:
+        made = self._made
         try:
             for intent, outcome in self._in_flight:
                 self._events.begun(intent)
@@ -441,13 +427,10 @@ class _SecondAct:
                 f"it was given up after {self._rehearsal._quiet_s:.0f} s in which the script "
                 "computed and asked for nothing"
             )
-        except BaseException:
-            if made.overlay is not None:
-                made.overlay.close()
-            raise
-        finally:
-            conversation.close()
-        return made
+
+    def _drop_overlay(self) -> None:
+        if self._made.overlay is not None:
+            self._made.overlay.close()
 
     def _end(self, report: dict[str, Any]) -> None:
         made = self._made
@@ -592,6 +575,19 @@ def number_of_ordinal(store: Store, session: SessionRecord, ordinal: int) -> int
         else:
             high = at - 1
     return 0
+
+
+def _with(replaced: Mapping[int, bytes], history: Batches) -> Batches:
+    """Put other records in the place of some, by their sequence numbers."""
+    seq = 1
+    for batch in history:
+        here = [at for at in replaced if seq <= at < seq + len(batch)]
+        if here:
+            batch = list(batch)
+            for at in here:
+                batch[at - seq] = replaced[at]
+        seq += len(batch)
+        yield batch
 
 
 def _place(found: Divergence) -> str:

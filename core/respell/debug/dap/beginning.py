@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,7 +158,8 @@ def _debugger(session: DapSession, options: Options) -> None:
         file = session.who.our_path(args.text("program"))
         details = _of_program(session, args)
     store = session.open_store(folder, program)
-    try:
+    with ExitStack() as unless_opened:
+        unless_opened.callback(store.close)
         if program:
             debugger = Debugger.launch(
                 file, store=store, on_progress=session.progress.tell, keep_breakpoints=False,
@@ -168,9 +170,7 @@ def _debugger(session: DapSession, options: Options) -> None:
                 args.text("session"), store=store, on_progress=session.progress.tell,
                 keep_breakpoints=False,
             )  # fmt: skip
-    except BaseException:
-        store.close()
-        raise
+        unless_opened.pop_all()
     session.take_up(store, debugger)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from respell.debug.edits import Edit, together
@@ -131,15 +132,12 @@ class Trying(Moving):
         return self._become(now)
 
     def _become(self, now: Edited) -> Stop:
-        execution = None
-        try:
+        with ExitStack() as unless_there:
+            unless_there.callback(now.close)
             execution = self._executed(now)
+            unless_there.callback(execution.close)
             scene = self._scene(now, execution)
-        except BaseException:
-            if execution is not None:
-                execution.close()
-            now.close()
-            raise
+            unless_there.pop_all()
         self._leave_dry_run()
         self._original, self._edited = self._here, now
         self._enter(scene)

@@ -164,6 +164,8 @@ class Live:
     def wait(self, timeout_s: float | None = None) -> int:
         """Wait until there is more, or its status changes; `Debugger.cancel` ends that too.
 
+        Nothing is waited for where no process runs it any more.
+
         Args:
             timeout_s: Most seconds to wait; None waits without end.
 
@@ -174,7 +176,7 @@ class Live:
 
         def changed() -> bool:
             status = self.status
-            if status == "deleted":
+            if status not in ("running", "paused"):
                 return True
             return (status, self._store.sessions.get(self._key).records) != self._seen
 

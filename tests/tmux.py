@@ -46,6 +46,20 @@ class Tmux:
         )
         self("-f", "tmux.conf", "new-session", "-d", "-x", f"{columns}", "-y", f"{rows}", *command)
 
+    def record(self, command: Sequence[str], painted: Path, *, columns: int, rows: int) -> None:
+        """Start a command, and keep every byte that it writes to the terminal.
+
+        Args:
+            command: Its words.
+            painted: The file for the bytes.
+            columns: The window's width.
+            rows: The window's height.
+        """
+        held = ["sh", "-c", 'read -r go && exec "$@"', "sh", *command]
+        self.start(held, columns=columns, rows=rows)
+        self("pipe-pane", f"cat > '{painted}'")
+        self.press("Enter")
+
     def __call__(self, *words: str) -> str:
         """Give tmux a command, and return what it says."""
         done = subprocess.run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -91,7 +90,7 @@ def looks_at_the_first_screen(it: Tmux) -> None:
     it.press("3")
     for suffix in ("lua", "md", "json", "csv", "bin"):
         it.press("Down")
-        it.until(re.compile(rf"4 Content.*\[bold\]").search, suffix)
+        it.until(re.compile(rf"4 Content.*\[bold\].*\.{suffix}|4 Content.*…").search, suffix)
         it.press("v")
     it.press("1", "End", "Up")
     it.until(re.compile(r"2 Session +[0-9a-f]{8} ran \[bold\]").search, "the session that ran")

@@ -81,7 +81,8 @@ def hostile_store(respell_: CommandLine) -> None:
         for suffix in ("bin", "csv", "json", "md", "lua", "txt"):
             body = EVIL * 3 + "\n" + "x" * 100_000 + f"\n| {EVIL} |\n|---|\n| a |\n"
             tail = b"\x00\xff" if suffix == "bin" else b""
-            name = "".join(one for one in NAMED if one.isprintable() and one != "\\") + "." + suffix
+            plain = "".join(one for one in NAMED if one.isprintable() and one != "\\")
+            name = f"{suffix} {plain}.{suffix}"
             artifacts.store(name, body.encode() + tail, mime_type="text/plain")
 
 
@@ -90,7 +91,7 @@ def looks_at_the_first_screen(it: Tmux) -> None:
     it.press("3")
     for suffix in ("lua", "md", "json", "csv", "bin"):
         it.press("Down")
-        it.until(re.compile(rf"4 Content.*\[bold\].*\.{suffix}|4 Content.*…").search, suffix)
+        it.shows(f"4 Content  {suffix} [bold]")
         it.press("v")
     it.press("1", "End", "Up")
     it.until(re.compile(r"2 Session +[0-9a-f]{8} ran \[bold\]").search, "the session that ran")

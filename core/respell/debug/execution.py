@@ -257,6 +257,11 @@ class Execution:
         finally:
             self._within = False
 
+    @property
+    def is_in_move(self) -> bool:
+        """Whether what is done now is a part of `one_move`."""
+        return self._within
+
     def tell(self) -> None:
         """Say that a move takes long, if it does."""
         self._tell()

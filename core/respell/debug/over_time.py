@@ -37,7 +37,11 @@ _OUTER_FRAMES = 20  # in which a name is looked for that a function does not see
 
 
 class OverTime:
-    """Answers them for the place where the debugger stands, which it leaves as it is."""
+    """Answers them for the place where the debugger stands, which it leaves as it is.
+
+    Attributes:
+        watched_scope: Whose the variable was that was asked for last: local, upvalue or global.
+    """
 
     def __init__(
         self, store: Store, standing: Standing, inspector: Inspector, breakpoints: BreakpointTable
@@ -46,6 +50,7 @@ class OverTime:
         self._breakpoints = breakpoints
         self.trees = Trees(breakpoints)
         self._execution: Execution = standing.execution
+        self.watched_scope = ""
 
     # Values ------------------------------------------------------------------------------
 
@@ -70,6 +75,7 @@ class OverTime:
         """Return the last change before here of a variable, or of what is at keys behind it."""
         with self._asking():
             watch = self._watch(name, path, frame) | {"mode": "last", "renewals": renewals}
+            self.watched_scope = watch["scope"]
             stop = self._standing.stop
             change = self._search(watch, None if stop.at_end else stop.position)
             return None if change is None else self._change(change, numbered=False)
@@ -161,7 +167,8 @@ class OverTime:
         except RespellError:
             self._standing.come_back()  # a worker that was cancelled can't be used any more
             raise
-        self._standing.be_here()
+        if not self._execution.is_in_move:
+            self._standing.be_here()
 
     def _watch(self, name: str, path: Path, frame: Frame | int) -> dict[str, Any]:
         """Return which variable a name means, as a worker needs to know it."""

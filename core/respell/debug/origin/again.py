@@ -42,7 +42,7 @@ def last_assignment(walk: Walk, asked: Asked, node: Name, change: Change) -> Cha
         frame = walk.places.frame(asked.place)
     except UsageError:
         return change
-    variable = node.variable or walk.places.variable(frame, node.name)
+    variable = node.variable or walk.places.variable(asked.place, node.name)
     if variable is None or walk.places.function(frame) is not variable.function:
         return change
     lines = {line for site in _sites(variable) for line in (site.line, site.end)}
@@ -73,7 +73,7 @@ def _sites(variable: Variable) -> list[Node]:
     shared = {one.line for one in body_of(function) if isinstance(one, Block | Loop | NumberLoop)}
     own = list(body_of(function))
     sites: list[Node] = [one for one in variable.sites if any(one is each for each in own)]
-    if isinstance(variable.by, Local) and variable.kind == "local":
+    if isinstance(variable.by, Local) and variable.kind == "local" and sites:
         sites.append(variable.by)
     return [one for one in sites if one.line not in shared]
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from respell.debug.inspecting import Value
 from respell.debug.lua_source.tree import (
+    Assign,
     Call,
     Constant,
     Function,
@@ -135,12 +136,21 @@ def sources(walk: Walk, asked: Asked, nodes: list[Node], what: str) -> Next:
     if len(varying) == 1:
         return replace(asked, node=varying[0], path=(), result=0, value=None, same=False)
     made = walk.at(asked, Origin("", None, "computed", note=cut(what)))
-    found: list[Origin] = []
-    for one in varying[:_MOST_SOURCES]:
-        found += [source for source in _source(walk, asked, one, made) if source not in found]
+    several = varying[:_MOST_SOURCES]
+    came: dict[int, tuple[Origin, ...]] = {}
+    # What the last round of a loop came to has a long way back: the others first.
+    for number, one in sorted(enumerate(several), key=lambda it: _goes_on(asked, it[1])):
+        came[number] = _source(walk, asked, one, made)
+    found = list(dict.fromkeys(one for number in sorted(came) for one in came[number]))
     more = len(varying) - _MOST_SOURCES
     lost = f"{more} more are not followed" if more > 0 else None
     return replace(made, sources=tuple(found[-_MOST_ROUNDS:]), lost=lost)
+
+
+def _goes_on(asked: Asked, node: Node) -> bool:
+    """Whether an operand is what the statement assigns, as in `n = n + 1`."""
+    targets = asked.statement.targets if isinstance(asked.statement, Assign) else []
+    return text_of(node) in [text_of(one) for one in targets]
 
 
 def _source(walk: Walk, asked: Asked, node: Node, made: Origin) -> tuple[Origin, ...]:

@@ -15,7 +15,7 @@ from respell.debug.lua_source.tree import (
     Function,
     Variable,
 )
-from respell.debug.origin.statements import Key, statements_at, variable_of
+from respell.debug.origin.statements import Key, end_of, statements_at, variable_of
 from respell.debug.over_time import OverTime
 from respell.debug.position import Position
 from respell.debug.standing import Standing
@@ -68,12 +68,18 @@ class Places:
         self.standing, self._back, self._inspector = standing, back, inspector
         self._over_time, self._trees = over_time, over_time.trees
         self.began = standing.stop
+        self._stacks: dict[tuple[Position, int | None], list[Frame]] = {}
+        self._values: dict[tuple[str, Place], Value | None] = {}
+        self._entered: dict[Function, list[Position]] = {}
 
     @contextmanager
     def away(self) -> Iterator[None]:
         """Leave the place where the debugger stands, and come back to it at the end."""
         standing, execution = self.standing, self.standing.execution
         self.began = standing.stop
+        self._stacks.clear()
+        self._values.clear()
+        self._entered.clear()
         try:
             with execution.one_move():
                 yield
@@ -101,8 +107,12 @@ class Places:
 
     def stack(self, position: Position, coroutine: int | None = None) -> list[Frame]:
         """Return the frames at a position, innermost first."""
-        self.stand(position)
-        return self._inspector.stack(coroutine, 0, _MOST_FRAMES)
+        known = self._stacks.get((position, coroutine))
+        if known is None:
+            self.stand(position)
+            known = self._inspector.stack(coroutine, 0, _MOST_FRAMES)
+            self._stacks[position, coroutine] = known
+        return known
 
     def frame(self, place: Place) -> Frame:
         """Return the frame of a place; after the end of the script, of its last line.
@@ -110,10 +120,16 @@ class Places:
         Raises:
             UsageError: There is none.
         """
-        self.stand(place.position)
-        if self.is_after_end(place.position):
-            self.stand(Position(place.position.event, place.position.steps - 1))
-        return self._inspector.frame(place.frame, place.coroutine)
+        frames = self.stack(self._seen_from(place.position), place.coroutine)
+        if place.frame >= len(frames):
+            raise UsageError("no function of the script runs there")
+        return frames[place.frame]
+
+    def _seen_from(self, position: Position) -> Position:
+        """Return where variables are seen: after the end of the script at its last line."""
+        if self.is_after_end(position):
+            return Position(position.event, position.steps - 1)
+        return position
 
     def function(self, frame: Frame) -> Function | None:
         """Return the function of a frame as it stands in the source; None if that isn't known."""
@@ -129,6 +145,12 @@ class Places:
 
     def value(self, text: str, place: Place) -> Value | None:
         """Return what an expression comes to at a place; None where it can't be told."""
+        if (text, place) not in self._values:
+            self._values[text, place] = self._evaluated(text, place)
+        return self._values[text, place]
+
+    def _evaluated(self, text: str, place: Place) -> Value | None:
+        self.stand(self._seen_from(place.position))
         try:
             frame = self.frame(place)
         except UsageError:
@@ -145,6 +167,7 @@ class Places:
     def name_of(self, text: str, place: Place) -> str | None:
         """Return which variable that a function sees is the table that an expression comes to."""
         frame = self.frame(place)
+        self.stand(self._seen_from(place.position))
         seen = self._inspector.variables(frame)
         changed, _ = self._inspector.globals()
         names = {
@@ -174,13 +197,16 @@ class Places:
     def after(self, at: Position) -> Position | None:
         """Return where the line that is about to run at a position has ended; None if never."""
         frame = self.frame(Place(at))
+        self.stand(at)
         return self._to("over", frame)
 
-    def variable(self, frame: Frame, name: str) -> Variable | None:
-        """Return which variable a name means at a frame; None where that is not known."""
+    def variable(self, place: Place, name: str) -> Variable | None:
+        """Return which variable a name means at a place; None where that is not known."""
+        frame, at = self.frame(place), self._seen_from(place.position)
         function = self.function(frame)
         if function is None:
             return None
+        self.stand(at)
         slot, _ = self._inspector.named(frame, name)
         return variable_of(function, name, slot, frame.line)
 
@@ -228,11 +254,11 @@ class Places:
         """
         function = self.function(frame)
         statements = statements_at(function, frame.line) if function is not None else []
-        if not place.frame and (not statements or statements[-1].line == statements[-1].end):
+        first, last = frame.line, frame.line
+        if statements:
+            first, last = statements[-1].line, end_of(statements[-1])
+        if not place.frame and first == last:
             return place
-        first, last = (
-            (statements[-1].line, statements[-1].end) if statements else (frame.line, frame.line)
-        )
         at = place
         before = self.last_line_inside(frame, until if place.frame else place.position)
         for _ in range(_MOST_BACK):
@@ -252,6 +278,7 @@ class Places:
         if until <= place.position:
             return []
         frame = self.frame(place)
+        self.stand(self._seen_from(place.position))
         report = self.standing.execution.probe(
             arm=1, want="calls", collect=True, most=_MOST_CALLS, coroutine=frame.coroutine,
             depth=frame.depth, through=True, to_event=until.event, to_steps=until.steps,
@@ -268,7 +295,9 @@ class Places:
 
     def returned(self, entry: Position) -> Position | None:
         """Return where the function that is entered at a position has returned; None if never."""
-        return self._to("out", self.frame(Place(entry)))
+        frame = self.frame(Place(entry))
+        self.stand(entry)
+        return self._to("out", frame)
 
     def _to(self, want: str, frame: Frame) -> Position | None:
         """Return where a step of a frame's function ends; None where the execution does."""
@@ -282,17 +311,24 @@ class Places:
     def ends_of(self, source: str, variable: Variable, before: Position) -> list[Place]:
         """Return where the last calls end of the function whose local a variable is."""
         function = variable.function
-        report = self.standing.execution.scan(
-            arm=1, collect=True, most=_MOST_ENTRIES,
-            functions={function.defined: [{"id": 0, "source": source}]},
-            to_event=before.event, to_steps=before.steps,
-        )  # fmt: skip
-        entries = [Position(*one) for one in report["hits"] or []][-_MOST_OUTER:]
+        entries = [one for one in self._entries(source, function) if one < before][-_MOST_OUTER:]
         ends = (
             self._end_of(function, entry, min(following, before))
             for entry, following in zip(entries, [*entries[1:], before], strict=True)
         )
         return [Place(one) for one in ends if one is not None]
+
+    def _entries(self, source: str, function: Function) -> list[Position]:
+        """Return where all calls of a function begin, up to where the debugger stood."""
+        if function not in self._entered:
+            until = self.began.position
+            report = self.standing.execution.scan(
+                arm=1, collect=True, most=_MOST_ENTRIES,
+                functions={function.defined: [{"id": 0, "source": source}]},
+                to_event=until.event, to_steps=until.steps,
+            )  # fmt: skip
+            self._entered[function] = [Position(*one) for one in report["hits"] or []]
+        return self._entered[function]
 
     def _end_of(self, function: Function, entry: Position, before: Position) -> Position | None:
         """Return the last line of one call of a function."""
@@ -321,7 +357,9 @@ class Places:
             start: Where it had not been changed yet.
             change: The change, as it was seen from outside.
         """
-        return self._over_time.change_of_field(name, path, self.frame(start), change.position)
+        frame = self.frame(start)
+        self.stand(start.position)
+        return self._over_time.change_of_field(name, path, frame, change.position)
 
 
 def function_text(source: str, line: int) -> str:

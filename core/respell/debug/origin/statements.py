@@ -53,12 +53,12 @@ def statements_at(function: Function, line: int) -> list[Statement]:
     """Return the statements of a function that a line is in, outer ones first."""
     found: list[Statement] = []
     for node in body_of(function):
-        if isinstance(node, Statement) and node.line <= line <= _end_of(node):
+        if isinstance(node, Statement) and node.line <= line <= end_of(node):
             found.append(node)
     return found
 
 
-def _end_of(statement: Node) -> int:
+def end_of(statement: Node) -> int:
     """Return the last line of a statement, of a loop that of its head."""
     if isinstance(statement, Loop):
         return max(one.end for one in statement.values)

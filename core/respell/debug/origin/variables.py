@@ -37,22 +37,35 @@ _GIVEN = {"args": "an argument of the script", "ARGS": "an argument of the scrip
 def of_name(walk: Walk, asked: Asked, node: Name) -> Next:
     """Go on with what a variable was given last."""
     places, place = walk.places, asked.place
-    frame: Frame | int = place.frame
-    if places.is_after_end(place.position):
-        places.stand(place.position)
-    else:
-        try:
-            frame = places.frame(place)
-        except UsageError:
-            places.stand(place.position)
     earlier = again.earlier_on_line(walk, asked, node)
     if earlier is not None:
         return _of_earlier(walk, asked, *earlier)
-    change = walk.over_time.last_of(node.name, asked.path, frame, renewals=True)
+    frame: Frame | int = place.frame
+    if not places.is_after_end(place.position):
+        try:
+            frame = places.frame(place)
+        except UsageError:
+            frame = 0  # no function runs there
+    places.stand(place.position)
+    if _is_never_changed(walk, asked, node):
+        return _outer(walk, asked, node) or _unchanged(walk, asked, node)
+    change = walk.changes.last(node.name, asked.path, frame, place.position)
     if change is None:
         return _unchanged(walk, asked, node)
     change = again.last_assignment(walk, asked, node, change)
     return _changed(walk, replace(asked, value=asked.value or change.new), node, change)
+
+
+def _is_never_changed(walk: Walk, asked: Asked, node: Name) -> bool:
+    """Whether a variable is an outer function's, and assigned but once."""
+    variable = node.variable
+    if variable is None or asked.path or variable.sites:
+        return False
+    try:
+        function = walk.places.function(walk.places.frame(asked.place))
+    except UsageError:
+        return False
+    return function is not None and function is not variable.function
 
 
 def _of_earlier(walk: Walk, asked: Asked, given: Given, keys: int, target: str) -> Next:

@@ -10,6 +10,7 @@ from respell.debug.inspecting import Value
 from respell.debug.lua_source import parse
 from respell.debug.lua_source.tree import Constant, Node
 from respell.debug.lua_source.writing import text_of
+from respell.debug.origin.known_changes import Changes
 from respell.debug.origin.performed import Performed
 from respell.debug.origin.places import Place, Places
 from respell.debug.origin.statements import Given, Key, Statement, as_key, shown_path
@@ -18,7 +19,7 @@ from respell.debug.over_time import OverTime
 from respell.debug.position import Position
 from respell.errors import UsageError
 
-MOST_STEPS = 200
+MOST_STEPS = 120
 """How many steps are followed in all, where nothing else is asked for."""
 
 _SHOWN = 100  # characters of an expression in a step
@@ -76,7 +77,8 @@ class Walk:
         following: Callable[[Walk, Asked], Next],
         most: int,
     ) -> None:
-        self.places, self.over_time, self.performed = places, over_time, performed
+        self.places, self.performed = places, performed
+        self.changes = Changes(over_time)
         self._following = following
         self._left = most
         self._known: dict[tuple[Any, ...], Origin | None] = {}
@@ -116,7 +118,8 @@ class Walk:
         if key in self._known:
             return self._known[key] or lost("it depends on itself here")
         if self._left <= 0:
-            return lost("this is as far as it is followed at once; ask again from here")
+            at = asked.place.position
+            return lost(f"no more steps are followed at once; ask for {asked.text} again at {at}")
         self._left -= 1
         self._known[key] = None
         return self._following(self, asked)

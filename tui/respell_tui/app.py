@@ -26,7 +26,7 @@ from respell_tui.icons import SETS, Icons, icons_of
 from respell_tui.inert import Inert
 from respell_tui.memory import Memory
 from respell_tui.paint import cell
-from respell_tui.palette import ActionProvider
+from respell_tui.palette import ActionProvider, SessionProvider
 from respell_tui.screens.place import Place
 from respell_tui.theme import CYCLE, OWN, textual_name
 from respell_tui.work import Job, Problem, Working
@@ -71,7 +71,7 @@ class RespellApp(Acting, Working, App[None]):
 
     TITLE = "respell"
     BINDINGS: ClassVar = bindings("app")
-    COMMANDS: ClassVar = {ActionProvider}
+    COMMANDS: ClassVar = {ActionProvider, SessionProvider}
     ENABLE_COMMAND_PALETTE = True
     COMMAND_PALETTE_BINDING = "ctrl+p"
     CSS_PATH = "app.tcss"
@@ -279,6 +279,12 @@ class RespellApp(Acting, Working, App[None]):
 
         self.push_screen(screen_of(session_id, position))
         self.memory.open, self.memory.position = session_id, position or ""
+
+    def jump_to(self, session_id: str) -> None:
+        """Open a session in place of what is open above the first screen."""
+        while len(self.screen_stack) > 2:
+            self.pop_screen()
+        self.open_session(session_id)
 
     # Processes ---------------------------------------------------------------------------
 

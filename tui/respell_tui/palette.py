@@ -1,15 +1,19 @@
-"""The command palette: every action, with its keys and why it can't act now."""
+"""The command palette: every action with its keys and why it can't act now, and all sessions."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
+from respell.errors import StoreError
+from respell.sessions.record import SessionQuery, SessionRecord
 from respell_tui.actions import ACTIONS, Action
 from respell_tui.actions.binding import perform, reason
 from respell_tui.paint import content
+from respell_tui.text import one_line
 
 
 class ActionProvider(Provider):
@@ -60,3 +64,39 @@ class ActionProvider(Provider):
 def _title(action: Action) -> str:
     noun, _, verb = action.id.partition(".")
     return f"{noun}: {verb.replace('_', ' ')}"
+
+
+_MOST_SESSIONS = 500
+
+
+class SessionProvider(Provider):
+    """Finds sessions by a part of their name, id, script or status, to go to one."""
+
+    async def startup(self) -> None:
+        """Read the newest ones."""
+        self._sessions = await asyncio.to_thread(self._read)
+
+    def _read(self) -> list[SessionRecord]:
+        app: Any = self.app
+        try:
+            found: list[SessionRecord] = app.store().sessions.list(
+                SessionQuery(limit=_MOST_SESSIONS)
+            )
+        except StoreError:  # the screen says so
+            return []
+        return found
+
+    async def search(self, query: str) -> Hits:
+        """Those that match."""
+        matcher = self.matcher(query)
+        for record in self._sessions:
+            text = one_line(f"{record.name} {record.id[:8]} {record.status}")
+            score = matcher.match(f"session {text}")
+            if score > 0:
+                shown = content(("go to ", "dim"), one_line(record.name),
+                                (f"  {record.id[:8]}  {record.status}", "dim"))  # fmt: skip
+                yield Hit(score, shown, self._open(record.id), f"go to {record.id[:8]}")
+
+    def _open(self, session_id: str) -> Any:
+        app: Any = self.app
+        return lambda: app.jump_to(session_id)

@@ -7,9 +7,11 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from textual.widgets import Input
 
 from app_pages import Page
 from app_replay import SUM, chooses, does, goes, ran, screen, stands, story
+from respell_tui.panes.looks import ThenPane
 
 COROUTINES = """\
 local function walk(list)
@@ -195,3 +197,134 @@ def test_a_text_is_found_in_the_source(tmp_path: Path) -> None:
         await it.says("nothing is searched for")
 
     story(ran(tmp_path, SUM), tell)
+
+
+def test_expressions_are_evaluated_one_after_the_other_and_names_completed(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await goes(it, "3+2")
+        await it.press("equals_sign")
+        await it.shows("Evaluate in collect, at 3+2")
+        await it.type("tot")
+        await it.press("tab")
+        line = it.app.screen.query_one(Input)
+        await it.until(lambda: line.value == "total", "the whole name")
+        await it.type("+1")
+        await it.press("enter")
+        await it.shows("= 9")
+        await it.until(lambda: line.value == "", "a line to type in")
+        await it.type("prices.p")
+        await it.press("tab")
+        await it.shows("pear  plum")
+        await it.press("up")
+        await it.until(lambda: line.value == "total+1", "what was typed before")
+        await it.press("ctrl+u")
+        await it.type("nothing.at")
+        await it.press("enter")
+        await it.shows("attempt to index")
+        await it.press("escape")
+        await it.press("equals_sign")
+        await it.shows("= 9", "attempt to index")
+
+    story(ran(tmp_path, SUM), tell)
+
+
+def test_a_value_is_followed_to_the_effect_that_made_it(tmp_path: Path) -> None:
+    source = (
+        'local function price()\n  return State.get("price") or 3\nend\n'
+        'local text = Tool.invoke("uuid_generator", {operation = "generate"}).result.uuid\n'
+        "local shown = text\nprint(shown)\n"
+    )
+
+    async def tell(it: Page) -> None:
+        await goes(it, "2+2")
+        await chooses(it, "shown")
+        await it.press("i")
+        await it.shows("Where shown comes from", "shown = text", "event 2 (tool.invoke")
+        await it.press("enter")
+        await stands(it, "2+0")
+
+    story(ran(tmp_path, source), tell)
+
+
+def test_an_artifact_is_read_as_it_was_then(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await it.press("6")
+        await it.shows("sum.txt")
+        pane = screen(it).query_one(ThenPane)
+        pane.list.go_to(pane.list.count - 1)
+        await it.press("enter")
+        await it.shows("sum.txt v1", "The sum is 10")
+        await it.press("escape")
+        pane.list.go_to(1)
+        await it.press("enter")
+        await it.shows('"plum"')
+
+    story(ran(tmp_path, SUM), tell)
+
+
+def test_another_session_is_chosen_to_compare_with(tmp_path: Path) -> None:
+    store = ran(tmp_path, SUM.replace("plum = 2", "plum = 4"), name="other")
+    ran(tmp_path, SUM)
+
+    async def tell(it: Page) -> None:
+        await it.press("d")
+        await it.shows("Compare story with", "other", "8 events")
+        await it.press("enter")
+        await it.shows("sum is 12", "sum is 10")
+        await it.press("escape")
+        await it.shows("REPLAY")
+
+    story(store, tell)
+
+
+def test_there_must_be_another_session_to_compare_with(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await it.press("d")
+        await it.says("there is no other session to compare with: F makes one")
+
+    story(ran(tmp_path, SUM), tell)
+
+
+def test_how_the_screen_looks_is_remembered(tmp_path: Path) -> None:
+    store = ran(tmp_path, SUM)
+
+    async def tell(it: Page) -> None:
+        await goes(it, "4+4")
+        await it.press("W")
+        await it.shows("expression")
+        await it.type("1 + sum")
+        await it.press("enter")
+        await it.shows("watches")
+        await it.press("h", "1", "f", "v", "5", "z")
+        await it.hides("1 Events")
+
+    story(store, tell)
+
+    async def again(it: Page) -> None:
+        await it.hides("1 Events")
+        assert it.focused is not None
+        assert it.focused.number == 5
+        await it.press("escape")
+        await it.shows("5 Output", "No event failed: f shows all", "watches")
+        assert not screen(it).events.nested
+        assert not screen(it).shows_hits
+
+    story(store, again, at="4+4")
+
+
+def test_sessions_are_gone_to_by_name(tmp_path: Path) -> None:
+    store = ran(tmp_path, SUM, name="first")
+    ran(tmp_path, SUM.replace("apple = 3", "apple = 30"), name="second")
+
+    async def tell(it: Page) -> None:
+        await it.shows("sum is 37")
+        await it.press("ctrl+p")
+        await it.type("first")
+        await it.shows("go to first")
+        await it.press("enter")
+        await it.shows("sum is 10")
+        assert len(it.app.screen_stack) == 3
+        await it.press("escape")
+        await it.lists("second", "first")
+
+    story(store, tell)

@@ -81,7 +81,7 @@ _MOVES: tuple[Action, ...] = (
     Action("go.on", ("c", "f5"), "continue", "Goes on to the next breakpoint, or the end.",
            "replay", _forward, 4),
     Action("go.back", ("C",), "reverse", "Goes back to the breakpoint before, or the start.",
-           "replay", _back, 13),
+           "replay", _back, 16),
     Action("event.next", ("e",), "event", "Goes to the next event.", "replay", _forward, 6),
     Action("event.previous", ("E",), "event before", "Goes to the event before.", "replay", _back),
     Action("go.start", ("g",), "start", "Goes to the start.", "replay", _back),
@@ -122,9 +122,12 @@ _ASKED: tuple[Action, ...] = (
     Action("value.all", ("V",), "values",
            "Shows all values that the variable under the cursor has over time, as a plot.",
            "replay", _variable, 14),
+    Action("value.origin", ("i",), "origin",
+           "Shows which effect made the value of the variable under the cursor, and how it got "
+           "there.", "replay", _variable, 12),
     Action("value.evaluate", ("equals_sign",), "evaluate",
            "Evaluates expressions here, in a copy that is thrown away; tab completes.",
-           "replay", _ready, 12),
+           "replay", _ready, 13),
     Action("value.watch", ("W",), "watch", "Watches an expression at every stop.",
            "replay", _ready),
     Action("line.hits", ("h",), "hit counts",
@@ -136,8 +139,11 @@ _WHAT_IF: tuple[Action, ...] = (
            "Makes a new session out of the history up to here, to go on in another way.",
            "replay", _ready, 9, must=True),
     Action("session.compare", ("d",), "compare",
-           "Shows side by side what is different: from what was recorded, from the original of a "
-           "fork, or from another session.", "replay", _ready, 10, must=True),
+           "Shows side by side what is different: of a dry run from what was recorded, of a fork "
+           "from its original, else from a session to be chosen.", "replay", _ready, 10,
+           must=True),
+    Action("session.compare_with", ("D",), "compare with",
+           "Chooses a session, and shows side by side what is different there.", "replay", _ready),
     Action("edits.discard", ("X",), "discard", "Goes back to what was recorded.",
            "replay", _edited),
 )  # fmt: skip

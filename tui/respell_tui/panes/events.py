@@ -170,11 +170,26 @@ class EventsPane(Pane):
         """Show only what failed, or all again."""
         self.failed_only = not self.failed_only
         self._look_through()
+        self._changed()
 
     def do_event_nested(self) -> None:
         """Show events inside of others below them, or all alike."""
-        self._lines.nested = not self._lines.nested
+        self.nested = not self.nested
+        self._changed()
+
+    @property
+    def nested(self) -> bool:
+        """Whether events inside of others are indented."""
+        return self._lines.nested
+
+    @nested.setter
+    def nested(self, nested: bool) -> None:
+        self._lines.nested = nested
         self.list.redraw()
+
+    def _changed(self) -> None:
+        """Have the screen remember how this looks."""
+        self.screen.remember()  # type: ignore[attr-defined]
 
     @on(Search.Wanted)
     def _searched(self, message: Search.Wanted) -> None:
@@ -219,6 +234,14 @@ class EventsPane(Pane):
         self.list.redraw()
         self.list.go_to(self._lines.index(here), tell=False)
         self._count()
+        if len(self._lines) or self.search.is_open:
+            self.show_body()
+        else:
+            what = "No event failed" if self.failed_only else "No event has that in it"
+            key = self.screen.respell.keys.shown("event.failed_only")  # type: ignore[attr-defined]
+            self.show_note(
+                [("", "")], [(f" {what}: ", "dim"), (key, "key"), (" shows all.", "dim")]
+            )
 
     def close_search(self) -> bool:
         """Close the search, or show all again; return whether there was one."""

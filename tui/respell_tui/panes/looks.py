@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
+from textual.message import Message
 
-from respell import values
 from respell.history.events import Event
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, Part, content, wrapped
+from respell_tui.icons import Icons
+from respell_tui.paint import Line, Part, content, plain, wrapped
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.event import event_lines
 from respell_tui.shown.moment import Moment
+from respell_tui.shown.then import Then, then_lines, then_of
+from respell_tui.text import width
 from respell_tui.widgets.line_view import LineView
 
 OTHERS = ((4, "Event"), (5, "Output"), (6, "State"))
@@ -114,23 +117,52 @@ class ThenPane(Look):
     BINDINGS: ClassVar = bindings("replay/then")
     hint = [(" No state was set and no artifact stored by now.", "dim")]  # noqa: RUF012 - as above
 
-    def show(self, moment: Moment) -> None:
-        """Show both as they were then."""
+    class Wanted(Message):
+        """Somebody wants to see all of what the cursor is on."""
+
+        def __init__(self, entry: Then) -> None:
+            super().__init__()
+            self.entry = entry
+
+    def __init__(self, ident: str, icons: Icons) -> None:
+        """Begin without any."""
+        super().__init__(ident)
+        self._icons = icons
+        self._entries: Sequence[Then] = ()
+        self._before: Sequence[Then] = ()
+
+    def body(self) -> ComposeResult:
+        """The lines, with a cursor."""
+        yield LineView()
+
+    def show(self, moment: Moment, *, moved: bool) -> None:
+        """Show both as they were then.
+
+        Args:
+            moment: The moment.
+            moved: It is another one: what is different in it is marked.
+        """
         if moment.state is None or moment.artifacts is None:
             return
-        rows: list[Line] = []
-        for scope, entries in moment.state.items():
-            rows.append([(scope, "title")])
-            rows += [_entry(key, value) for key, value in entries.items()]
-        if moment.artifacts:
-            rows.append([("artifacts", "title")])
-        for one in moment.artifacts:
-            version = f" v{one['version']}" if one.get("version") else ""
-            rows.append([(f"  {one['name']}", ""), (version, "number"),
-                         (f"  event {one['event']}", "dim")])  # fmt: skip
-        self.show_lines(rows)
+        if moved:
+            self._before = self._entries
+        first = not self._entries
+        self._entries = then_of(moment.state, moment.artifacts)
+        rows = then_lines(self._entries, self._before, self._icons)
+        if not rows:
+            self.show_note([("", "")], self.hint)
+            return
+        self.show_body()
+        longest = max(width(plain(line)) for line in rows)
+        self.list.show(rows, cursor=min(1, len(rows) - 1) if first else None, longest=longest)
 
+    @on(LineView.Moved)
+    def _moved(self, message: LineView.Moved) -> None:
+        message.stop()
 
-def _entry(key: object, value: object) -> list[Part]:
-    text = json.dumps(values.to_json(value), ensure_ascii=False)
-    return [(f"  {key}", ""), (" = ", "dim"), (text, "string" if isinstance(value, str) else "")]
+    @on(LineView.Chosen)
+    def _chosen(self, message: LineView.Chosen) -> None:
+        message.stop()
+        entry = self._entries[message.index]
+        if not entry.is_title:
+            self.post_message(self.Wanted(entry))

@@ -81,8 +81,13 @@ class Pane(Acting, Working, Vertical):
 
     def show_note(self, *rows: Line) -> None:
         """Show some lines in place of the body: what to press where there is nothing yet."""
-        self.query_one(_Note).update(lines(rows))
+        note = self.query_one(_Note)
+        note.update(lines(rows))
+        here = self.screen.focused if self.is_attached else None
+        had_focus = here is not None and self in here.ancestors and not self.query("Input:focus")
         self.add_class("-noted")
+        if had_focus:
+            self.call_after_refresh(note.focus)
 
     def show_problem(self, problem: Problem) -> None:
         """Show in place of the body what went wrong, and what to do."""

@@ -15,6 +15,7 @@ from respell_tui.panes.pane import Pane
 from respell_tui.shown.source import Beside, Code, source_line
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
+from respell_tui.work import Job
 
 
 class SourceList(LineView):
@@ -103,6 +104,11 @@ class SourcePane(Pane):
         if beside.hits and code.lines:
             parts = [(f"{len(beside.hits)} lines ran   ", "dim")]
         self.subtitle(*parts, f"line {beside.line}" if beside.line else "no line runs here")
+
+    def show_progress(self, job: Job, done: float, total: float, words: str) -> None:
+        """Say that lines are counted, which keeps nobody waiting, and how that is ended."""
+        key = self.screen.respell.keys.shown("line.hits")  # type: ignore[attr-defined]
+        self.subtitle((f"{job.what} for {done:.0f} s  {key} stops that", "dim"))
 
     # Search ------------------------------------------------------------------------------
 

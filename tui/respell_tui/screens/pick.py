@@ -9,7 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding
 
-from respell_tui.paint import Line
+from respell_tui.paint import Line, content
 from respell_tui.screens.dialog import Dialog
 from respell_tui.widgets.line_view import LineView
 
@@ -23,7 +23,8 @@ class Pick(Dialog):
     """
 
     def __init__(
-        self, title: str, rows: Sequence[Line], *, removable: str = "", cursor: int = 0
+        self, title: str, rows: Sequence[Line], *, removable: str = "", cursor: int = 0,
+        verb: str = "goes there",
     ) -> None:  # fmt: skip
         """Ask for one.
 
@@ -32,12 +33,13 @@ class Pick(Dialog):
             rows: What there is to choose from.
             removable: What the delete key does with one; empty for nothing.
             cursor: Index of the one to begin with.
+            verb: What enter does.
         """
         super().__init__()
         self.title_text = title
         self._rows = rows
         self._removable = removable
-        self._cursor = cursor
+        self._cursor, self._verb = cursor, verb
 
     def body(self) -> ComposeResult:
         """The lines."""
@@ -50,7 +52,9 @@ class Pick(Dialog):
         view.show(self._rows, cursor=self._cursor)
         view.focus()
         more = f"   del {self._removable}" if self._removable else ""
-        self.query_one(".dialog").border_subtitle = f"enter goes there{more}   esc cancels"
+        self.query_one(".dialog").border_subtitle = content(
+            f"enter {self._verb}{more}   esc cancels"
+        )
 
     @on(LineView.Chosen)
     def _chosen(self, message: LineView.Chosen) -> None:

@@ -81,6 +81,7 @@ class Place(Acting, Working, Screen[Any]):
         target = pane.target()
         if target is not None:
             self.set_focus(target)
+            self.remember()
 
     def reveal_pane(self, pane: Pane) -> None:
         """Show a pane that is hidden behind another, where a screen has such."""
@@ -104,9 +105,36 @@ class Place(Acting, Working, Screen[Any]):
 
     # What all screens can do -------------------------------------------------------------
 
+    def layout_now(self) -> dict[str, Any]:
+        """Return what is remembered of this screen: plain data."""
+        pane = self.focused_pane
+        return {"pane": pane.number if pane is not None else 0, "zoom": self.has_class("-zoom")}
+
+    def remember(self) -> None:
+        """Remember how this screen looks, for the next start."""
+        if self.panes():  # there are none any more while it goes
+            self.respell.memory.layouts[self.place] = self.layout_now()
+
+    def recall(self, first: int) -> None:
+        """Go to the pane that had the focus the last time, zoomed if it was.
+
+        Args:
+            first: Number of the pane to begin with where nothing is remembered.
+        """
+        found = self.respell.memory.layouts.get(self.place)
+        layout: dict[str, Any] = found if isinstance(found, dict) else {}
+        numbers = {one.number: one for one in self.panes()}
+        chosen = numbers.get(layout.get("pane", first), numbers[first])
+        zoomed = layout.get("zoom") is True
+        self.focus_pane(chosen.number)
+        if zoomed:
+            self.zoom(chosen)
+            self.remember()
+
     def do_pane_zoom(self) -> None:
         """Zoom the pane that has the focus, or leave the zoom."""
         self.zoom(None if self.has_class("-zoom") else self.focused_pane)
+        self.remember()
 
     def do_pane_next(self) -> None:
         """Go to the next pane."""
@@ -122,6 +150,7 @@ class Place(Acting, Working, Screen[Any]):
             return
         if self.has_class("-zoom"):
             self.zoom(None)
+            self.remember()
         elif len(self.app.screen_stack) > 2:
             self.leave()
         else:

@@ -16,15 +16,23 @@ from respell_tui.panes.events import EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
 from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
+from respell_tui.screens.content import Content
 from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_live import ReplayLive
+from respell_tui.shown.highlight import highlighted
 from respell_tui.shown.moment import Moment
+from respell_tui.shown.preview import Preview, read_preview
+from respell_tui.shown.readable import pretty
 from respell_tui.shown.replay import DryRun, ReplaySituation, where
 from respell_tui.shown.source import Beside, Code, code_of, counted
-from respell_tui.text import visible
+from respell_tui.shown.variables import GLOBALS
+from respell_tui.text import visible, width
 from respell_tui.widgets.line_view import MAX_CELLS, LineView
 from respell_tui.widgets.scrubber import Scrubber
 from respell_tui.work import Job
+
+_WATCHED = 20
+"""Of so many sessions the watches are remembered, the last ones."""
 
 
 class Replay(ReplayLive):
@@ -54,10 +62,46 @@ class Replay(ReplayLive):
         """Read the history, and open the debugger beside."""
         self.add_class("-low-3", "-look-4")
         self.entitle(("respell", "title"), " ▸ ", (self.session_id[:8], "dim"))
-        self.focus_pane(2)
+        self._recall()
         self.source.show_note([("", "")], [(" executing it again up to its end …", "dim")])
         self.read()
         self.open_debugger()
+
+    def layout_now(self) -> dict[str, Any]:
+        """Return what is remembered of this screen, the watches of this session among it."""
+        before = self.respell.memory.layouts.get(self.place)
+        kept = before.get("watches") if isinstance(before, dict) else None
+        watches = dict(kept) if isinstance(kept, dict) else {}
+        watches.pop(self.session_id, None)
+        if self.watches:
+            watches[self.session_id] = list(self.watches)
+        look = next((number for number in (5, 6) if self.has_class(f"-look-{number}")), 4)
+        low = next((number for number in self.SHOWN if self.has_class(f"-low-{number}")), 3)
+        return super().layout_now() | {
+            "look": look, "low": low, "failed_only": self.events.failed_only,
+            "nested": self.events.nested, "hits": self.shows_hits,
+            "globals": self.variables.shows_globals,
+            "watches": dict(list(watches.items())[-_WATCHED:]),
+        }  # fmt: skip
+
+    def _recall(self) -> None:
+        """Look as it did the last time."""
+        found = self.respell.memory.layouts.get(self.place)
+        layout = found if isinstance(found, dict) else {}
+        for key, numbers in (("low", self.SHOWN), ("look", (4, 5, 6))):
+            chosen = layout.get(key)
+            for number in numbers if chosen in numbers else ():
+                self.set_class(number == chosen, f"-{key}-{number}")
+        self.events.failed_only = layout.get("failed_only") is True
+        self.events.nested = layout.get("nested") is not False
+        self.shows_hits = layout.get("hits") is not False
+        if layout.get("globals") is True:
+            self.variables.opened = frozenset((GLOBALS,))
+        watches = layout.get("watches")
+        mine = watches.get(self.session_id) if isinstance(watches, dict) else None
+        if isinstance(mine, list):
+            self.watches = tuple(one for one in mine if isinstance(one, str))
+        self.recall(2)
 
     # Showing -----------------------------------------------------------------------------
 
@@ -104,7 +148,7 @@ class Replay(ReplayLive):
         if self._cursor_event is None:
             self.query_one(EventPane).show(moment.event)
         self.query_one(ConsolePane).show(moment)
-        self.query_one(ThenPane).show(moment)
+        self.query_one(ThenPane).show(moment, moved=moved)
         self.show_mode()
         self.respell.memory.position = str(moment.position)
         self.show_where()
@@ -129,7 +173,10 @@ class Replay(ReplayLive):
         name = self._picked or runs
         code = self._codes.get(name, Code(name))
         line = self.moment.line if name == runs else 0
-        beside = Beside(line, counted(self._points, name), self.hits_of(name))
+        hits = self.hits_of(name)
+        beside = Beside(
+            line, counted(self._points, name), hits, max(hits.values(), default=0)
+        )  # fmt: skip
         self.source.show_body()
         self.source.show(code, beside)
 
@@ -220,6 +267,37 @@ class Replay(ReplayLive):
 
         self.work("reading an event", read, self.query_one(EventPane).show, group="event")
 
+    @on(ThenPane.Wanted)
+    def _then_wanted(self, message: ThenPane.Wanted) -> None:
+        """Show all of a value, or the content of an artifact."""
+        message.stop()
+        entry, record, dry = message.entry, self.record, self._dry
+        if not entry.artifact:
+            rows = highlighted(pretty(entry.value), "json")
+            self._show_content(entry.name, rows, "")
+            return
+        if record is None:
+            return
+
+        def read(job: Job) -> Preview | None:
+            store = self.respell.store() if dry is None else dry.store
+            made = store.artifacts.of_event(record.key, entry.event)
+            found = next((one for one in made if one.id == entry.artifact), None)
+            return read_preview(store, found) if found is not None else None
+
+        def show(found: Preview | None) -> None:
+            if found is None:
+                self.flash(f"{entry.name} was deleted since then", "warn")
+                return
+            note = " ".join(it for it in (found.view, found.note) if it)
+            self._show_content(f"{entry.name} v{entry.version}", found.lines, note)
+
+        self.work("reading an artifact", read, show, group="artifact")
+
+    def _show_content(self, title: str, rows: Sequence[Line], note: str) -> None:
+        most = max((width(plain(rows[at])) for at in range(min(len(rows), 2_000))), default=0)
+        self.app.push_screen(Content(title, rows, most, note))
+
     @on(SourcePane.Toggled)
     def _toggled(self, message: SourcePane.Toggled) -> None:
         message.stop()
@@ -230,6 +308,7 @@ class Replay(ReplayLive):
         message.stop()
         if message.frame is not None:
             self.frame, self.coroutine = message.frame, message.coroutine
+        self.remember()
         self.look_again()
 
     @on(Scrubber.Wanted)
@@ -265,16 +344,15 @@ class Replay(ReplayLive):
         return super().command(text)
 
     def close_something(self) -> bool:
-        """Cancel a move, stop playing, close the search; on a narrow screen leave the zoom."""
+        """Stop playing, cancel a move, close a search that is seen."""
         if self.speed:
             self.pause_playing()
             return True
-        return (
-            self.cancel_move()
-            or self.cancel_counting()
-            or (self.source.close_search() or self.events.close_search())
-            or self._close_problem()
-        )
+        if self.cancel_move():
+            return True
+        panes = (self.source, self.events)
+        seen = [one for one in panes if not self.has_class("-zoom") or one.has_class("-zoomed")]
+        return any(one.close_search() for one in seen) or self._close_problem()
 
     def _close_problem(self) -> bool:
         """Show the source again in place of what went wrong; return whether that was shown."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from respell.debug import Breakpoint, Debugger, Evaluated
+from respell.debug import Breakpoint, Debugger, Evaluated, Frame
+from respell.debug.known_names import known_keys, known_names
 from respell.errors import UsageError
 from respell_tui.paint import Line
+from respell_tui.screens.evaluate import Evaluate, Log
 from respell_tui.screens.form import Form
 from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_moves import ReplayMoves
@@ -20,6 +22,11 @@ _KINDS = ("function", "error", "effect", "value", "state", "artifact")
 
 class ReplayMarks(ReplayMoves):
     """Part of `Replay`: what is set and asked."""
+
+    def __init__(self) -> None:
+        """Begin with nothing evaluated."""
+        super().__init__()
+        self.evaluated = Log()
 
     # Breakpoints -------------------------------------------------------------------------
 
@@ -185,6 +192,7 @@ class ReplayMarks(ReplayMoves):
         def send(given: Mapping[str, str] | None) -> None:
             if given is not None and given["text"].strip() not in self.watches:
                 self.watches = (*self.watches, given["text"].strip())
+                self.remember()
                 self.look_again()
 
         self.app.push_screen(Form("Watch", fields, dict, done="Watch"), send)
@@ -196,33 +204,25 @@ class ReplayMarks(ReplayMoves):
             self.flash("that is no watch: W makes one", "warn")
             return
         self.watches = tuple(one for one in self.watches if one != row.expression)
+        self.remember()
         self.look_again()
 
     def do_value_evaluate(self) -> None:
-        """Evaluate an expression here."""
+        """Evaluate expressions here."""
+        debugger, moment = self.debugger, self.moment
+        if debugger is None or moment is None:
+            return
 
-        def send(text: Mapping[str, str] | None) -> None:
-            if text is None:
-                return
+        async def ask(text: str) -> Evaluated:
+            return await debugger.use(lambda it: it.evaluate(text, self.looked_at(it)))
 
-            def evaluate(debugger: Debugger) -> None:
-                found = debugger.evaluate(text["text"], self.looked_at(debugger))
-                self.app.call_from_thread(self._show_evaluated, text["text"], found)
+        async def complete(before: str) -> tuple[str, Sequence[str]]:
+            return await debugger.use(lambda it: _names(it, before, self.looked_at(it)))
 
-            self.move("evaluating", evaluate)
-
-        fields = [Field("text", "expression", required=True, hint="or statements")]
-        self.app.push_screen(Form("Evaluate", fields, dict, done="Evaluate"), send)
-
-    def _show_evaluated(self, text: str, found: Evaluated) -> None:
-        rows: list[Line] = [[(text, "strong")]]
-        rows += [[("= ", "dim"), (one.text, "")] for one in found.values]
-        rows += [[("» ", "good"), (line, "")] for line in found.output]
-        if found.error is not None:
-            rows += [[(line, "bad")] for line in found.error.splitlines()]
-        if len(rows) == 1:
-            rows.append([("no value", "dim")])
-        self.app.push_screen(Pick("Evaluated", rows))
+        here = f"in {moment.here.name}, " if moment.here is not None else ""
+        screen = Evaluate(f"{here}at {moment.position}", self.evaluated, ask, complete,
+                          debugger.cancel)  # fmt: skip
+        self.app.push_screen(screen)
 
     def _say(self, text: str, role: str = "good") -> None:
         """Say something from the debugger's thread."""
@@ -232,6 +232,14 @@ class ReplayMarks(ReplayMoves):
     def breakpoints(self) -> dict[int, Breakpoint]:
         """Those of the source that is shown, by line."""
         return dict(self.source.list.beside.breakpoints)
+
+
+def _names(debugger: Debugger, before: str, frame: Frame | int) -> tuple[str, Sequence[str]]:
+    """Return what has been begun at the end of a text, and the names it may become, by nearness."""
+    begun, found = known_keys(debugger, before, frame) if "[" in before else ("", [])
+    if not found:
+        begun, found = known_names(debugger, before, frame)
+    return begun, [one.name for one in sorted(found, key=lambda one: (one.order, one.name))]
 
 
 def _named(given: Mapping[str, Any]) -> dict[str, Any]:

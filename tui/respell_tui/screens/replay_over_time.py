@@ -13,6 +13,7 @@ from respell.debug.edits import Edit
 from respell.errors import UsageError
 from respell.store import Store
 from respell_tui.paint import Line
+from respell_tui.screens.origins import Origins
 from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_marks import ReplayMarks
 from respell_tui.screens.values import Values
@@ -33,7 +34,6 @@ class ReplayOverTime(ReplayMarks):
         super().__init__()
         self.shows_hits = True
         self._hits: dict[str, dict[int, int]] = {}
-        self._counting = ""
         self._uncounted: set[str] = set()
         self._resting: Timer | None = None
 
@@ -85,6 +85,22 @@ class ReplayOverTime(ReplayMarks):
 
         self.app.push_screen(Values(expression, found, here, self.respell.icons), chosen)
 
+    def do_value_origin(self) -> None:
+        """Show which effect made the value of the variable under the cursor."""
+        expression = self.expression
+
+        def find(debugger: Debugger) -> None:
+            found = debugger.origin(expression, self.looked_at(debugger))
+            self.app.call_from_thread(
+                self.app.push_screen, Origins(found, self.respell.icons), self._to_origin
+            )
+
+        self.move(f"looking for where {expression} comes from", find)
+
+    def _to_origin(self, where: Position | int | None) -> None:
+        if where is not None:
+            self.go_to(where)
+
     # Lines -------------------------------------------------------------------------------
 
     def do_line_executions(self) -> None:
@@ -128,6 +144,7 @@ class ReplayOverTime(ReplayMarks):
             self.cancel_counting()
         self.show_source()
         self.rest()
+        self.remember()
         self.flash(f"hit counts are {'shown' if self.shows_hits else 'hidden'}")
 
     def hits_of(self, source: str) -> dict[int, int]:
@@ -146,14 +163,11 @@ class ReplayOverTime(ReplayMarks):
         self._hits.clear()
         self._uncounted.clear()
 
-    def cancel_counting(self) -> bool:
-        """Stop counting; return whether it was under way. Nobody counts in that source again."""
-        if not self.source.working("hits"):
-            return False
-        self._uncounted.add(self._counting)
-        self.source.stop_work("hits")
-        self.show_source()
-        return True
+    def cancel_counting(self) -> None:
+        """Stop counting, if that is under way."""
+        if self.source.working("hits"):
+            self.source.stop_work("hits")
+            self.show_source()
 
     def _count_lines(self) -> None:
         if not self.is_there:
@@ -164,7 +178,6 @@ class ReplayOverTime(ReplayMarks):
             or self.session_runs or self.debugger is None or self.source.working("hits")
         ):  # fmt: skip
             return
-        self._counting = name
         store, ident, edits = self.respell.store, self.session_id, self.edits_made
         self.source.work(
             "counting how often lines ran", lambda job: _counted(job, store(), ident, edits, name),

@@ -39,7 +39,7 @@ class ReplayPanes(Place):
                     yield VariablesPane(icons)
                     yield EventPane("event")
                     yield ConsolePane("output")
-                    yield ThenPane("then")
+                    yield ThenPane("then", icons)
         yield KeyBar()
         yield Scrubber(icons)
 

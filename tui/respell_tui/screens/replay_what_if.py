@@ -9,7 +9,7 @@ from typing import Any
 
 from respell import values
 from respell.debug import Debugger
-from respell.errors import UsageError
+from respell.errors import SessionNotFound, UsageError
 from respell.history.diff import Difference, diff
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
@@ -17,8 +17,10 @@ from respell_tui.editor import edited
 from respell_tui.screens.compare import Compare
 from respell_tui.screens.form import Form
 from respell_tui.screens.home_sessions import BY
+from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_over_time import ReplayOverTime
 from respell_tui.shown.fields import CHOICE, Field
+from respell_tui.shown.others import Other, other_line, read_others
 from respell_tui.work import Job
 
 _MOST_TYPED = 2_000
@@ -187,14 +189,46 @@ class ReplayWhatIf(ReplayOverTime):
         if self.edits and debugger is not None:
             self.move("comparing", self._compare_edits)
         elif record.forked_from:
-            self._compare(record.forked_from)
+            self._compare_with_original(record.forked_from)
         else:
-            hint = "the beginning of a session's id, or its name"
-            fields = [Field("other", "with", required=True, hint=hint)]
-            self.app.push_screen(
-                Form("Compare", fields, dict, done="Compare"),
-                lambda given: self._compare(given["other"].strip()) if given else None,
-            )
+            self.do_session_compare_with()
+
+    def do_session_compare_with(self) -> None:
+        """Ask with which session to compare this one."""
+        record = self.record
+        if record is not None:
+            self.work("reading the sessions", lambda job: read_others(self.respell.store(), record),
+                      self._pick_other, group="others")  # fmt: skip
+
+    def _compare_with_original(self, ident: str) -> None:
+        """Compare a fork with what it was forked from; where that is gone, ask."""
+
+        def read(job: Job) -> SessionRecord | None:
+            try:
+                return self.respell.store().sessions.get(ident)
+            except SessionNotFound:
+                return None
+
+        def then(found: SessionRecord | None) -> None:
+            if found is not None:
+                self._compare(found)
+            else:
+                self.do_session_compare_with()
+
+        self.work("reading the original", read, then, group="others")
+
+    def _pick_other(self, others: Sequence[Other]) -> None:
+        if not others:
+            self.flash("there is no other session to compare with: F makes one, a fork", "warn")
+            return
+
+        def chosen(answer: tuple[str, int] | None) -> None:
+            if answer is not None:
+                self._compare(others[answer[1]].record)
+
+        rows = [other_line(one, self.respell.icons) for one in others]
+        title = f"Compare {self.record.name if self.record else ''} with"
+        self.app.push_screen(Pick(title, rows, verb="compares"), chosen)
 
     def _compare_edits(self, debugger: Debugger) -> None:
         found = debugger.compare()
@@ -202,15 +236,18 @@ class ReplayWhatIf(ReplayOverTime):
             self.app.push_screen, Compare("as recorded", "what if", lambda: found)
         )
 
-    def _compare(self, other: str) -> None:
+    def _compare(self, other: SessionRecord) -> None:
         record = self.record
         assert record is not None
 
         def find() -> Difference:
             store = self.respell.store()
-            return diff(store, store.sessions.find(other), store.sessions.get(record.id))
+            return diff(store, store.sessions.get(other.id), store.sessions.get(record.id))
 
-        self.app.push_screen(Compare(other[:12], record.id[:8], find))
+        names = (other.name, record.name)
+        if other.name == record.name:
+            names = (other.id[:8], record.id[:8])
+        self.app.push_screen(Compare(*names, find))
 
 
 def _as_json(value: Any) -> str:

@@ -274,7 +274,7 @@ class EventLines:
 _WITH_COLUMNS, _WITH_TIMES = 44, 72
 """From so many cells on names are a column of their own, and times are shown."""
 
-_NAME = 15
+_NAME = 17
 
 _SIGN_ROLES = {
     "output": "good", "lifecycle": "title", "hook": "warn", "limit": "bad", "edit": "warn",

@@ -48,11 +48,13 @@ class Beside:
         line: The line that is next; 0 for none here.
         breakpoints: Breakpoints by line.
         hits: How often lines ran; empty where nobody has counted.
+        most: The highest of these.
     """
 
     line: int = 0
     breakpoints: Mapping[int, Breakpoint] = field(default_factory=dict)
     hits: Mapping[int, int] = field(default_factory=dict)
+    most: int = 0
 
 
 def source_line(code: Code, index: int, beside: Beside, icons: Icons) -> Line:
@@ -77,7 +79,8 @@ def source_line(code: Code, index: int, beside: Beside, icons: Icons) -> Line:
     ]  # fmt: skip
     if beside.hits:
         times = beside.hits.get(number, 0)
-        parts.append((f"{times_text(times, icons):>5} ", "dim"))
+        places_of_hits = max(3, len(times_text(beside.most, icons)))
+        parts.append((f"{times_text(times, icons):>{places_of_hits}} ", "dim"))
     parts.append((f"{icons.current if here else ' '} ", "accent"))
     return [*parts, *code.lines[index]]
 

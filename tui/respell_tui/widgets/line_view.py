@@ -206,7 +206,7 @@ class LineView(Acting, ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
         left, top = self.scroll_offset
-        index, width = y + top, self.size.width
+        index, width = y + top, self.scrollable_content_region.width
         base = self._plain_style()
         if index >= self.count:
             return Strip.blank(width, base)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import respell
 from respell.debug import Debugger, Origin
 from respell.debug.worker import Cancelled
 from respell.errors import UsageError
@@ -340,3 +341,85 @@ def test_parallel_branches_and_workers_are_told_apart(debug: Open) -> None:
     assert found.value.text == "40.0"
     assert sorted(found.events) == [3, 4]
     assert debugger.origin("results.b3").event == 5
+
+
+EDITED = """\
+local r = Tool.invoke('calculator', { expression = '1 + 1' }).result.result
+local a = 1
+a = r
+local b = a
+print(a, b)
+"""
+
+
+def test_what_an_edit_made_is_said_to_be_that(debug: Open, store: Store) -> None:
+    debugger = debug(EDITED)
+    debugger.run_back_to_line(4)
+    debugger.set_variable("a", "40 + 2")
+    debugger.end()
+    for expression in ("a", "b"):
+        found = debugger.origin(expression)
+        assert (found.kind, found.note) == ("edited", "a = 40 + 2")
+        assert found.describe() == "set by an edit: a = 40 + 2"
+        assert found.value is not None
+        assert found.value.text == "42"
+    forked = debugger.fork("edited")
+    debugger.discard_edits()
+    debugger.end()
+    assert debugger.origin("b").event == 2
+    debugger.set_outcome({"result": {"result": 7}}, event=2)
+    debugger.end()
+    assert "an outcome that an edit gave it" in debugger.origin("b").describe()
+    respell.resume(forked, store=store)
+    with Debugger.open(forked.id, store=store) as other:
+        other.end()
+        assert other.origin("b").describe() == "set by an edit: a = 40 + 2"
+
+
+def test_a_callback_is_followed_to_what_it_was_called_with(debug: Open) -> None:
+    debugger = debug(
+        "local agent = Agent.create { name = 'w', model = 'mock/echo' }\nlocal pieces = {}\n"
+        "agent:stream('one two', function(text)\n  pieces[#pieces + 1] = text\nend)\n"
+        "local joined = table.concat(pieces)\n"
+        "local upper = joined:gsub('%a+', function(word)\n  local big = word:upper()\n"
+        "  last = big\n  return big\nend)\nprint(upper)\n"
+    )
+    found = debugger.origin("joined")
+    assert (found.event, found.effect, found.field) == (4, "agent.chunks", "chunks[1]")
+    assert debugger.origin("upper").event == 4
+    assert debugger.origin("last").event == 4
+
+
+def test_where_the_same_value_is_helps_where_it_is_lost(debug: Open) -> None:
+    debugger = debug(
+        "local said = Tool.invoke('calculator', { expression = '1200 + 34' }).result.result\n"
+        "box = load('return function(v) kept = v end')()\nbox(said)\nlocal a = kept\nprint(a)\n"
+    )
+    found = debugger.origin("a")
+    assert found.kind == "lost"
+    assert found.note == "the same value is in event 2 (tool.invoke, result.result)"
+
+
+def test_of_several_events_of_a_line_it_is_the_one_that_has_the_value(debug: Open) -> None:
+    debugger = debug(
+        "local function ask(e) return Tool.invoke('calculator', { expression = e }).result end\n"
+        "local agent = Agent.create { name = 'r', model = 'mock/scripted',\n"
+        "  tools = { 'calculator' }, options = { answers = { { tool_calls = {\n"
+        "    { name = 'calculator', arguments = { expression = '6*7' } } } }, 'It is 42.' } } }\n"
+        "local reply = agent:execute('What is six times seven?')\n"
+        "local text, told = reply.text, reply.tool_calls[1].arguments.expression\n"
+        "local a, b = ask('1 + 2').result, ask('3 + 4').result\n"
+        "local c = ask('5').result + ask(ask('6').result .. ' * 1').result\n"
+        "print(a, b, c, text, told)\n"
+    )
+    events = {one.number: one for one in debugger.events()}
+    asked = {name: debugger.origin(name) for name in ("text", "a", "b", "c")}
+    text = asked["text"].event
+    assert text is not None
+    assert events[text].name == "agent.request"
+    assert events[text].outcome["text"] == "It is 42."
+    for name, expression in (("a", "1 + 2"), ("b", "3 + 4")):
+        number = asked[name].event
+        assert number is not None
+        assert events[number].args["params"]["expression"] == expression
+    assert len(asked["c"].events) == 2

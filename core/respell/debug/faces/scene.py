@@ -128,6 +128,7 @@ class Staged:
         self._origins = Following(
             Places(scene.standing, scene.back, scene.inspector, self._over_time),
             self._over_time, Performed(scene.store, scene.session),
+            () if self._edited is None else self._edited.edits,
         )  # fmt: skip
 
     def _let_through(self) -> bool:

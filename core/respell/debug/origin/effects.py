@@ -8,7 +8,7 @@ from respell.debug.inspecting import Frame, Value
 from respell.debug.lua_source.tree import Call, Constant
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin import passing
-from respell.debug.origin.performed import about, event_of_call, place_in
+from respell.debug.origin.performed import about, event_of_call, has, place_in
 from respell.debug.origin.places import Place
 from respell.debug.origin.statements import calls_in, dotted, statements_at
 from respell.debug.origin.told import Origin
@@ -37,6 +37,21 @@ def of_call(walk: Walk, asked: Asked, node: Call, name: str) -> Next | None:
     return None if event is None else _of_event(walk, asked, node, event)
 
 
+def of_callback(walk: Walk, asked: Asked, begin: Place, entry: Position) -> Origin | None:
+    """Return the effect that a function was called back with a value of; None for none."""
+    frame = walk.places.frame(begin)
+    if asked.statement is None or plain(asked.value) is None:
+        return None
+    lines = (asked.statement.line, asked.statement.end)
+    found = walk.performed.between(
+        begin.position.event + 1, entry.event, frame.coroutine, frame.source, lines
+    )
+    for event in reversed(found):
+        if event.error is None and has(event, plain(asked.value), asked.path):
+            return _in_outcome(asked, event, _told(event))
+    return None
+
+
 def raised(walk: Walk, asked: Asked, frame: Frame, last: Position, end: Position) -> Origin | None:
     """Return the effect whose error ended a function; None where it was none."""
     lines = (frame.line, frame.line)
@@ -49,6 +64,9 @@ def _of_event(walk: Walk, asked: Asked, node: Call, event: Event) -> Next:
     """Go on behind an effect that gave back what was given to another one; else this is it."""
     if event.error is not None:
         return replace(_told(event), note="its error")
+    if walk.edited.has_outcome(event.number):
+        told = replace(_told(event), note="an outcome that an edit gave it")
+        return _in_outcome(asked, event, told)
     if event.name == "state.get":
         return _of_state_get(walk, asked, event)
     if event.name == "artifact.get_content" or (

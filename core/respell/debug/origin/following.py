@@ -6,6 +6,9 @@ is found by executing again.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from respell.debug.edits import Edit
 from respell.debug.expressions import state_key
 from respell.debug.inspecting import Frame
 from respell.debug.lua_source.tree import (
@@ -20,6 +23,7 @@ from respell.debug.lua_source.tree import (
 )
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin import calling, computing, effects, variables
+from respell.debug.origin.edited import Edited
 from respell.debug.origin.performed import Performed
 from respell.debug.origin.places import Place, Places
 from respell.debug.origin.told import Origin
@@ -30,12 +34,15 @@ from respell.debug.over_time import OverTime
 class Following:
     """Answers for the place where the debugger stands, which it leaves as it is."""
 
-    def __init__(self, places: Places, over_time: OverTime, performed: Performed) -> None:
+    def __init__(
+        self, places: Places, over_time: OverTime, performed: Performed, edits: Sequence[Edit]
+    ) -> None:
         self._places, self._over_time, self._performed = places, over_time, performed
+        self._edited = Edited(edits, performed)
 
     def origin(self, expression: str, frame: Frame | int, most: int = MOST_STEPS) -> Origin:
         """Return where the value of an expression came from (see `Debugger.origin`)."""
-        walk = Walk(self._places, self._over_time, self._performed, _next, most)
+        walk = Walk(self._places, self._over_time, self._performed, self._edited, _next, most)
         key = state_key(expression)
         node = read(expression) if key is None else None
         with self._places.away():

@@ -69,7 +69,9 @@ def of_argument(
     walk.step(caller, f"{name} ← {text_of(call)}", asked.value)
     asked = replace(asked, place=caller, until=entry, statement=statement)
     if callback >= 0:
-        return _called_back(walk, asked, call, callback, number)
+        begin = walk.places.begin(at, caller, entry)
+        found_effect = effects.of_callback(walk, asked, begin, entry)
+        return found_effect or _called_back(walk, asked, call, callback, number)
     arguments = [call.function, *call.arguments] if call.method else call.arguments
     given, result = value_at(arguments, number)
     if given is None:

@@ -13,6 +13,8 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 
 _MOST_EVENTS = 10_000
+_MOST_SEARCHED = 1000  # events that are searched for a value
+_DURATION = "workflow.duration"
 _FAMILIES = {
     "os.time": ("clock.",), "os.clock": ("clock.",), "os.date": ("clock.",),
     "os.getenv": ("env.",), "os.execute": ("process.",), "io.popen": ("process.",),
@@ -27,6 +29,7 @@ class Performed:
 
     def __init__(self, store: Store, session: SessionRecord) -> None:
         self.store, self.session = store, session
+        self._searched: tuple[tuple[int, int], list[Event]] | None = None
 
     def between(
         self, first: int, last: int, coroutine: int, source: str, lines: tuple[int, int]
@@ -50,6 +53,31 @@ class Performed:
             and lines[0] <= event.line <= lines[1]
             and event.kind == "effect"
         ]
+
+    def notes(self, name: str) -> list[dict[Any, Any]]:
+        """Return the arguments of all events of a name that the host noted by itself."""
+        found = events(self.store, self.session.key) if self.session.forked_from else ()
+        return [event.args for event in found if event.name == name]
+
+    def number_of(self, ordinal: int) -> int:
+        """Return the number of the how-manieth event that the script caused; 1 for the start."""
+        for event in events(self.store, self.session.key) if ordinal else ():
+            if event.ordinal == ordinal:
+                return event.number
+        return 1
+
+    def having(self, value: Any, before: int) -> tuple[Event, str] | None:
+        """Return the last event before one that has a value in its outcome, and where in it."""
+        first = max(1, before - _MOST_SEARCHED)
+        if self._searched is None or self._searched[0] != (first, before):
+            found = events(self.store, self.session.key, first, before)
+            kept = [one for one in found if one.ordinal and one.kind == "effect"]
+            self._searched = ((first, before), kept)
+        for event in reversed(self._searched[1]):
+            place = place_in(event, value, ())
+            if place is not None:
+                return event, place
+        return None
 
     def event(self, number: int) -> Event | None:
         """Return an event by its number."""
@@ -130,10 +158,19 @@ def event_of_call(name: str, found: list[Event], value: Any, path: tuple[Key, ..
     fitting = [
         one for one in found if families is not None and one.name.startswith(families)
     ] or found
-    if value is not None and len(fitting) > 1:
-        having = [one for one in fitting if place_in(one, value, path) is not None]
-        fitting = having or fitting
-    return fitting[-1] if fitting else None
+    having = [one for one in fitting if value is not None and has(one, value, path)]
+    if having:
+        return having[-1]
+    numbers = {one.number for one in fitting}
+    outer = [one for one in fitting if one.parent not in numbers and one.name != _DURATION]
+    return next(reversed(outer or fitting), None)
+
+
+def has(event: Event, value: Any, path: tuple[Key, ...]) -> bool:
+    """Whether a value is anywhere in the outcome of an event, or in its error."""
+    if event.error is not None:
+        return isinstance(value, str) and event.error in value
+    return place_in(event, value, path) is not None
 
 
 def place_in(event: Event, value: Any, path: tuple[Key, ...]) -> str | None:

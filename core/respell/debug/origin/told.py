@@ -11,7 +11,7 @@ from respell.debug.position import Position
 
 _MOST_LEAVES = 8  # that are shown of one source
 
-Kind = Literal["effect", "constant", "given", "computed", "lost"]
+Kind = Literal["effect", "constant", "given", "edited", "computed", "lost"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ class Origin:
         expression: What was asked about.
         value: The value it has there; None where it can't be told.
         kind: `effect`, an effect's outcome; `constant`, it stands in the script; `given`, the
-            session was begun with it; `computed`, from others, see `sources`; `lost`.
+            session was begun with it; `edited`, it was set by an edit, in a dry run or for a
+            fork; `computed`, from others, see `sources`; `lost`.
         steps: What it went through, the last first.
         position: Where it came into the script; None where that is not known.
         source: Chunk name of the line that brought it in; empty where that is not known.
@@ -148,6 +149,8 @@ class Origin:
             text = f"it stands in the script at {at}"
         elif self.kind == "given":
             text = "given when the session was begun"
+        elif self.kind == "edited":
+            text = "set by an edit"
         else:
             text = "not followed further"
         note = f": {self.note}" if self.note else ""

@@ -131,6 +131,10 @@ def _outer(walk: Walk, asked: Asked, node: Name) -> Next | None:
 
 def _changed(walk: Walk, asked: Asked, node: Name, change: Change) -> Next:
     """Go on with what a change was made of."""
+    by_hand = walk.edited.variable(change.position, node.name)
+    if by_hand is not None:
+        found = here(change, None, by_hand)
+        return replace(found, kind="edited", source="", line=0)
     if not change.line:
         return lost(f"{named(node.name, asked.path)} changed by none of the script's lines")
     if change.is_first and not change.holder:
@@ -229,7 +233,7 @@ def _means(known: Variable | None, one: Variable) -> bool:
 def here(change: Change, why: str | None, note: str = "") -> Origin:
     """Return that a value can't be followed beyond a change (why), or came to be there (note)."""
     return Origin(
-        "", None, "constant" if why is None else "lost", position=change.position,
+        "", change.new, "constant" if why is None else "lost", position=change.position,
         source=change.source, line=change.line, lost=why, note=cut(note),
     )  # fmt: skip
 

@@ -10,6 +10,7 @@ from respell.debug.inspecting import Value
 from respell.debug.lua_source import parse
 from respell.debug.lua_source.tree import Constant, Node
 from respell.debug.lua_source.writing import text_of
+from respell.debug.origin.edited import Edited
 from respell.debug.origin.known_changes import Changes
 from respell.debug.origin.performed import Performed
 from respell.debug.origin.places import Place, Places
@@ -22,6 +23,7 @@ from respell.errors import UsageError
 MOST_STEPS = 120
 """How many steps are followed in all, where nothing else is asked for."""
 
+_TELLING = 3  # characters of a value that is hardly in an outcome by chance
 _SHOWN = 100  # characters of an expression in a step
 
 
@@ -65,6 +67,7 @@ class Walk:
         places: Goes to the places.
         over_time: Knows when values changed.
         performed: Knows the effects.
+        edited: Knows the edits.
         following: Returns what is asked for next, or where it came from.
         most: Steps in all.
     """
@@ -74,11 +77,12 @@ class Walk:
         places: Places,
         over_time: OverTime,
         performed: Performed,
+        edited: Edited,
         following: Callable[[Walk, Asked], Next],
         most: int,
     ) -> None:
         self.places, self.performed = places, performed
-        self.changes = Changes(over_time)
+        self.changes, self.edited = Changes(over_time), edited
         self._following = following
         self._left = most
         self._known: dict[tuple[Any, ...], Origin | None] = {}
@@ -109,10 +113,25 @@ class Walk:
             self._steps = kept
         steps += found.steps
         at = found.position or asked.place.position
+        value = value or found.value
         told = replace(found, expression=expression, value=value, steps=steps, position=at)
+        if told.kind == "lost" and not told.sources and not told.note:
+            told = replace(told, note=self._same_value(told.brought, at))
         for key, before in seen:
             self._known[key] = replace(told, steps=steps[before:])
         return told
+
+    def _same_value(self, value: Value | None, at: Position) -> str:
+        """Return where the value of what was lost is found, for people; empty for nowhere."""
+        wanted = plain(value)
+        if isinstance(wanted, bool) or wanted is None or len(str(wanted)) < _TELLING:
+            return ""
+        found = self.performed.having(wanted, at.event)
+        if found is None:
+            return ""
+        event, place = found
+        where = ", ".join(one for one in (event.name, place) if one)
+        return f"the same value is in event {event.number} ({where})"
 
     def _once(self, asked: Asked, key: tuple[Any, ...]) -> Next:
         if key in self._known:

@@ -1,0 +1,1 @@
+"""The pictures of the documentation: drawn by the real app, over a recording of the demo."""

@@ -12,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # How many processes run the tests side by side.
 JOBS ?= 2
 
-.PHONY: help demo test slow explore bench lint keys clean
+.PHONY: help demo test slow explore bench lint keys pictures clean
 
 help:
 	@echo "make demo    run the built-in example: run, suspend, resume, replay"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench   measure"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make keys    write docs/keys.md from the table of actions"
+	@echo "make pictures  draw docs/pictures from a recording of the demo"
 	@echo "make clean   remove the virtual environment and all caches"
 
 $(STAMP): pyproject.toml
@@ -63,6 +64,9 @@ lint: $(STAMP)
 
 keys: $(STAMP)
 	$(BIN)/python -m respell_tui.actions.page > docs/keys.md
+
+pictures: $(STAMP)
+	PYTHONPATH=tests $(BIN)/python -m pictures
 
 clean:
 	rm -rf $(VENV) .demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis \

@@ -162,7 +162,7 @@ class KeyBar(Widget):
         return [key for key in self._keys if key in chosen]
 
     def _style(self, role: str) -> Style:
-        made: Style = self.get_visual_style(f"key-bar--{role}", partial=True).rich_style
+        made: Style = self.get_visual_style(f"key-bar--{role}").rich_style
         return Style.from_color(made.color) + Style(bold=made.bold)
 
     def on_click(self, event: events.Click) -> None:

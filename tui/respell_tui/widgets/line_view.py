@@ -253,7 +253,8 @@ class LineView(Acting, ScrollView, can_focus=True):
         if style is None:
             # Of the cursor only the background counts, of a role only the colour of its text.
             on_cursor = role == "cursor"
-            made = self.get_visual_style(f"line-view--{role}", partial=not on_cursor).rich_style
+            # Over the background it has: what is half transparent is blended with that.
+            made = self.get_visual_style(f"line-view--{role}").rich_style
             style = Style(
                 color=made.color if "$" in ROLES.get(role, "") else None,
                 bgcolor=made.bgcolor if on_cursor else None,

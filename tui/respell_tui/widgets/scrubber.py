@@ -134,7 +134,7 @@ class Scrubber(Widget):
         return Strip(segments).adjust_cell_length(self.size.width, base)
 
     def _style(self, role: str) -> Style:
-        return self.get_component_rich_style(f"scrubber--{role}", partial=True)
+        return self.get_component_rich_style(f"scrubber--{role}")
 
     def on_mouse_down(self, event: events.MouseDown) -> None:
         """Begin to drag."""

@@ -19,7 +19,8 @@ SCRIPT_NAME = "report.lua"
 
 _FILES = {
     "README.md": "# Garden\n\nWhat grows where, and since when.\n",
-    "beds.lua": 'local beds = { "peas", "beans" }\nfor _, it in ipairs(beds) do\n  print(it)\nend\n',
+    "beds.lua": 'local beds = { "peas", "beans" }\n'
+                "for _, bed in ipairs(beds) do\n  print(bed)\nend\n",
     "notes.md": "# Notes\n\n- peas want a fence\n- beans want sun\n- neither wants frost\n",
     "rows.py": "def rows(bed):\n    return [row for row in bed if row]\n",
     "plan.md": "# Plan\n\n1. dig\n2. sow\n3. wait\n4. water\n5. wait\n",

@@ -13,11 +13,11 @@ from respell.engine.performing import ODD_ARGUMENTS, Outcome, attempt
 from respell.engine.policing import Policing
 from respell.engine.receiving import Receiving
 from respell.engine.row import Row
-from respell.engine.settling import Settling
+from respell.engine.settling import Settling, whole
 from respell.engine.stopping import Stopping
 from respell.engine.wire import Caused
 from respell.errors import LimitReached, RespellError, StoreError
-from respell.history.record import Record, Status
+from respell.history.record import Status
 from respell.policies.limits import Reached
 
 
@@ -73,7 +73,7 @@ class AtOnce:
                     effect.prepare(ctx, args)
                 with ledger.together(record.number) as records:
                     outcome = Outcome.of(effect.perform(ctx, args))
-                    records.append(_ended(record, outcome))
+                    records.append(whole(record, outcome))
                 self.stored()
             else:
                 if kind is Kind.EXTERNAL:
@@ -83,7 +83,7 @@ class AtOnce:
                 outcome = attempt(lambda: effect.perform(ctx, args))
                 self._row.count(caused.name, outcome)
                 self._settling.note_refusal(record, outcome)
-                ledger.add(_ended(record, outcome))
+                ledger.add(whole(record, outcome))
         except StoreError:
             raise
         except LimitReached as limit:
@@ -96,18 +96,10 @@ class AtOnce:
             # What it did in the store was rolled back with its record; the error is recorded.
             outcome = Outcome.error(error)
             self._settling.note_refusal(record, outcome)
-            ledger.add(_ended(record, outcome))
+            ledger.add(whole(record, outcome))
         self._answers.give(caused.ordinal, outcome)
 
     def stored(self) -> None:
         """Take note that an effect has changed the store."""
         self._row.reload()
         self._receiving.soon()
-
-
-def _ended(record: Record, outcome: Outcome) -> Record:
-    return Record(
-        record.part, record.number, record.ordinal, record.parent, outcome.status, record.name,
-        record.source, record.line, record.coroutine, record.at, record.args, outcome.value,
-        outcome.meta() or record.meta,
-    )  # fmt: skip

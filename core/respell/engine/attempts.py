@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+from respell import values
 from respell.history.record import Part, Record
 from respell.store import OpenEffect, Store
 
@@ -17,6 +19,16 @@ BEFORE, WAIT, PERFORM, PERFORMED = "before", "wait", "perform", "performed"
 """Its stages: hooks run before it; a hook has it wait; it is about to be performed, and may have
 been; it was performed, and hooks run after it."""
 
+_ABOUT_TO = {"stage": PERFORM}
+_ONLY_ABOUT_TO = values.encode(_ABOUT_TO)
+
+
+def about_to_be_performed(intent: Record) -> Record:
+    """Return an intent that says itself that hooks have let the effect be performed as it is."""
+    if not intent.meta:
+        return replace(intent, meta=_ONLY_ABOUT_TO)
+    return replace(intent, meta=values.encode({**intent.metadata(), **_ABOUT_TO}))
+
 
 class Attempts(list[str]):
     """What was noted of one open effect since it was first begun.
@@ -25,10 +37,14 @@ class Attempts(list[str]):
     nothing, in their order.
 
     Attributes:
-        stage: The arguments of its last `STAGE`; None where hooks have noted none.
+        stage: How far it has come that hooks are around, as its last `STAGE` says, or else its
+            intent; None where neither does.
     """
 
-    stage: dict[str, Any] | None = None
+    def __init__(self, intent: Record) -> None:
+        super().__init__()
+        about_to = bool(intent.meta) and intent.metadata().get("stage") == PERFORM
+        self.stage: dict[str, Any] | None = dict(_ABOUT_TO) if about_to else None
 
     @property
     def number(self) -> int:
@@ -66,7 +82,7 @@ def notes_about_attempts(
     Returns:
         By event number.
     """
-    notes = {one.number: Attempts() for one in opened}
+    notes = {one.number: Attempts(one.record) for one in opened}
     if not notes:
         return notes
     # In one pass: a script can leave thousands of effects open.

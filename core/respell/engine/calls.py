@@ -159,7 +159,7 @@ class Calls:
         if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
             record = self._numbering.record_of(caused, part=Part.INTENT)
             self._ledger.add(record)
-            self._hooking.begin(record, at_once=caused.part is Part.EFFECT)
+            self._hooking.begin(record, at_once=caused.part is Part.EFFECT, fresh=True)
         elif caused.part is Part.EFFECT:
             self._at_once.perform(caused)
         elif caused.name == "session.suspend":

@@ -83,6 +83,7 @@ class Around:
         raw: What performing it came to.
         keys: Where its outcome is to be stored.
         at_once: The host performs it itself if it only reads.
+        fresh: This host has begun it, and nothing was noted of it since.
         ready: How what the script asks for is performed, as long as nothing else has happened
             since that was found out.
     """
@@ -97,7 +98,21 @@ class Around:
     raw: Outcome | None = None
     keys: list[Cache] = field(default_factory=list)
     at_once: bool = False
+    fresh: bool = False
     ready: Ready | None = None
+
+    def is_whole(self, outcome: Outcome) -> bool:
+        """Return whether all there is to record is what would be without hooks around it.
+
+        Args:
+            outcome: What the script gets: what performing it came to, or why it was not asked for.
+        """
+        return (
+            self.fresh
+            and self.at_once
+            and self.performed is self.record
+            and (self.raw is None or outcome is self.raw)
+        )
 
     def stage(self, stage: str, **more: Any) -> dict[str, Any]:
         """Return what is noted of how far it has come; `taken_up` reads it.

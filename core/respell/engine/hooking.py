@@ -1,9 +1,10 @@
 """Hooks written in Python, around the effects of a host.
 
 Where none is registered at a point, nothing of this runs. Otherwise an effect has an intent and
-an outcome of its own, whatever its kind, and between them, as notes inside of it, each call of a
-hook (`hook.call`). The script sees what hooks made of its outcome, and that is what is recorded:
-at re-execution no hook of these runs.
+an outcome of its own, and between them, as notes inside of it, each call of a hook (`hook.call`).
+The script sees what hooks made of its outcome, and that is what is recorded: at re-execution no
+hook of these runs. Where they change nothing of an effect that the host performs at once, it is
+recorded as if they were not there, in one record, and the notes come behind it.
 
     intent (the script's arguments) → BeforeEffect, then the point's own before-hooks → performed
     with what they made of the arguments → the point's own after-hooks (or error-hooks), then
@@ -18,7 +19,8 @@ neither the store's lock nor a transaction, and the host hears suspends and keep
 
 A host may die at any instant, so notes (`note.hooks`) say how far an effect has come whenever
 that is not clear from what is there: an effect outside is not in doubt before its hooks have
-let it be performed, and not once it was; what hooks decided before it is not asked again.
+let it be performed, and not once it was; what hooks decided before it is not asked again. As long
+as an intent is not written, it says itself that it is about to be performed.
 """
 
 from __future__ import annotations
@@ -30,7 +32,14 @@ from typing import Any
 
 from respell import values
 from respell.engine import effects
-from respell.engine.attempts import BEFORE, PERFORM, PERFORMED, STAGE, WAIT
+from respell.engine.attempts import (
+    BEFORE,
+    PERFORM,
+    PERFORMED,
+    STAGE,
+    WAIT,
+    about_to_be_performed,
+)
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.hook_around import Around, Hooks, HooksByEffect, raw_outcome
 from respell.engine.hook_beside import Beside
@@ -47,6 +56,7 @@ from respell.engine.hook_telling import RENDEZVOUS_S, Telling
 from respell.engine.hosting import Hosting
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result, attempt
 from respell.engine.relief import Relief
+from respell.engine.settling import whole
 from respell.errors import HookCancelled, LimitReached, RespellError, StoreError
 from respell.history.record import Part, Record, Status
 from respell.hooks.context import About
@@ -113,14 +123,16 @@ class Hooking:
 
     # Before --------------------------------------------------------------------------------
 
-    def begin(self, record: Record, *, at_once: bool = False) -> None:
+    def begin(self, record: Record, *, at_once: bool = False, fresh: bool = False) -> None:
         """Begin an effect; its intent is in the batch.
 
         Args:
             record: The intent.
             at_once: It is one that a host performs itself, where it only reads.
+            fresh: Nothing else was recorded since.
         """
-        one = Around(record, self._hooks.of(record.name) or _NONE, record, at_once=at_once)
+        hooks = self._hooks.of(record.name) or _NONE
+        one = Around(record, hooks, record, at_once=at_once, fresh=fresh)
         self._open[record.ordinal] = one
         try:
             if one.hooks.before or record.name == "tool.invoke":
@@ -219,6 +231,14 @@ class Hooking:
         try:
             if effect.prepare is not None:
                 effect.prepare(ctx, args)
+            if self._ends_with_it(one):
+                with ledger.together(one.record.number, instead_of=one.record) as records:
+                    outcome = Outcome.of(effect.perform(ctx, args))
+                    records.append(whole(one.record, outcome))
+                del self._open[one.record.ordinal]
+                self._hosting.stored()
+                self._hosting.answer_whole(one.record, outcome)
+                return
             with ledger.together(one.record.number) as records:
                 outcome = Outcome.of(effect.perform(ctx, args))
                 note = one.stage(
@@ -241,6 +261,16 @@ class Hooking:
             ledger.take_back(before)
             outcome = Outcome.error(error)
         self.performed(one.record.ordinal, outcome, noted=True)
+
+    def _ends_with_it(self, one: Around) -> bool:
+        """Whether a change of the store is all that is left to do, and to record."""
+        return (
+            one.fresh
+            and one.at_once
+            and one.performed is one.record
+            and not (one.hooks.after or one.keys)
+            and self._hosting.ledger.holds(one.record)
+        )
 
     def _reached(self, one: Around, limit: LimitReached) -> None:
         del self._open[one.record.ordinal]
@@ -322,7 +352,8 @@ class Hooking:
             keys, value = one.keys, outcome.value
             self._hosting.ledger.along(lambda: self._cache.keep(keys, value))
             self._cached = True
-        self._hosting.settle(one.performed, outcome, meta)
+        if meta or not one.is_whole(outcome) or not self._hosting.settle_whole(record, outcome):
+            self._hosting.settle(one.performed, outcome, meta)
 
     # Waiting -------------------------------------------------------------------------------
 
@@ -413,8 +444,11 @@ class Hooking:
         self._telling.go_on()
 
     def _stage(self, one: Around, stage: str, **more: Any) -> None:
-        args = one.stage(stage, **more)
-        self._hosting.ledger.note(STAGE, args, parent=one.record.number)
+        args, ledger = one.stage(stage, **more), self._hosting.ledger
+        fresh, one.fresh = one.fresh, False
+        says_all = fresh and stage == PERFORM and len(args) == 2  # but its number and the stage
+        if not says_all or not ledger.amend(one.record, about_to_be_performed(one.record)):
+            ledger.note(STAGE, args, parent=one.record.number)
 
     def _about(self, one: Around) -> About:
         return about_effect(self._hosting.store, self._session_id, one.record, one.performed)

@@ -130,7 +130,9 @@ class Host:
             context=contexts.of,
             perform=lambda record, resumed: self._outside.perform(record, resumed=resumed),
             stored=at_once.stored, suspend=lambda record: self._calls.suspend(record),
-            settle=settling.record, spent=settling.spent, limit_reached=settling.could_not,
+            settle=settling.record, settle_whole=settling.record_whole,
+            answer_whole=settling.answer_whole, spent=settling.spent,
+            limit_reached=settling.could_not,
             add_timer=lambda due, ordinal: timers.sleeps.add(due, ordinal, None),
             is_stopping=lambda: stopping.is_on, wake=channel.wake, record_calls=hook_calls.record,
         )  # fmt: skip

@@ -30,6 +30,9 @@ class Hosting:
         stored: Takes note that the store was changed.
         suspend: Ends the run at an effect that suspends it.
         settle: Records the outcome of what was performed, with more metadata, and answers it.
+        settle_whole: Records in one record what a hook has neither changed nor held up, and answers
+            it; False where its intent is on disk already.
+        answer_whole: Answers what was recorded so with a change of the store.
         spent: Counts what an attempt cost, or notes that it was refused.
         limit_reached: Ends the run: the effect of this ordinal could not be performed.
         add_timer: Has `Hooking.rang` called at a time (µs since 1970 UTC) for an ordinal.
@@ -47,6 +50,8 @@ class Hosting:
     stored: Callable[[], None]
     suspend: Callable[[Record], None]
     settle: Callable[[Record, Outcome, dict[str, Any]], None]
+    settle_whole: Callable[[Record, Outcome], bool]
+    answer_whole: Callable[[Record, Outcome], None]
     spent: Callable[[Record, Outcome], None]
     limit_reached: Callable[[int, LimitReached], None]
     add_timer: Callable[[int, int], None]

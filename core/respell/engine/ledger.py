@@ -101,6 +101,35 @@ class Ledger:
         if self._held >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
             self.commit()
 
+    def amend(self, record: Record, better: Record) -> bool:
+        """Put a record into the batch in place of another one; False where that one is out.
+
+        Args:
+            record: The very object that was added; nobody has seen it who is not in this host.
+            better: What is written instead, of the same event.
+        """
+        at = self._place(record)
+        if at is None:
+            return False
+        self._batch[at] = better
+        more = _size_of(better) - _size_of(record)
+        self._held += more
+        self.taken_bytes += more
+        return True
+
+    def holds(self, record: Record) -> bool:
+        """Return whether a record is in the batch still."""
+        return self._place(record) is not None
+
+    def _place(self, record: Record) -> int | None:
+        if self.has_written(record.number):
+            return None
+        batch = self._batch
+        for at in range(len(batch) - 1, -1, -1):  # it was added a moment ago
+            if batch[at] is record:
+                return at
+        return None
+
     def along(self, action: Callable[[], object]) -> None:
         """Have something done in the store, in the transaction that writes the batch.
 
@@ -164,7 +193,9 @@ class Ledger:
         self._emptied()
 
     @contextmanager
-    def together(self, number: int) -> Iterator[list[Record]]:
+    def together(
+        self, number: int, *, instead_of: Record | None = None
+    ) -> Iterator[list[Record]]:
         """Write the batch and what the caller adds to the list in one transaction.
 
         What the body does in the store is committed with it, or not at all; when the body
@@ -172,6 +203,8 @@ class Ledger:
 
         Args:
             number: Of the event that causes what the body does.
+            instead_of: A record in the batch; what the caller adds, one record, is written in
+                its place.
         """
         more: list[Record] = []
         bus = self._store.bus
@@ -183,7 +216,12 @@ class Ledger:
                 yield more
             finally:
                 bus.cause = None
-            self._writer.append([*self._batch, *more])
+            if instead_of is None:
+                self._writer.append([*self._batch, *more])
+            else:
+                (whole,) = more
+                self._writer.append([whole if it is instead_of else it for it in self._batch])
+                self.taken_bytes -= _size_of(instead_of)
         self.taken_bytes += sum(map(_size_of, more))
         self._emptied()
         # Power-loss durability may wait for the batch's time, or the next visible effect.

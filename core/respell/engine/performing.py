@@ -19,6 +19,7 @@ from respell.errors import (
 )
 from respell.history.record import Status
 from respell.policies.limits import REQUEST
+from respell.quick import quick_dataclass
 
 MAX_THREADS = 64
 """Most effects that are performed at the same time; the others wait."""
@@ -29,7 +30,7 @@ ODD_ARGUMENTS = (TypeError, ValueError, AttributeError, LookupError, ArithmeticE
 _ANSWERED = {PermissionDenied.__name__: 3, LimitExceeded.__name__: 4}
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Outcome:
     """How an effect ended.
 

@@ -98,6 +98,24 @@ class Settling:
         if not self._stopping.is_on:
             self._answers.give(ordinal, outcome)
 
+    def record_whole(self, intent: Record, outcome: Outcome) -> bool:
+        """Record an effect in one record, and answer it; False where its intent is out already.
+
+        Args:
+            intent: What was to be its intent, in the batch.
+            outcome: What the script gets, and what performing it came to.
+        """
+        if not self._ledger.amend(intent, whole(intent, outcome)):
+            return False
+        self.answer_whole(intent, outcome)
+        return True
+
+    def answer_whole(self, intent: Record, outcome: Outcome) -> None:
+        """Answer an effect that is recorded in one record instead of its intent."""
+        self._events.settled(intent.ordinal)
+        if not self._stopping.is_on:
+            self._answers.give(intent.ordinal, outcome)
+
     def spent(self, performed: Record, outcome: Outcome) -> None:
         """Count what an attempt cost, or note that it was refused."""
         if outcome.status is Status.OK:
@@ -123,3 +141,17 @@ class Settling:
         self.not_performed(ordinal)
         if not self._stopping.is_on and self._stopping.ended is None:
             self._stopping.limit_reached(Reached(limit.limit, str(limit)))
+
+
+def whole(begun: Record, outcome: Outcome) -> Record:
+    """Return the one record of an effect that nothing happens in the middle of.
+
+    Args:
+        begun: A record with all that is known when it begins.
+        outcome: What it came to.
+    """
+    return Record(
+        Part.EFFECT, begun.number, begun.ordinal, begun.parent, outcome.status, begun.name,
+        begun.source, begun.line, begun.coroutine, begun.at, begun.args, outcome.value,
+        outcome.meta() or begun.meta,
+    )  # fmt: skip

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from respell import values
 from respell.engine.frames import Kind, frame
 from respell.errors import UsageError, WorkerFailed
 from respell.history.record import Part, Status
+from respell.quick import quick_dataclass
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Caused:
     """What the worker reports of an event: the payload of RECORD and CALL."""
 

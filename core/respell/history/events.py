@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +10,7 @@ from blake3 import blake3
 
 from respell import values
 from respell.history.record import Part, Record, Status
+from respell.quick import quick_dataclass
 from respell.store import Store
 from respell.times import SECOND, rfc3339
 
@@ -24,7 +24,7 @@ _KIND_BY_FAMILY = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Event:
     """One event of a history.
 

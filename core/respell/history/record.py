@@ -15,7 +15,7 @@ reads every record: FORMAT below, little-endian.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 from typing import Any
 
@@ -23,6 +23,7 @@ from blake3 import blake3
 
 from respell import values
 from respell.errors import UsageError
+from respell.quick import quick_dataclass
 
 HASH_SIZE = 32
 FIRST_HASH = bytes(HASH_SIZE)
@@ -51,7 +52,7 @@ class Status(IntEnum):
     ERROR = 2
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Record:
     """One record.
 

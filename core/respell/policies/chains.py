@@ -15,11 +15,11 @@ from __future__ import annotations
 import contextvars
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Generic, Literal, TypeVar
 
 from respell.errors import UsageError
 from respell.hooks import threads
+from respell.quick import quick_dataclass
 
 Composition = Literal["sequential", "parallel", "voting"]
 COMPOSITIONS: tuple[Composition, ...] = ("sequential", "parallel", "voting")
@@ -28,7 +28,7 @@ C = TypeVar("C")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
+@quick_dataclass(frozen=True, slots=True)
 class Member(Generic[C, R]):
     """One that is asked.
 
@@ -43,7 +43,7 @@ class Member(Generic[C, R]):
     instant: bool = False
 
 
-@dataclass(frozen=True)
+@quick_dataclass(frozen=True, slots=True)
 class Answer(Generic[R]):
     """What a member answered.
 
@@ -58,7 +58,7 @@ class Answer(Generic[R]):
     error: Exception | None = None
 
 
-@dataclass(frozen=True)
+@quick_dataclass(frozen=True, slots=True)
 class Tally(Generic[R]):
     """What a chain came to.
 

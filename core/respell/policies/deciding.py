@@ -12,6 +12,7 @@ from respell import values
 from respell.errors import UsageError
 from respell.policies.chains import Chain, Composition, check_composition
 from respell.policies.rates import Rate
+from respell.quick import quick_dataclass
 from respell.setting import rates_by_name
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OnLimit = Literal["suspend", "fail"]
 OnRate = Literal["wait", "stop"]
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class Verdict:
     """What a policy says about an effect.
 

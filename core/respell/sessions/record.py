@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, make_dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
 
 from respell import values
 from respell.history.record import FIRST_HASH
+from respell.quick import quick_dataclass
 from respell.times import rfc3339
 
 SessionSort = Literal["created_at", "updated_at", "name", "events", "artifacts", "status"]
@@ -36,7 +37,7 @@ def no_usage() -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
+@quick_dataclass(frozen=True, slots=True)
 class SessionRecord:
     """One session as the store holds it.
 
@@ -112,18 +113,10 @@ class SessionRecord:
 FIELDS = tuple(field.name for field in fields(SessionRecord))
 """Names of all fields of a session, in their order."""
 
-_Unfrozen = make_dataclass("_Unfrozen", FIELDS, slots=True)
-
 
 def session_of(columns: Iterable[Any]) -> SessionRecord:
-    """Return the record that has these values of `FIELDS`, in that order.
-
-    The constructor of a frozen dataclass takes as long as reading the row from the store; a
-    twin that isn't frozen is filled ten times faster and then becomes the frozen one.
-    """
-    twin: Any = _Unfrozen(*columns)
-    twin.__class__ = SessionRecord
-    return cast(SessionRecord, twin)
+    """Return the record that has these values of `FIELDS`, in that order."""
+    return SessionRecord(*columns)
 
 
 @dataclass(frozen=True, slots=True)

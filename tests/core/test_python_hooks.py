@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import respell
 from respell.engine.run import RunResult
 from respell.history.events import Event
+from respell.history.record import Part, Record
 from respell.hooks import (
     Cache,
     Cancel,
@@ -559,6 +561,68 @@ def test_a_simulation_answers_with_what_hooks_made_of_outcomes(
     assert script.lines == ["8\t1"]
     simulated = respell.replay(result.session, store=store, mode="simulate")
     assert simulated.identical, simulated.divergence
+
+
+def test_what_hooks_leave_as_it_is_is_recorded_as_if_they_were_not_there(
+    script: Any, store: Store, hooks: HookRegistry
+) -> None:
+    text = """
+        State.set("n", 4)
+        print(State.get("n"), pcall(State.set, "", 1))
+        Session.suspend()
+        print(State.get("m"))
+    """
+
+    def effects(result: RunResult) -> list[tuple[Any, ...]]:
+        records = (Record.unpack(it) for _, it in store.history.records(result.session.key))
+        return [
+            (it.part, it.ordinal, it.name, it.args, it.status, it.outcome)
+            for it in records
+            if it.name.startswith("state.")
+        ]
+
+    def look(context: HookContext) -> None:
+        seen.append(context.effect)
+
+    seen: list[str] = []
+    plain = script(text)
+    hooks.register("BeforeEffect", look)
+    hooks.register("AfterStateRead", look)
+    hooked = script(text, hooks=hooks)
+    assert seen == ["state.set", "state.get", "state.get", "session.suspend"]
+    assert effects(hooked) == effects(plain)
+    assert {it[0] for it in effects(hooked)} == {Part.EFFECT}
+    assert [it.parent for it in hook_calls(store, hooked)] == [2, 4, 4, 9]
+    fork = respell.session(hooked.session, store=store).fork(6)
+    assert dict(fork.state) == {"n": 4}
+    done = script.resume(hooked.session, hooks=hooks)
+    simulated = respell.replay(done.session, store=store, mode="simulate")
+    assert simulated.identical, simulated.divergence
+    replays(store, done)
+
+
+def test_an_effect_that_hooks_hold_up_is_on_disk_before_they_have_ended(
+    script: Any, store: Store, hooks: HookRegistry
+) -> None:
+    """A hook that takes longer than a batch: others see what has begun."""
+
+    def wait(context: HookContext) -> None:
+        session = store.sessions.find(context.session_id)
+        until = time.monotonic() + 30
+        while not store.history.open_effects(session.key):
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    hooks.register("BeforeStateRead", wait, time_limit_s=60)
+    result = script('print(State.get("n"))', hooks=hooks)
+    parts = [
+        record.part
+        for _, record in store.history.events(result.session.key)
+        if record.name == "state.get"
+    ]
+    assert (result.ended.status, parts) == ("completed", [Part.INTENT, Part.OUTCOME])
+    assert hooks.get("wait").figures().failures == 0
+    replays(store, result)
 
 
 def test_a_quick_hook_runs_in_the_hosts_own_thread_until_it_is_not_quick(

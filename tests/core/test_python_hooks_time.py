@@ -16,7 +16,7 @@ from respell.engine.attempts import STAGE
 from respell.engine.doubt import Settlements, in_doubt
 from respell.engine.program import Program
 from respell.errors import InDoubt, LimitReached, UsageError
-from respell.history.record import Record
+from respell.history.record import Part, Record
 from respell.hooks import Cancel, HookContext, HookRegistry, Modified, Retry
 from respell.hooks.breaker import FAILURES_THAT_OPEN, HALF_OPEN_AFTER_S, Breaker, percentile
 from respell.store import Store
@@ -47,6 +47,10 @@ def gate() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+def records(store: Store, session: Any) -> list[Record]:
+    return [Record.unpack(body) for _, body in store.history.records(session.key)]
 
 
 def calls(store: Store, session: Any) -> list[Any]:
@@ -165,6 +169,11 @@ def begin(store: Store, folder: Path, text: str, hooks: HookRegistry) -> running
     return running.start(store, Program.from_file(path), script="main.lua", hooks=hooks)
 
 
+def _says_how_far(body: bytes) -> bool:
+    record = Record.unpack(body)
+    return record.name == STAGE or "stage" in record.metadata()
+
+
 def killed_in(
     store: Store, folder: Path, text: str, hooks: HookRegistry, entered: threading.Event
 ) -> Any:
@@ -174,9 +183,7 @@ def killed_in(
     def kill() -> None:
         assert entered.wait(30)
         until = time.monotonic() + 30
-        while not any(
-            Record.unpack(body).name == STAGE for _, body in store.history.records(run.session.key)
-        ):
+        while not any(_says_how_far(body) for _, body in store.history.records(run.session.key)):
             assert time.monotonic() < until
             time.sleep(0.01)
         run.kill()
@@ -281,6 +288,38 @@ def test_an_effect_in_doubt_is_performed_again_as_hooks_had_changed_it(
     )  # fmt: skip
     assert (done.ended.status, called, lines) == ("completed", ["changed"] * 2, [b"changed"])
     assert respell.replay(done.session, store=store).identical
+
+
+def test_hooks_that_were_to_run_after_an_effect_in_doubt_run_once_it_is_settled(
+    store: Store, tmp_path: Path, gate: threading.Event
+) -> None:
+    entered, hooks, called = threading.Event(), HookRegistry(), []
+
+    @respell.tool
+    def post(to: str) -> str:
+        called.append(to)
+        entered.set()
+        if called.count(to) == 1:
+            gate.wait(60)
+        return to
+
+    hooks.register("BeforeToolExecution", lambda _: called.append("asked"), name="before")
+    hooks.register("AfterToolExecution", lambda c: Modified({**c.data, "result": "hi"}), name="a")
+    text = 'print(Tool.invoke("post", {to = "script"}).result)'
+    session = killed_in(store, tmp_path, text, hooks, entered)
+    intents = [it for it in records(store, session) if it.part is Part.INTENT]
+    assert [it.metadata() for it in intents] == [{"stage": "perform"}]
+    with pytest.raises(InDoubt):
+        respell.resume(session, store=store, hooks=hooks)
+    lines: list[bytes] = []
+    done = respell.resume(
+        session, store=store, settlements=Settlements(retry=frozenset({2})), hooks=hooks,
+        on_output=lambda _, text: lines.append(text),
+    )  # fmt: skip
+    assert (done.ended.status, lines) == ("completed", [b"hi"])
+    assert called == ["asked", "script", "script"]
+    assert respell.replay(done.session, store=store).identical
+    assert respell.check(store=store).findings == []
 
 
 def test_what_was_begun_and_never_performed_is_asked_about_when_it_is_resumed(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from respell import values
@@ -26,8 +25,8 @@ _ONLY_ABOUT_TO = values.encode(_ABOUT_TO)
 def about_to_be_performed(intent: Record) -> Record:
     """Return an intent that says itself that hooks have let the effect be performed as it is."""
     if not intent.meta:
-        return replace(intent, meta=_ONLY_ABOUT_TO)
-    return replace(intent, meta=values.encode({**intent.metadata(), **_ABOUT_TO}))
+        return intent.with_meta(_ONLY_ABOUT_TO)
+    return intent.with_meta(values.encode({**intent.metadata(), **_ABOUT_TO}))
 
 
 class Attempts(list[str]):

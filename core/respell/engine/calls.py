@@ -156,10 +156,11 @@ class Calls:
 
     def _go_on_with(self, caused: Caused) -> None:
         """Begin an effect that was counted, and that nothing keeps from being performed."""
-        if caused.name not in _TIMERS and self._hooking.wanted(caused.name):
+        hooks = None if caused.name in _TIMERS else self._hooking.around(caused.name)
+        if hooks is not None:
             record = self._numbering.record_of(caused, part=Part.INTENT)
             self._ledger.add(record)
-            self._hooking.begin(record, at_once=caused.part is Part.EFFECT, fresh=True)
+            self._hooking.begin(record, hooks, at_once=caused.part is Part.EFFECT, fresh=True)
         elif caused.part is Part.EFFECT:
             self._at_once.perform(caused)
         elif caused.name == "session.suspend":
@@ -203,7 +204,7 @@ class Calls:
             self._settling.not_performed(record.ordinal)
             self._stopping.limit_reached(reached)
             return
-        asked = notes.is_first and self._hooking.wanted(record.name)
+        asked = notes.is_first and self._hooking.around(record.name) is not None
         if asked or self._hooking.takes_up(record, notes.stage):
             self._hooking.take_up(record, notes.stage, notes.number)
             return
@@ -233,8 +234,8 @@ class Calls:
                 self._stopping.limit_reached(reached)
             elif isinstance(what, Caused):
                 self._go_on_with(what)
-            elif self._hooking.wanted(what.name):
-                self._hooking.begin(what)
+            elif (hooks := self._hooking.around(what.name)) is not None:
+                self._hooking.begin(what, hooks)
             else:
                 self._ledger.note(ATTEMPT, {"number": what.number})
                 self._outside.perform(what)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
-from respell.engine.hook_ready import Ready
-from respell.engine.performing import Outcome
+from respell.engine.performing import Outcome, Ready
 from respell.history.record import Record, Status
 from respell.hooks.executor import Chain
 from respell.hooks.points import ANY_EFFECT, EFFECTS, UNHOOKED

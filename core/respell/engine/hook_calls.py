@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from respell.engine.hook_records import note_of
+from respell.engine.hook_records import notes_of
 from respell.history.record import Part, Record, Status
 from respell.hooks.results import recorded
 from respell.times import now_us
@@ -30,7 +30,8 @@ class HookCalls:
     def __init__(self, store: Store, ledger: Ledger) -> None:
         self._bus = store.bus
         self._ledger = ledger
-        self._untold: list[Record | bytes | tuple[Call, int]] = []  # of the batch
+        # Of the batch; calls in Python with the number of the first.
+        self._untold: list[Record | bytes | tuple[list[Call], int]] = []
         self._begun: dict[int, dict[str, Any]] = {}  # by number
 
     def record(self, chain: Chain, number: int) -> None:
@@ -40,12 +41,13 @@ class HookCalls:
             chain: What has run.
             number: Number of the event that it ran inside of; 0 for none.
         """
-        ledger, untold, at = self._ledger, self._untold, now_us()
-        for call in chain.calls:
-            own = ledger.next_number()
-            # First: with the record the batch may be full, and is written.
-            untold.append((call, own))
-            ledger.add(note_of(call, own, number, at))
+        calls = chain.calls
+        if not calls:
+            return
+        first = self._ledger.next_number(len(calls))
+        # First: with the records the batch may be full, and is written.
+        self._untold.append((calls, first))
+        self._ledger.add_all(notes_of(calls, first, number, now_us()))
 
     def add(self, record: Record | bytes) -> None:
         """Take in a record of a call of the script's hooks, which is in the batch."""
@@ -57,8 +59,8 @@ class HookCalls:
         wanted = bool(untold) and self._bus.wanted("hook.executed")
         for one in untold:
             if isinstance(one, tuple):
-                if wanted:
-                    self._ledger.along(partial(self._tell, _of_call(one[0]), one[1]))
+                for number, call in enumerate(one[0], one[1]) if wanted else ():
+                    self._ledger.along(partial(self._tell, _of_call(call), number))
                 continue
             if isinstance(one, Record):
                 told = self._heard(one)

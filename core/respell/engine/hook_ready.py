@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from respell.engine import effects
-from respell.engine.effects import Effect, EffectContext, Kind
+from respell.engine.effects import Kind
 from respell.engine.hosting import Hosting
+from respell.engine.performing import Ready
 from respell.engine.suspension import suspension_of
 from respell.history.record import Record
-
-Ready = tuple[Effect, EffectContext, dict[Any, Any], Kind]
-"""An effect's performer, its context, the arguments, and how these are performed."""
 
 
 def ready(hosting: Hosting, record: Record) -> Ready:

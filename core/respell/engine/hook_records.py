@@ -1,8 +1,9 @@
-"""The record of one call of a hook: an event of its own, inside of what it was called for."""
+"""The records of calls of hooks: each is an event of its own, inside of what it was called for."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -25,24 +26,42 @@ _NO_META = _LENGTH.pack(0)
 _NOTE, _OK = int(Part.NOTE), int(Status.OK)
 
 
-def note_of(call: Call, number: int, parent: int, at: int) -> Record | Packed:
-    """Return the record of a call.
+def notes_of(calls: Sequence[Call], first: int, parent: int, at: int) -> list[Record | Packed]:
+    """Return the records of some calls.
 
-    Its arguments are hook, point and language, and what the hook was told where it can be
+    The arguments of each are hook, point and language, and what the hook was told where it can be
     called again to be compared; its outcome is what the hook decided, and `us`, how many
     microseconds that took; or what went wrong.
 
     Args:
-        call: The call.
-        number: The event's number.
-        parent: Number of the event that it happened inside of.
-        at: When it is recorded, µs since 1970 UTC.
+        calls: The calls.
+        first: The number of the first one's event; each other one has the next number.
+        parent: Number of the event that they happened inside of.
+        at: When they are recorded, µs since 1970 UTC.
     """
-    us = int(call.duration_s * 1e6)
-    if call.result is CONTINUE and not call.error and call.told is None and call.attempt == 1:
-        # By far the most: put together from parts that are there already.
-        head = _UP_TO_ARGS.pack(_NOTE, number, 0, parent, _OK, _NAMED, 0, 0, at)
-        return number, head + _args(call.hook.name, call.hook.point.name) + _went_on(us)
+    notes: list[Record | Packed] = []
+    head = _UP_TO_ARGS.pack
+    for number, call in enumerate(calls, first):
+        if (
+            call.result is CONTINUE
+            and not call.error
+            and call.told is None
+            and call.attempt == 1
+        ):  # fmt: skip
+            # By far the most: put together from parts that are there already.
+            hook = call.hook
+            body = (
+                head(_NOTE, number, 0, parent, _OK, _NAMED, 0, 0, at)
+                + _args(hook.name, hook.point.name)
+                + _went_on(int(call.duration_s * 1e6))
+            )
+            notes.append((number, body))
+        else:
+            notes.append(_note_of(call, number, parent, at))
+    return notes
+
+
+def _note_of(call: Call, number: int, parent: int, at: int) -> Record:
     args_: dict[str, object] = {
         "hook": call.hook.name, "point": call.hook.point.name, "language": "python",
     }  # fmt: skip
@@ -50,7 +69,7 @@ def note_of(call: Call, number: int, parent: int, at: int) -> Record | Packed:
         args_["attempt"] = call.attempt
     if call.told is not None:
         args_["context"] = call.told
-    decided = call.error or {**recorded(call.result), "us": us}
+    decided = call.error or {**recorded(call.result), "us": int(call.duration_s * 1e6)}
     return Record(
         Part.NOTE, number, parent=parent, status=Status.ERROR if call.error else Status.OK,
         name=HOOK_CALL, at=at, args=values.encode(args_), outcome=values.encode(decided),

@@ -51,6 +51,10 @@ class Telling:
         """Whether something is being told."""
         return bool(self._waiting)
 
+    def wanted(self, point: str) -> bool:
+        """Return whether there is a hook at a point."""
+        return bool(self._registry.at(point))
+
     def tell(self, point: str, data: Any, effect: Record | None = None, **more: Any) -> None:
         """Tell the hooks of a point something, once they have heard what was told before.
 

@@ -108,9 +108,9 @@ class Hooking:
 
     # Which ---------------------------------------------------------------------------------
 
-    def wanted(self, effect: str) -> bool:
-        """Return whether any hook is around an effect."""
-        return self._hooks.of(effect) is not None
+    def around(self, effect: str) -> Hooks | None:
+        """Return the hooks around an effect; None where there are none."""
+        return self._hooks.of(effect)
 
     @property
     def busy(self) -> bool:
@@ -123,19 +123,21 @@ class Hooking:
 
     # Before --------------------------------------------------------------------------------
 
-    def begin(self, record: Record, *, at_once: bool = False, fresh: bool = False) -> None:
+    def begin(
+        self, record: Record, hooks: Hooks, *, at_once: bool = False, fresh: bool = False
+    ) -> None:
         """Begin an effect; its intent is in the batch.
 
         Args:
             record: The intent.
+            hooks: What is around it.
             at_once: It is one that a host performs itself, where it only reads.
             fresh: Nothing else was recorded since.
         """
-        hooks = self._hooks.of(record.name) or _NONE
         one = Around(record, hooks, record, at_once=at_once, fresh=fresh)
         self._open[record.ordinal] = one
         try:
-            if one.hooks.before or record.name == "tool.invoke":
+            if hooks.before or record.name == "tool.invoke":
                 one.ready = checked(self._hosting, record)
         except LimitReached as limit:
             self._reached(one, limit)
@@ -147,7 +149,7 @@ class Hooking:
             self._hosting.spent(record, outcome)
             self._settle(one, outcome)
         else:
-            if record.name == "tool.invoke":
+            if record.name == "tool.invoke" and self._telling.wanted("ToolValidation"):
                 self._telling.tell("ToolValidation", record.arguments(), record)
             self._before(one)
 
@@ -161,7 +163,8 @@ class Hooking:
         record = one.record
         data = record.args or _NO_ARGUMENTS
         if record.name == "tool.invoke":  # of all others the data is the arguments
-            data = values.encode(data_of(record.name, record.arguments()))
+            args = one.ready[2] if one.ready is not None else record.arguments()
+            data = values.encode(data_of(record.name, args))
         chain = Chain(
             one.hooks.before, "before", data,
             self._about(one), attempt=one.tries, find=self._cache.find,
@@ -206,7 +209,7 @@ class Hooking:
             self._hosting.suspend(performed)
             return
         try:
-            effect, ctx, args, kind = one.ready or ready(self._hosting, performed)
+            how = effect, ctx, args, kind = one.ready or ready(self._hosting, performed)
             one.ready = None
         except (RespellError, *ODD_ARGUMENTS) as error:
             self.performed(one.record.ordinal, Outcome.error(error))
@@ -221,8 +224,9 @@ class Hooking:
                 self._hosting.ledger.write()
             self.performed(one.record.ordinal, attempt(lambda: effect.perform(ctx, args)))
             return
-        self._hosting.attempts[one.record.ordinal] = one.attempts
-        self._hosting.perform(performed, False)
+        if one.attempts > 1:
+            self._hosting.attempts[one.record.ordinal] = one.attempts
+        self._hosting.perform(performed, how)
 
     def _perform_stored(self, one: Around, effect: effects.Effect, ctx: EffectContext) -> None:
         """Change the store, in one transaction with what says that it was changed."""
@@ -481,7 +485,7 @@ class Hooking:
             self._hosting.add_timer(stage["due"], record.ordinal)
         elif stage["stage"] == PERFORM:
             self._hosting.attempts[record.ordinal] = one.attempts
-            self._hosting.perform(one.performed, True)
+            self._hosting.perform_again(one.performed)
         elif stage["stage"] == PERFORMED:
             one.raw = raw_outcome(stage)
             hooks = one.hooks.following(one.raw)

@@ -128,7 +128,8 @@ class Host:
         hosting = Hosting(
             store=store, ledger=ledger, performing=performing, attempts=settling.attempts,
             context=contexts.of,
-            perform=lambda record, resumed: self._outside.perform(record, resumed=resumed),
+            perform=lambda record, ready: self._outside.perform_ready(record, ready),
+            perform_again=lambda record: self._outside.perform(record, resumed=True),
             stored=at_once.stored, suspend=lambda record: self._calls.suspend(record),
             settle=settling.record, settle_whole=settling.record_whole,
             answer_whole=settling.answer_whole, spent=settling.spent,

@@ -8,7 +8,7 @@ from typing import Any
 
 from respell.engine.effects import EffectContext
 from respell.engine.ledger import Ledger
-from respell.engine.performing import Outcome, Performing
+from respell.engine.performing import Outcome, Performing, Ready
 from respell.errors import LimitReached
 from respell.history.record import Record
 from respell.hooks.executor import Chain
@@ -25,8 +25,9 @@ class Hosting:
         performing: Performs operations beside an effect.
         attempts: How often effects were performed, by ordinal, where that is not once.
         context: Returns what the performer of an event's number may use.
-        perform: Begins to perform what is no change of the store; that ends in
-            `Hooking.performed`.
+        perform: Begins to perform what is no change of the store, in the way that was found out;
+            that ends in `Hooking.performed`.
+        perform_again: The same for what an earlier host had begun to perform.
         stored: Takes note that the store was changed.
         suspend: Ends the run at an effect that suspends it.
         settle: Records the outcome of what was performed, with more metadata, and answers it.
@@ -46,7 +47,8 @@ class Hosting:
     performing: Performing
     attempts: dict[int, int]
     context: Callable[[int], EffectContext]
-    perform: Callable[[Record, bool], None]
+    perform: Callable[[Record, Ready], None]
+    perform_again: Callable[[Record], None]
     stored: Callable[[], None]
     suspend: Callable[[Record], None]
     settle: Callable[[Record, Outcome, dict[str, Any]], None]

@@ -80,10 +80,11 @@ class Ledger:
         """Return whether the event of this number was begun in a batch that is out."""
         return number <= self._writer.number
 
-    def next_number(self) -> int:
-        """Number one more event."""
-        self._number += 1
-        return self._number
+    def next_number(self, count: int = 1) -> int:
+        """Number one more event, or several; returns the number of the first."""
+        first = self._number + 1
+        self._number += count
+        return first
 
     def take_back(self, number: int) -> None:
         """Number events from after `number` again: those after it will not be recorded."""
@@ -91,14 +92,20 @@ class Ledger:
 
     def add(self, record: Record | Packed) -> None:
         """Put a record into the batch."""
-        batch = self._batch
-        batch.append(record)
-        size = _size_of(record)
+        self._batch.append(record)
+        self._added(_size_of(record))
+
+    def add_all(self, records: list[Record | Packed]) -> None:
+        """Put several records into the batch."""
+        self._batch += records
+        self._added(sum(map(_size_of, records)))
+
+    def _added(self, size: int) -> None:
         self._held += size
         self.taken_bytes += size
         if self.due is None:
             self.due = time.monotonic() + BATCH_S
-        if self._held >= BATCH_BYTES or len(batch) >= BATCH_RECORDS:
+        if self._held >= BATCH_BYTES or len(self._batch) >= BATCH_RECORDS:
             self.commit()
 
     def amend(self, record: Record, better: Record) -> bool:
@@ -193,9 +200,7 @@ class Ledger:
         self._emptied()
 
     @contextmanager
-    def together(
-        self, number: int, *, instead_of: Record | None = None
-    ) -> Iterator[list[Record]]:
+    def together(self, number: int, *, instead_of: Record | None = None) -> Iterator[list[Record]]:
         """Write the batch and what the caller adds to the list in one transaction.
 
         What the body does in the store is committed with it, or not at all; when the body

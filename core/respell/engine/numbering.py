@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from respell import values
 from respell.engine.ledger import Ledger
 from respell.engine.open_events import OpenEvents
@@ -50,7 +48,7 @@ class Numbering:
             caused.source, caused.line, caused.coroutine, now_us(), caused.args, outcome,
         )  # fmt: skip
         if request := self._tool_calls.cause_of(record):
-            record = replace(record, meta=values.encode({ASKED_BY: request}))
+            record = record.with_meta(values.encode({ASKED_BY: request}))
         if part is Part.INTENT:
             self._events.begun(record)
         return record

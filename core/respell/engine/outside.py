@@ -10,7 +10,7 @@ from respell.engine.contexts import Contexts
 from respell.engine.effects import EffectContext, Kind
 from respell.engine.hooking import Hooking
 from respell.engine.ledger import Ledger
-from respell.engine.performing import Outcome, Performing, Result, attempt
+from respell.engine.performing import Outcome, Performing, Ready, Result, attempt
 from respell.engine.row import Row
 from respell.engine.settling import Settling
 from respell.errors import LimitReached, RespellError
@@ -60,16 +60,28 @@ class Outside:
             record: Its intent, which is in the batch or on disk.
             resumed: It is on disk.
         """
-        ordinal = record.ordinal
         try:
             effect = effects.lookup(record.name)
             ctx = self._contexts.of(record.number)
-            ctx.parent, ctx.attempt = record.parent, self._settling.attempts.get(ordinal, 1)
-            manner = effect.manner(ctx, record.arguments())
+            args = record.arguments()
+            kind = effect.manner(ctx, args).kind
         except RespellError as error:
-            self.settle(ordinal, Outcome.error(error))
+            self.settle(record.ordinal, Outcome.error(error))
             return
-        if manner.kind is Kind.EXTERNAL and not resumed:
+        self.perform_ready(record, (effect, ctx, args, kind), resumed=resumed)
+
+    def perform_ready(self, record: Record, ready: Ready, *, resumed: bool = False) -> None:
+        """Begin to perform an effect in the way that was found out.
+
+        Args:
+            record: Its intent, which is in the batch or on disk.
+            ready: That way.
+            resumed: It is on disk.
+        """
+        effect, ctx, args, kind = ready
+        ordinal = record.ordinal
+        ctx.parent, ctx.attempt = record.parent, self._settling.attempts.get(ordinal, 1)
+        if kind is Kind.EXTERNAL and not resumed:
             self._ledger.commit()
             if self._ledger.output_error is not None:
                 self._settling.not_performed(ordinal)
@@ -78,9 +90,8 @@ class Outside:
             self._take(ordinal, _attempt_within_limits(effect, ctx, record))
         else:
             if effect.prepare is not None:
-                effect.prepare(ctx, record.arguments())
-            reads = manner.kind is Kind.READ
-            self._performing.start(effect, ctx, ordinal, record.args, reads=reads)
+                effect.prepare(ctx, args)
+            self._performing.start(effect, ctx, ordinal, record.args, reads=kind is Kind.READ)
 
     def take_all(self) -> None:
         """Go on with all that have ended, and keep what was allowed."""

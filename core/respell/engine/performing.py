@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from respell import values
-from respell.engine.effects import Effect, EffectContext
+from respell.engine.effects import Effect, EffectContext, Kind
 from respell.errors import (
     EffectFailed,
     LimitExceeded,
@@ -106,6 +106,8 @@ def attempt(perform: Callable[[], Any]) -> Outcome:
 
 
 Result = Outcome | LimitReached
+Ready = tuple[Effect, EffectContext, dict[Any, Any], Kind]
+"""An effect's performer, its context, the arguments, and how these are performed."""
 
 
 class Performing:

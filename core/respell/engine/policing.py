@@ -15,7 +15,7 @@ from respell.engine.windows import Batches
 from respell.errors import UsageError
 from respell.history.record import Part, Record
 from respell.policies.chains import Member, Tally
-from respell.policies.deciding import PolicyContext, Settled, Verdict
+from respell.policies.deciding import ALLOWED, PolicyContext, Settled, Verdict
 from respell.policies.limits import ALL, RATE, Reached, check_limits, merged, table_of_rates
 from respell.policies.meter import Meter
 from respell.policies.notices import WAIT, WARNING, Notice
@@ -37,6 +37,7 @@ _UNRATED = frozenset(("timer.sleep", DEADLINE, "event.receive", "session.suspend
 """They only wait, so no rate makes them wait longer."""
 _NOTE = bytes((Part.NOTE,))
 _NAME_AT = slice(27, 33)  # of a packed record: the first letters of its name
+_Member = Member[PolicyContext, Verdict]
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -72,9 +73,14 @@ class Policing:
         )  # fmt: skip
         self._history_before = self.meter.history_bytes
         self._shared = settled.shared
+        self._rate: Any = None  # the session's rates as its limits have them, and by name
+        self._rates: Mapping[str, Any] = {}
         self._buckets = Buckets()
         self._own = settled.own
         self._plain = not self._own and settled.chain.composition != "voting"
+        self._members = self._asked()
+        self._found: dict[str, Reached] = {}  # by the built-in policies, for the effect in question
+        self._wait = 0.0  # for how long the rates let it wait
         self._learning = True
         self._memory: _Memory | None = None
         self._tell_hooks: Callable[[str, dict[str, Any], str], None] | None = None
@@ -97,6 +103,7 @@ class Policing:
         """
         self._own = self._settled.again()
         self._plain = not self._own and self._settled.chain.composition != "voting"
+        self._members = self._asked()
         self._memory = _Memory(pid)
         self._tell_hooks = tell
 
@@ -128,43 +135,48 @@ class Policing:
 
     def _composed(self, effect: str, args: bytes, session: SessionRecord) -> Reached | float:
         """Ask the built-in policies and those that somebody wrote."""
-        settled, limits = self._settled, session.limits
         usage = {**session.usage, **self.meter.usage(), "artifacts": session.artifacts}
-        context = PolicyContext(session, effect, usage, dict(limits), args)
-        found: dict[str, Reached] = {}
-        wait = 0.0
+        context = PolicyContext(session, effect, usage, dict(session.limits), args)
+        self._found.clear()
+        self._wait = 0.0
+        tally = self._settled.chain.ask(self._members, context)
+        self._tell_warnings(effect, tally)
+        return self._wait if tally.goes_on else self._stopped_by(tally)
 
-        def built_in(name: str, ask: Callable[[], Reached | None]) -> Member[Any, Verdict]:
-            def judge(_: PolicyContext) -> Verdict:
-                reached = ask()
+    def _asked(self) -> tuple[_Member, ...]:
+        """Return what is asked one after the other where the limits alone don't decide."""
+
+        def built_in(name: str, ask: Callable[[PolicyContext], Reached | None]) -> _Member:
+            def judge(context: PolicyContext) -> Verdict:
+                reached = ask(context)
                 if reached is None:
-                    return Verdict("allow")
-                found[name] = reached
+                    return ALLOWED
+                self._found[name] = reached
                 return Verdict("deny", reached.what)
 
             return Member(name, judge, instant=True)
 
-        def rates() -> Reached | None:
-            nonlocal wait
-            decided = self._rated(effect, args, session)
+        def timeout(context: PolicyContext) -> Reached | None:
+            return self.meter.timeout.over(context.session.limits, time.monotonic())
+
+        def resources(context: PolicyContext) -> Reached | None:
+            return self.meter.over(context.effect, context.session.limits)
+
+        def rates(context: PolicyContext) -> Reached | None:
+            decided = self._rated(context.effect, context.encoded, context.session)
             if isinstance(decided, Reached):
                 return decided
-            wait = decided
+            self._wait = decided
             return None
 
-        tally = settled.chain.ask(
-            [
-                built_in("timeout", lambda: self.meter.timeout.over(limits, time.monotonic())),
-                built_in("resources", lambda: self.meter.over(effect, limits)),
-                *(Member(own.name, own.ask) for own in self._own),
-                built_in("rates", rates),
-            ],
-            context,
+        return (
+            built_in("timeout", timeout),
+            built_in("resources", resources),
+            *(Member(own.name, own.ask) for own in self._own),
+            built_in("rates", rates),
         )
-        self._tell_warnings(effect, tally)
-        return wait if tally.goes_on else self._stopped_by(tally, found)
 
-    def _stopped_by(self, tally: Tally[Verdict], found: Mapping[str, Reached]) -> Reached:
+    def _stopped_by(self, tally: Tally[Verdict]) -> Reached:
         stopped = tally.stopped_by
         assert stopped is not None
         if self._settled.chain.composition == "voting":
@@ -174,8 +186,8 @@ class Policing:
                 if one.result is None or one.result.kind == "deny"
             ]
             return Reached("vote", f"{tally.vote} ({'; '.join(against)})", _ASKS_AGAIN)
-        if stopped.member in found:
-            return found[stopped.member]
+        if stopped.member in self._found:
+            return self._found[stopped.member]
         verdict = stopped.result
         return Reached(
             f"policy.{stopped.member}",
@@ -188,23 +200,32 @@ class Policing:
 
     def _rated(self, effect: str, args: bytes, session: SessionRecord) -> Reached | float:
         """Take a token of each rate that an effect has; return how long to wait for them."""
-        rates = table_of_rates(session.limits)
+        if session.limits.get(RATE) != self._rate:
+            self._rate = session.limits.get(RATE)
+            self._rates = table_of_rates(session.limits)
+        rates = self._rates
         if not (rates or self._shared) or effect in _UNRATED:
             return 0.0
         names = [ALL, effect]
-        if effect == "tool.invoke":
+        if effect == "tool.invoke" and not {*rates, *self._shared} <= {ALL, effect}:
             names.append(_tool_of(args))
         now = time.monotonic()
         own = self._buckets.of(rates, names, now)
         shared = {f"{STORE}:{it}": self._shared[it] for it in names if it in self._shared}
         if not self._settled.waits:
             return self._taken_or_stopped(own, shared, now)
-        waits = [(bucket.take(now), f"{RATE}.{name}", bucket.rate) for name, bucket in own]
+        waits = [
+            (wait, f"{RATE}.{name}", bucket.rate)
+            for name, bucket in own
+            if (wait := bucket.take(now)) > 0
+        ]
         if shared:
             short = self._store.rates.take(shared, now_us(), reserve=True)
             if short is not None:
                 waits.append((short.wait_s, f"{RATE}.{short.name}", shared[short.name]))
-        wait, name, rate = max(waits, key=lambda it: it[0], default=(0.0, "", None))
+        if not waits:
+            return 0.0
+        wait, name, rate = max(waits, key=lambda it: it[0])
         if wait > 0 and self._first(WAIT, name):
             self._tell(
                 Notice(

@@ -147,6 +147,13 @@ class Record:
         """Return the decoded host metadata."""
         return values.decode(self.meta) or {}
 
+    def with_meta(self, meta: bytes) -> Record:
+        """Return a copy with other host metadata."""
+        return Record(
+            self.part, self.number, self.ordinal, self.parent, self.status, self.name,
+            self.source, self.line, self.coroutine, self.at, self.args, self.outcome, meta,
+        )  # fmt: skip
+
     def with_outcome(self, status: Status, outcome: bytes) -> Record:
         """Return a copy that ended differently."""
         return replace(self, status=status, outcome=outcome)

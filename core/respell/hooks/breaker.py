@@ -23,14 +23,17 @@ class Breaker:
 
     Args:
         clock: Seconds that only rise, as of time.monotonic.
+
+    Attributes:
+        failures: How often in a row calls have failed; 0 for a breaker that nobody need ask.
     """
 
-    __slots__ = ("_clock", "_failures", "_lock", "_opened", "_stuck", "_trying")
+    __slots__ = ("_clock", "_lock", "_opened", "_stuck", "_trying", "failures")
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._failures = 0
+        self.failures = 0
         self._opened = 0.0
         self._trying = False
         self._stuck = 0  # calls that were given up and have not come back
@@ -38,17 +41,17 @@ class Breaker:
     @property
     def state(self) -> str:
         """`closed`, `open` or `half-open`."""
-        if self._failures < FAILURES_THAT_OPEN:
+        if self.failures < FAILURES_THAT_OPEN:
             return CLOSED
         waited = self._clock() - self._opened >= HALF_OPEN_AFTER_S and not self._stuck
         return HALF_OPEN if waited or self._trying else OPEN
 
     def lets_through(self) -> bool:
         """Return whether the hook may be called now; one that may has to tell how it went."""
-        if self._failures < FAILURES_THAT_OPEN:
+        if self.failures < FAILURES_THAT_OPEN:
             return True
         with self._lock:
-            if self._failures < FAILURES_THAT_OPEN:
+            if self.failures < FAILURES_THAT_OPEN:
                 return True
             if self._trying or self._stuck or self._clock() - self._opened < HALF_OPEN_AFTER_S:
                 return False
@@ -57,14 +60,14 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Note that a call went well."""
-        if self._failures:
+        if self.failures:
             with self._lock:
-                self._failures, self._trying = 0, False
+                self.failures, self._trying = 0, False
 
     def failed(self) -> None:
         """Note that a call failed."""
         with self._lock:
-            self._fail(self._failures + 1)
+            self._fail(self.failures + 1)
 
     def stuck_in(self, stuck: bool) -> None:
         """Note that a call was given up, or has come back after all.
@@ -77,14 +80,14 @@ class Breaker:
                 self._fail(FAILURES_THAT_OPEN)
 
     def _fail(self, failures: int) -> None:
-        self._failures, self._trying = failures, False
+        self.failures, self._trying = failures, False
         if failures >= FAILURES_THAT_OPEN:
             self._opened = self._clock()
 
     def reset(self) -> None:
         """Close it."""
         with self._lock:
-            self._failures, self._trying = 0, False
+            self.failures, self._trying = 0, False
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,9 @@ class About:
         return self._component
 
 
+_UNREAD = object()
+
+
 def _nobody_asks(step: str) -> None:
     """Do nothing: most hooks have no steps."""
 
@@ -64,7 +67,7 @@ class HookContext:
         attempt: The how-manieth time that this is tried, from 1.
     """
 
-    __slots__ = ("_about", "_data", "_decoded", "attempt", "begin_step", "point")
+    __slots__ = ("_about", "_data", "_told", "attempt", "begin_step", "point")
 
     language = "python"
 
@@ -72,16 +75,41 @@ class HookContext:
         self.point = point
         self.attempt = attempt
         self._about = about
-        self._data = data
-        self._decoded = False
+        self._told = data
+        self._data: Any = _UNREAD
         # Called by a hook of several steps with the name of each; none takes longer than it may.
         self.begin_step: Callable[[str], None] = _nobody_asks
 
     def with_data(self, data: Any) -> HookContext:
         """Return one like it that is told other data, as a copy of its own."""
-        copy = HookContext(self.point, self._about, values.encode(data), self.attempt)
-        copy.begin_step = self.begin_step
-        return copy
+        return self._like(values.encode(data))
+
+    def copy(self) -> HookContext:
+        """Return one like it that is told the same, and shares nothing that could be changed."""
+        return self._like(self._told)
+
+    def _like(self, told: bytes) -> HookContext:
+        like = HookContext(self.point, self._about, told, self.attempt)
+        like.begin_step = self.begin_step
+        return like
+
+    @property
+    def told(self) -> bytes:
+        """What it is told, canonical, whatever was made of `data` since."""
+        return self._told
+
+    @property
+    def has_changed_data(self) -> bool:
+        """Whether `data` is something else by now than what it was told.
+
+        Raises:
+            UsageError: It is something that has no Lua counterpart.
+        """
+        if self._data is _UNREAD:
+            return False
+        now = values.encode(self._data)
+        # What a worker sends may say the same in other bytes.
+        return now != self._told and now != values.encode(values.decode(self._told))
 
     @property
     def data(self) -> Any:
@@ -89,8 +117,8 @@ class HookContext:
 
         At an error-point: `error`, its text, and `class`, the name of its class.
         """
-        if not self._decoded:
-            self._data, self._decoded = values.decode(self._data), True
+        if self._data is _UNREAD:
+            self._data = values.decode(self._told)
         return self._data
 
     @property

@@ -161,7 +161,10 @@ class Chain:
     @property
     def is_quick(self) -> bool:
         """Whether all its hooks are registered as quick, so that it needs no thread."""
-        return all(hook.quick for hook in self._hooks)
+        for hook in self._hooks:  # noqa: SIM110 - a generator takes longer than two hooks do
+            if not hook.quick:
+                return False
+        return True
 
     @property
     def is_likely_quick(self) -> bool:
@@ -254,20 +257,20 @@ class Chain:
         about = self._about
         if about.store is not None and about.session_id:
             act_for(about.store, about.session_id, about.event or None)
-        outer, lock = self._outer, self._lock
+        outer, lock, attempt = self._outer, self._lock, self.attempt
         with lock:
             hook = self._next(generation)
             began = self._began
         while hook is not None:
             _inside.set((outer, hook))
-            context = HookContext(hook.point.name, about, self.data, self.attempt)
+            context = HookContext(hook.point.name, about, self.data, attempt)
             if hook.late is not None:
                 context.begin_step = lambda step: self._begin_step(generation, step)
             error = ""
             result: HookResult = CONTINUE
             try:
-                result = result_of(hook.callback(context))
-                if result is not CONTINUE:
+                returned = hook.callback(context)
+                if returned is not None and (result := result_of(returned)) is not CONTINUE:
                     result = self._checked(result)
             except BaseException as failure:  # noqa: BLE001 - a hook is somebody else's code
                 result, error = CONTINUE, _text_of(failure)
@@ -280,7 +283,17 @@ class Chain:
                     if hook.late is None:
                         hook.breaker.stuck_in(False)
                     return _nothing
-                self._ended(hook, result, error, took)
+                meter = hook.meter
+                meter.calls += 1
+                meter.durations.append(took)
+                if error:
+                    self._failed(hook, error)
+                elif hook.breaker.failures:
+                    hook.breaker.succeeded()
+                told = self._told() if hook.replayable else None
+                self.calls.append(Call(hook, result, error, took, attempt, told))
+                if result is not CONTINUE:
+                    self._act(hook, result)
                 hook = self._next(generation)
                 began = self._began
         return _nothing if generation != self._generation else self._tell
@@ -293,7 +306,7 @@ class Chain:
             self._at += 1
             if not hook.enabled or (self._outer is not None and _is_inside(self._outer, hook)):
                 continue
-            if hook.breaker.lets_through():
+            if not hook.breaker.failures or hook.breaker.lets_through():
                 self._running, self._began = hook, perf_counter()
                 return hook
             hook.meter.left_out += 1
@@ -310,21 +323,10 @@ class Chain:
                 raise _GivenUp
             self._step, self._began = step, perf_counter()
 
-    def _ended(self, hook: Hook, result: HookResult, error: str, took: float) -> None:
-        """Note what a call came to. With the lock."""
-        meter = hook.meter
-        meter.calls += 1
-        meter.durations.append(took)
-        if error:
-            meter.failures += 1
-            hook.breaker.failed()
-            _log.warning("hook %s at %s failed: %s", hook.name, hook.point.name, error)
-        else:
-            hook.breaker.succeeded()
-        told = self._told() if hook.replayable else None
-        self.calls.append(Call(hook, result, error, took, self.attempt, told))
-        if result is not CONTINUE:
-            self._act(hook, result)
+    def _failed(self, hook: Hook, error: str) -> None:
+        hook.meter.failures += 1
+        hook.breaker.failed()
+        _log.warning("hook %s at %s failed: %s", hook.name, hook.point.name, error)
 
     def _tell(self) -> None:
         self._done.release()

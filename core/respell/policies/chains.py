@@ -136,13 +136,18 @@ class Chain(Generic[C, R]):
 
     def _one_by_one(self, members: Sequence[Member[C, R]], about: C) -> Tally[R]:
         answers: list[Answer[R]] = []
+        lets, advance = self._lets, self._advance
         for member in members:
-            answer = self._answered(member, about)
+            if member.instant or self._time_limit_s is None:
+                answer = _answer(member, about)
+            else:
+                answer = self._answered(member, about)
             answers.append(answer)
-            if not self._is_for(answer):
+            result = answer.result
+            if result is None or not lets(result):
                 return Tally(False, tuple(answers), answer, len(answers) - 1, len(members))
-            if self._advance is not None and answer.result is not None:
-                about = self._advance(about, answer.result)
+            if advance is not None:
+                about = advance(about, result)
         return Tally(True, tuple(answers), None, len(answers), len(members))
 
     def _all_at_once(self, members: Sequence[Member[C, R]], about: C) -> tuple[Answer[R], ...]:

@@ -41,9 +41,12 @@ class Verdict:
     fail: bool = False
 
 
+ALLOWED = Verdict("allow")
+
+
 def allow() -> Verdict:
     """Return the verdict that an effect may be performed."""
-    return Verdict("allow")
+    return ALLOWED
 
 
 def warn(reason: str) -> Verdict:
@@ -65,7 +68,7 @@ def deny(reason: str, *, fail: bool = False) -> Verdict:
     return Verdict("deny", reason, fail)
 
 
-@dataclass(frozen=True)
+@quick_dataclass(frozen=True, slots=False)
 class PolicyContext:
     """What a policy decides by.
 
@@ -125,7 +128,7 @@ class OwnPolicy:
         """
         said = self.judge(context)
         if said is None:
-            return Verdict("allow")
+            return ALLOWED
         if isinstance(said, Verdict):
             return said
         if said in ("allow", "warn", "deny"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from respell.policies.limits import Reached
@@ -71,24 +71,20 @@ class Meter:
         self.timeout.count(now, busy=busy, paused=paused)
         return self.timeout.over(limits, now)
 
-    def notices(self, limits: Mapping[str, Any], now: float, artifacts: int,
-                artifact_bytes: int) -> Iterator[Notice]:  # fmt: skip
-        """Yield what is to be told of limits that are near."""
-        if self.resources.has_nothing_to_tell(limits, self.memory_bytes):
-            return
-        yield from self.timeout.notices(limits, now)
-        yield from self.resources.notices(
-            limits,
-            {
-                "operations": self.resources.operations,
-                "tokens": self.resources.tokens,
-                "cost_usd": self.resources.cost_usd,
-                "artifacts": artifacts,
-                "artifact_bytes": artifact_bytes,
-                "history_bytes": self.history_bytes,
-                "memory_bytes": self.memory_bytes,
-            },
-        )
+    def notices(
+        self, limits: Mapping[str, Any], now: float, artifacts: int, artifact_bytes: int
+    ) -> list[Notice]:
+        """Return what is to be told of limits that are near."""
+        resources, timeout = self.resources, self.timeout
+        if not resources.could_tell(limits, self.memory_bytes):
+            return []
+        used = (
+            resources.operations, resources.tokens, resources.cost_usd, artifacts, artifact_bytes,
+            self.history_bytes, self.memory_bytes,
+        )  # fmt: skip
+        if timeout.has_nothing_to_tell(limits, now) and resources.has_nothing_to_tell(limits, used):
+            return []
+        return [*timeout.notices(limits, now), *resources.notices(limits, used)]
 
     def usage(self) -> dict[str, Any]:
         """Return what the session has used, this run included."""

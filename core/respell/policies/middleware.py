@@ -52,6 +52,8 @@ class Middleware:
         self._lock = threading.Lock()
         self._hooks: list[Hook] = []
         self._members: tuple[Any, ...] = ()
+        self._asked_before: tuple[Member[HookContext, HookResult], ...] = ()
+        self._asked_after: tuple[Member[HookContext, HookResult], ...] = ()
         self._chain: Chain[HookContext, HookResult] | None = None
         self._time_limit_s = TIME_LIMIT_S
 
@@ -93,13 +95,25 @@ class Middleware:
             self._chain = Chain(
                 str(pattern),
                 lambda result: result.kind in _GOES_ON,
-                lambda context: context.with_data(context.data),
+                HookContext.copy,
                 threshold=share,
                 advance=_advanced,
                 # One after the other they are steps of the hook, which is watched already.
                 time_limit_s=None if pattern == "sequential" else limit,
             )
+            self._asked_before = self._asked("before", made)
+            self._asked_after = self._asked("after", made[::-1])
             self._register()
+
+    def _asked(
+        self, part: str, members: Sequence[Any]
+    ) -> tuple[Member[HookContext, HookResult], ...]:
+        steps = self._chain is not None and self._chain.composition == "sequential"
+        return tuple(
+            Member(name, self._step(name, _asking(ask)) if steps else _asking(ask))
+            for one in members
+            if (ask := _part(one, part)) is not None and (name := _name_of(one))
+        )
 
     def unregister(self) -> bool:
         """Take it away; return whether it was there."""
@@ -117,10 +131,8 @@ class Middleware:
         steps = self._chain is not None and self._chain.composition == "sequential"
         # Where members keep their own time, that has to be over first.
         limit = self._time_limit_s if steps else self._time_limit_s * (len(self._members) + 1) + 5.0
-        before = any(_part(one, "before") for one in self._members)
-        after = any(_part(one, "after") for one in self._members)
-        for when, wanted in (("before", before), ("after", after)):
-            if not wanted:
+        for when, asked in (("before", self._asked_before), ("after", self._asked_after)):
+            if not asked:
                 continue
             for place in places(self.around, when):
                 self._hooks.append(
@@ -139,26 +151,23 @@ class Middleware:
     # Asking ------------------------------------------------------------------------------
 
     def _before(self, context: HookContext) -> HookResult:
-        return self._ask(context, "before", self._members)
+        return self._ask(context, self._asked_before)
 
     def _after(self, context: HookContext) -> HookResult:
-        return self._ask(context, "after", self._members[::-1])
+        return self._ask(context, self._asked_after)
 
-    def _ask(self, context: HookContext, part: str, members: Sequence[Any]) -> HookResult:
+    def _ask(
+        self, context: HookContext, asked: Sequence[Member[HookContext, HookResult]]
+    ) -> HookResult:
         chain = self._chain
         if not self.enabled or chain is None:
             return CONTINUE
-        steps = chain.composition == "sequential"
-        asked = [
-            Member(name, self._step(name, _asking(ask)) if steps else _asking(ask))
-            for one in members
-            if (ask := _part(one, part)) is not None and (name := _name_of(one))
-        ]
-        given = b"" if steps else values.encode(context.data)
         tally = chain.ask(asked, context)
         if not tally.goes_on:
             return self._against(tally, chain.composition)
-        return self._changed(tally) if steps else self._merged(given, tally)
+        if chain.composition == "sequential":
+            return self._changed(tally)
+        return self._merged(context.told, tally)
 
     def _step(
         self, name: str, ask: Callable[[HookContext], HookResult]
@@ -187,12 +196,13 @@ class Middleware:
         return stopped.result
 
     def _changed(self, tally: Tally[HookResult]) -> HookResult:
-        last = [one.result for one in tally.answers if isinstance(one.result, Modified)]
-        return last[-1] if last else CONTINUE
+        for one in reversed(tally.answers):
+            if isinstance(one.result, Modified):
+                return one.result
+        return CONTINUE
 
     def _merged(self, given: bytes, tally: Tally[HookResult]) -> HookResult:
         """Put together what members made of their copies; refuse two that don't agree."""
-        original = values.decode(given)
         changes = [
             (one.member, one.result.data)
             for one in tally.answers
@@ -202,6 +212,7 @@ class Middleware:
             return CONTINUE
         if len(changes) == 1:
             return Modified(changes[0][1])
+        original = values.decode(given)
         merged = dict(original) if isinstance(original, dict) else original
         by: dict[Any, str] = {}
         for member, data in changes:
@@ -359,10 +370,9 @@ def _name_of(member: Any) -> str:
 
 def _asking(ask: Callable[[HookContext], Any]) -> Callable[[HookContext], HookResult]:
     def asked(context: HookContext) -> HookResult:
-        given = context.with_data(context.data)
-        before = values.encode(given.data)
+        given = context.copy()
         result = result_of(ask(given))
-        if not isinstance(result, Modified) and values.encode(given.data) != before:
+        if not isinstance(result, Modified) and given.has_changed_data:
             raise UsageError(
                 "it changed the data it was given and did not return it; return Modified(data)"
             )

@@ -79,7 +79,9 @@ class Rate:
 
     def refilled(self, tokens: float, passed_s: float) -> float:
         """Return how many tokens there are after a time."""
-        return min(float(self.burst), tokens + max(0.0, passed_s) * self.per_minute / MINUTE)
+        if passed_s > 0:
+            tokens += passed_s * self.per_minute / MINUTE
+        return tokens if tokens < self.burst else float(self.burst)
 
     def wait(self, tokens: float) -> float:
         """Return for how many seconds one has to wait who has taken the last of `tokens`."""
@@ -106,8 +108,9 @@ class Bucket:
 
     def take(self, now: float) -> float:
         """Take a token, or reserve the next one; return for how many seconds to wait for it."""
-        self.tokens, self.at = self.left(now) - 1, now
-        return self.rate.wait(self.tokens)
+        tokens = self.tokens = self.left(now) - 1
+        self.at = now
+        return 0.0 if tokens >= 0 else self.rate.wait(tokens)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from operator import lt
 from typing import Any
 
 from respell import values
@@ -19,10 +20,11 @@ from respell.policies.notices import ALERT, Notice, Told
 ALERTS = (0.5, 0.75, 0.9)
 """The shares of a limit at which it is told how much is used."""
 
-_COUNTED = (
+COUNTED = (
     "operations", "tokens", "cost_usd", "artifacts", "artifact_bytes", "history_bytes",
     "memory_bytes",
 )  # fmt: skip
+"""The limits of which shares are told."""
 
 
 class Resources:
@@ -49,6 +51,7 @@ class Resources:
         self._alerts = tuple(sorted(alerts))
         self._seen: Mapping[str, Any] | None = None
         self._marks: list[tuple[str, float, float]] = []
+        self._next = (math.inf,) * len(COUNTED)  # amounts at which there is something to tell
         self._quiet_bytes = min(self._alerts, default=math.inf) * DEFAULT_MEMORY_BYTES
 
     def over(self, effect: str, limits: Mapping[str, Any]) -> Reached | None:
@@ -87,26 +90,35 @@ class Resources:
         self.cost_usd += answer.get("cost_usd", 0.0)
         return True
 
-    def has_nothing_to_tell(self, limits: Mapping[str, Any], memory_bytes: int) -> bool:
-        """Whether no share of any limit can be used: most sessions have none."""
-        return not limits and memory_bytes < self._quiet_bytes
+    def could_tell(self, limits: Mapping[str, Any], memory_bytes: int) -> bool:
+        """Whether a share of some limit can be used: most sessions have none."""
+        return bool(limits) or memory_bytes >= self._quiet_bytes
 
-    def notices(self, limits: Mapping[str, Any], used: Mapping[str, Any]) -> Iterator[Notice]:
+    def has_nothing_to_tell(self, limits: Mapping[str, Any], used: Sequence[float]) -> bool:
+        """Whether of no limit one more share is used; for the arguments see `notices`."""
+        if limits != self._seen:
+            self._seen, self._marks = dict(limits), self._marks_of(limits)
+            self._next = self._next_amounts()
+        return all(map(lt, used, self._next))
+
+    def notices(self, limits: Mapping[str, Any], used: Sequence[float]) -> Iterator[Notice]:
         """Yield an alert for each limit of which one more share is used.
 
         Args:
             limits: The session's.
-            used: What it has used of each, by the limit's name.
+            used: What it has used of each, in the order of `COUNTED`.
         """
-        if limits != self._seen:
-            self._seen, self._marks = dict(limits), self._marks_of(limits)
+        if self.has_nothing_to_tell(limits, used):
+            return
+        amounts = dict(zip(COUNTED, used, strict=True))
         for at, (name, most, mark) in enumerate(self._marks):
-            amount = used[name]
+            amount = amounts[name]
             if amount < mark * most:
                 continue
             share = max(one for one in self._alerts if amount >= one * most)
             higher = [one for one in self._alerts if one > share]
             self._marks[at] = (name, most, higher[0] if higher else math.inf)
+            self._next = self._next_amounts()
             percent = round(share * 100, 6)
             if self._told.first(ALERT, name, most, percent):
                 yield Notice(
@@ -115,9 +127,13 @@ class Resources:
                     {"limit": name, "value": most, "used": amount, "percent": percent},
                 )
 
+    def _next_amounts(self) -> tuple[float, ...]:
+        marks = {name: share * most for name, most, share in self._marks}
+        return tuple(marks.get(name, math.inf) for name in COUNTED)
+
     def _marks_of(self, limits: Mapping[str, Any]) -> list[tuple[str, float, float]]:
         """Return each limit that counts something, its value, and the first share to be told."""
         if not self._alerts:
             return []
         every = {**limits, "memory_bytes": memory_of(limits)}
-        return [(name, every[name], self._alerts[0]) for name in _COUNTED if name in every]
+        return [(name, every[name], self._alerts[0]) for name in COUNTED if name in every]

@@ -30,6 +30,7 @@ class Timeout:
         self._heard = now
         self._told = told
         self._warn_before = tuple(sorted(warn_before, reverse=True))
+        self._first_warning = max(self._warn_before, default=0.0)
         self._idle_told = False
         # Executing again what was counted before is neither active nor idle; it takes about
         # as long as it took then, and what takes much longer is a new computation.
@@ -79,6 +80,14 @@ class Timeout:
             return None
         extra = f", and for {grace:g} s more after the warning" if grace else ""
         return Reached("max_idle_time", f"it did nothing for {idle} s{extra}")
+
+    def has_nothing_to_tell(self, limits: Mapping[str, Any], now: float) -> bool:
+        """Whether neither end is near; for the arguments see `over`."""
+        duration = limits.get("max_duration")
+        if duration is not None and duration - self.active_s <= self._first_warning:
+            return False
+        idle = limits.get("max_idle_time")
+        return idle is None or now - self._heard < idle
 
     def notices(self, limits: Mapping[str, Any], now: float) -> Iterator[Notice]:
         """Yield what is to be told before a limit is reached; for the arguments see `over`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
-from respell.engine.hook_records import note_of
+from respell.engine.hook_records import notes_of
 from respell.errors import HookCancelled, UsageError
 from respell.history.record import Packed, Record
 from respell.hooks.context import About
@@ -44,8 +44,7 @@ class Agreed:
 
     def records(self, number: int) -> list[Record | Packed]:
         """Return the records of the calls, as the events after the one of this number."""
-        at = now_us()
-        return [note_of(call, number + it, 0, at) for it, call in enumerate(self.calls, 1)]
+        return notes_of(self.calls, number + 1, 0, now_us())
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,7 @@ _ENDED_AT_MOST = 100
 
 _INTENT = Part.INTENT
 _CLOSING = frozenset((Part.OUTCOME, Part.END))
+_TURNING = frozenset(map(int, (Part.INTENT, Part.OUTCOME, Part.END)))  # compared with bytes
 
 
 class HistoryWriter:
@@ -196,11 +197,8 @@ class Batch:
         for record in records:
             if isinstance(record, tuple):
                 number, body = record
-                if body[0] == _INTENT:
+                if body[0] in _TURNING:
                     self.note(Record.unpack(body), seq + 1)
-                elif body[0] in _CLOSING:
-                    self.opened.pop(number, None)
-                    self.closed.add(number)
             else:
                 number, body = record.number, record.pack()
                 self.note(record, seq + 1)

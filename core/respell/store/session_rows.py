@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -97,6 +98,20 @@ def _path_column(path: str | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
 
 
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def _limits(text: str) -> dict[str, Any]:
+    """Return the limits of a column; a host reads the same ones again and again."""
+    return {
+        name: value.copy() if isinstance(value, dict) else value
+        for name, value in _parsed(text).items()
+    }
+
+
 def _nothing() -> None:
     return None
 
@@ -120,7 +135,7 @@ _FROM_COLUMN: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {
     "tags": (json.loads, list),
     "metadata": (values.decode, dict),
     "usage": (json.loads, no_usage),
-    "limits": (json.loads, dict),
+    "limits": (_limits, dict),
     "waiting_for": (values.decode, _nothing),
     "error": (values.decode, _nothing),
     "redacted": (bool, bool),

@@ -113,10 +113,18 @@ class ToolRegistry:
     def manner(self, name: str, params: object) -> Manner:
         """Return how a call is performed; one that can only fail changes nothing."""
         try:
-            tool = self.find(name)
-            return tool.decide(_prepared(tool, params))
+            return self.decided(name, params)
         except RespellError:
             return Manner(Kind.READ)
+
+    def decided(self, name: str, params: object) -> Manner:
+        """Return how a call is performed that nothing is wrong with.
+
+        Raises:
+            RespellError: Something is; `check` says what.
+        """
+        tool = self.find(name)
+        return tool.decide(_prepared(tool, params))
 
     def kind_of(self, name: str, params: object) -> Kind:
         """Return what has to be committed before and after a call."""

@@ -72,6 +72,8 @@ class EffectContext:
         attempt: The how-manieth time that this effect is performed, from 1.
         streams: Answers of models that come in pieces; None where none can come.
         accesses: Notes what is done by grants.
+        checked: The arguments that were found to be right when it was decided how they are
+            performed, so that a check need not look again; None for none.
     """
 
     session: SessionRecord
@@ -90,6 +92,7 @@ class EffectContext:
     attempt: int = 1
     streams: Streams | None = None
     accesses: Accesses = field(default_factory=Accesses)
+    checked: dict[str, Any] | None = None
     _cancel: threading.Event | None = None
 
     @property

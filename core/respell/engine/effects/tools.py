@@ -7,7 +7,7 @@ from typing import Any
 from respell.engine.effects import EffectContext, Kind, Manner, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
-from respell.errors import PermissionDenied, UsageError
+from respell.errors import PermissionDenied, RespellError, UsageError
 from respell.schema import fitted, validate
 from respell.sessions.current import acting_for
 from respell.tools.model import READS, ToolContext
@@ -25,12 +25,20 @@ def _is_disabled(ctx: EffectContext, name: str) -> bool:
 
 
 def _invoke_manner(ctx: EffectContext, args: dict[str, Any]) -> Manner:
-    if _is_disabled(ctx, _name("Tool.invoke", args)):
+    name = _name("Tool.invoke", args)
+    if _is_disabled(ctx, name):
         return READS
-    return ctx.tools.manner(_name("Tool.invoke", args), args.get("params"))
+    try:
+        manner = ctx.tools.decided(name, args.get("params"))
+    except RespellError:
+        return READS  # it can only fail
+    ctx.checked = args
+    return manner
 
 
 def _check_invoke(ctx: EffectContext, args: dict[str, Any]) -> None:
+    if ctx.checked is args:
+        return
     _check_enabled(ctx, _name("Tool.invoke", args))
     ctx.tools.check(args["name"], args.get("params"))
 

@@ -15,6 +15,7 @@ from respell.store import Store
 
 EFFECTS = 10_000
 CHAIN = 5
+ROUNDS = 5
 BAR_US = 15.0
 PYTHON_BAR_US = 11.0
 
@@ -48,17 +49,26 @@ def figures(folder: Path) -> list[Figure]:
 def _in_lua(folder: Path) -> list[Figure]:
     """Measure a chain of hooks over many effects, in turns with the effects alone."""
     without, chained = [], []
-    for _ in range(3):
+    for _ in range(ROUNDS):
         without.append(chain_us(folder, 0))
         chained.append(chain_us(folder, CHAIN))
-    floor, value = statistics.median(without), statistics.median(chained)
     return [
-        Figure(
+        _figure(
             f"a Lua hook in a chain of {CHAIN}, {EFFECTS:,} effects, recorded",
-            (value - floor) / CHAIN, "µs", BAR_US,
-            note=f"{value:.0f} µs per effect with the chain, {floor:.0f} µs without",
+            without, chained, BAR_US,
         )
     ]  # fmt: skip
+
+
+def _figure(name: str, without: list[float], chained: list[float], bar: float) -> Figure:
+    """Return what one hook costs: rounds are compared with themselves, as the machine's load is."""
+    more = [one - other for one, other in zip(chained, without, strict=True)]
+    return Figure(
+        name, statistics.median(more) / CHAIN, "µs", bar,
+        note=f"{statistics.median(chained):.0f} µs per effect with the chain, "
+        f"{statistics.median(without):.0f} µs without; in {len(more)} rounds "
+        f"{min(more) / CHAIN:.1f} to {max(more) / CHAIN:.1f} µs a hook",
+    )  # fmt: skip
 
 
 def python_us(folder: Path, hooks: HookRegistry) -> float:
@@ -83,7 +93,7 @@ def _nothing(context: HookContext) -> None:
 def _in_python(folder: Path) -> list[Figure]:
     """Measure the same of Python: hooks without a thread of their own, and with one."""
     found: dict[str, list[float]] = {"without": [], "registered as quick": [], "in a thread": []}
-    for _ in range(3):
+    for _ in range(ROUNDS):
         for name, times in found.items():
             hooks = HookRegistry()
             for number in range(0 if name == "without" else CHAIN):
@@ -92,13 +102,11 @@ def _in_python(folder: Path) -> list[Figure]:
                     quick=name == "registered as quick",
                 )  # fmt: skip
             times.append(python_us(folder, hooks))
-    floor = statistics.median(found.pop("without"))
+    without = found.pop("without")
     return [
-        Figure(
+        _figure(
             f"a Python hook {name} in a chain of {CHAIN}, {EFFECTS:,} effects, recorded",
-            (statistics.median(times) - floor) / CHAIN, "µs", PYTHON_BAR_US,
-            note=f"{statistics.median(times):.0f} µs per effect with the chain, "
-            f"{floor:.0f} µs without",
+            without, times, PYTHON_BAR_US,
         )
         for name, times in found.items()
     ]  # fmt: skip

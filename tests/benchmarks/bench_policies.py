@@ -1,10 +1,19 @@
-"""Policies and middleware: what they add to an effect that the world can see."""
+"""Policies and middleware: what they add to an effect that the world can see.
+
+Such an effect has its intent on the disk (`durability="full"`: a sync) before it is performed, and
+its outcome after. Two of them are measured: a request over loopback HTTP, which is the least that a
+script's effect outside can be, and a Python tool in the host's own process that does nothing, which
+is nothing outside at all. The difference between them is the call; what is added is the same.
+"""
 
 from __future__ import annotations
 
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,40 +26,80 @@ from respell.policies import Policies, PolicyContext
 from respell.policies.meter import Meter
 from respell.store import Store
 
-_EFFECTS, _ROUNDS = 1_000, 7
+_ROUNDS = 7
 _LIMITS = {
     "operations": 10**9, "tokens": 10**9, "cost_usd": 1e9, "artifacts": 10**9,
     "history_bytes": 10**12, "max_duration": 1e9, "max_idle_time": 1e9, "idle_grace": 1e9,
     "rate": "900000000/min burst 900000000", "rate.tool.invoke": "900000000/min burst 900000000",
 }  # fmt: skip
 
+_SERVER = """
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(server.getsockname()[1], flush=True)
+    while True:
+        client, _ = server.accept()
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with client:
+            while client.recv(65536):
+                client.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nok")
+"""
+
 
 def figures(folder: Path) -> list[Figure]:
-    """Measure effects with and without policies, in turns, so that the disk's noise hits all."""
-    own = Policies([_watch])
-    registry = HookRegistry()
-    respell.middleware("bench", [_member], around="tool.invoke", registry=registry)
+    """Measure both effects with and without policies, in turns, so that noise hits all alike."""
+
+    @respell.tool(name="bench_policed")
+    def bench_policed() -> int:
+        """Do nothing."""
+        return 1
+
+    with _server() as url:
+        request = f"Tool.invoke('http_request', {{url = '{url}'}})"
+        return [
+            *_around(folder, "a request over loopback HTTP", request, 300),
+            *_around(folder, "a Python tool in process", "Tool.invoke('bench_policed', {})", 700),
+            *_deciding(),
+        ]
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Answer requests in a process of its own; give its address."""
+    command = [sys.executable, "-I", "-c", _SERVER]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}/"
+        finally:
+            server.kill()
+
+
+def _around(folder: Path, what: str, call: str, effects: int) -> list[Figure]:
+    own, registry = Policies([_watch]), HookRegistry()
+    middleware = respell.middleware("bench", [_member], around="tool.invoke", registry=registry)
     ways: dict[str, dict[str, Any]] = {
-        "plain": {},
         "every limit and two rates": {"limits": _LIMITS},
-        "a policy of one's own besides": {"limits": _LIMITS, "policies": own},
-        "middleware of one member besides": {
-            "limits": _LIMITS, "policies": own, "hooks": registry,
-        },
-    }  # fmt: skip
-    taken: dict[str, list[float]] = {name: [] for name in ways}
-    for round_ in range(_ROUNDS):
+        "those and a policy of one's own": {"limits": _LIMITS, "policies": own},
+        "middleware of one member": {"hooks": registry},
+        "all of that": {"limits": _LIMITS, "policies": own, "hooks": registry},
+    }
+    plain: list[float] = []
+    ratios: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(_ROUNDS):
+        plain.append(_per_effect_us(folder, call, effects, {}))
         for name, options in ways.items():
-            taken[name].append(_per_effect_us(folder / f"{round_}-{len(taken[name])}", options))
-    plain = statistics.median(taken.pop("plain"))
-    found = [
+            ratios[name].append(_per_effect_us(folder, call, effects, options) / plain[-1])
+    middleware.unregister()
+    floor = statistics.median(plain)
+    return [
         Figure(
-            f"external effect (a Python tool) with {name}",
-            statistics.median(values), "us", 1.1, plain, "the same without any, in turns",
+            f"external effect ({what}) with {name}",
+            floor * statistics.median(values), "us", 1.1, floor, "the same without any, in turns",
+            f"ratios of {_ROUNDS} rounds from {min(values):.2f} to {max(values):.2f}",
         )
-        for name, values in taken.items()
+        for name, values in ratios.items()
     ]  # fmt: skip
-    return [*found, *_deciding()]
 
 
 def _watch(context: PolicyContext) -> None:
@@ -61,22 +110,17 @@ def _member(context: Any) -> None:
     """Let everything go on."""
 
 
-def _per_effect_us(folder: Path, options: dict[str, Any]) -> float:
-    @respell.tool(name="bench_policed")
-    def bench_policed() -> int:
-        """Do nothing, outside."""
-        return 1
-
-    folder.mkdir(exist_ok=True)
-    script = folder / "bench.lua"
-    script.write_text(f"for i = 1, {_EFFECTS} do Tool.invoke('bench_policed', {{}}) end")
-    with Store(folder / "store", durability="full") as store:
+def _per_effect_us(folder: Path, call: str, effects: int, options: dict[str, Any]) -> float:
+    script = folder / "policed.lua"
+    script.write_text(f"for i = 1, {effects} do {call} end")
+    path = folder / f"policed-{time.monotonic_ns()}"
+    with Store(path, durability="full") as store:
         begun = run.start(store, Program.from_file(script), script=str(script), **options)
         started = time.perf_counter()
         result = begun.go()
         took = time.perf_counter() - started
     assert result.exit_code == 0, result.ended
-    return took / _EFFECTS * 1e6
+    return took / effects * 1e6
 
 
 def _deciding() -> list[Figure]:
@@ -86,7 +130,7 @@ def _deciding() -> list[Figure]:
         meter.over("agent.request", limits)
 
     def notices() -> None:
-        list(meter.notices(limits, time.monotonic(), 0, 0))
+        meter.notices(limits, time.monotonic(), 0, 0)
 
     return [
         _figure("asking the limits before an effect", look),

@@ -152,10 +152,14 @@ class Evaluated:
 def quoted(text: str | bytes) -> str:
     """Return a string as Lua source, which also makes it fit to be shown."""
     data = text.encode(errors="surrogateescape") if isinstance(text, str) else text
-    shown = data.decode(errors="backslashreplace")
-    return '"' + "".join(
-        _ESCAPES.get(ord(c)) or (c if c.isprintable() else f"\\u{{{ord(c):x}}}") for c in shown
-    ) + '"'  # fmt: skip
+    return '"' + "".join(map(_as_source, data.decode(errors="surrogateescape"))) + '"'
+
+
+def _as_source(letter: str) -> str:
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return _ESCAPES.get(code) or (letter if letter.isprintable() else f"\\u{{{code:x}}}")
 
 
 def value_of(data: dict[str, Any]) -> Value:

@@ -88,7 +88,7 @@ def _entries(mode: LineMode, value: Value, first: int) -> tuple[list[dict[str, o
     if not first:
         mode.line(f"{value.text.split(' {')[0]}, {total:,} inside")
     for one in inside:
-        mode.line("  ", _named(mode, one))
+        mode.line(_named(mode, one, "  "))
     if meta is not None and not first:
         mode.line("  (metatable) ", fit(one_line(in_full(mode.debugger, meta)), _SHOWN))
     return [one.to_json() for one in inside], total
@@ -270,11 +270,11 @@ def globals_(mode: LineMode, _rest: str = "") -> Answer:
 
 def _show(mode: LineMode, mark: str, variables: list[Variable]) -> None:
     for one in variables:
-        mode.line(mark, _named(mode, one))
+        mode.line(_named(mode, one, mark))
 
 
-def _named(mode: LineMode, one: Variable) -> str:
-    return mode.shortened(f"{one.name} = {in_full(mode.debugger, one.value, _SHOWN)}")
+def _named(mode: LineMode, one: Variable, mark: str) -> str:
+    return mode.shortened(f"{mark}{one.name} = {in_full(mode.debugger, one.value, _SHOWN)}")
 
 
 def display(mode: LineMode, rest: str = "") -> Answer:
@@ -321,7 +321,7 @@ def output(mode: LineMode, _rest: str = "") -> Answer:
     """Show what had been written by then."""
     lines = mode.debugger.output()
     for one in lines:
-        mode.line(mode.shortened(one))
+        mode.line(mode.as_written(one))
     return {"output": lines}
 
 

@@ -134,6 +134,10 @@ class LineMode:
         """Return a text in one line, no longer than the terminal is wide."""
         return fit(one_line(text), self.out.columns() or _SHOWN)
 
+    def as_written(self, text: str) -> str:
+        """Return a line that the script has written: as it is, but for a person in one line."""
+        return self.shortened(text) if self.out.is_terminal else text
+
     # Moves -------------------------------------------------------------------------------
 
     def stopped(self, stop: Stop, before: Stop | None = None, *, keep: bool = True) -> Answer:
@@ -211,7 +215,7 @@ class LineMode:
             return []
         lines = self._printed.take()
         for text in lines:
-            self.line(self.out.paint("| ", "dim"), self.shortened(text))
+            self.line(self.out.paint("| ", "dim"), self.as_written(text))
         return lines
 
     # What is looked at -------------------------------------------------------------------

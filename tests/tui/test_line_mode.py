@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -17,6 +18,8 @@ from live_processes import descendants, gone
 from respell_tui.line_mode.habits import INSTEAD
 from respell_tui.line_mode.kept_lines import KeptLines
 from respell_tui.line_mode.vocabulary import GROUPS
+
+DOCS = Path(__file__).parents[2] / "docs" / "debugging.md"
 
 ORDERS = """\
     local orders = {
@@ -274,9 +277,24 @@ def test_every_answer_is_one_object_and_says_what_it_answers(orders: CommandLine
     said = [json.loads(line) for line in shown.out.splitlines()]
     assert [one["command"] for one in said] == ["", *lines]
     assert shown.err == ""
-    documented = (Path(__file__).parents[2] / "docs" / "debugging.md").read_text()
+    documented = DOCS.read_text().partition("## For programs")[2]
     keys = {key for one in said for key in one}
     assert [key for key in sorted(keys) if f"`{key}" not in documented] == []
+
+
+def test_the_documented_session_is_what_one_sees(respell: CommandLine) -> None:
+    text = DOCS.read_text()
+    script, screen = re.findall(
+        r"```lua\n-- report.lua\n(.*?)```.*?```console\n(.*?)```", text, re.S
+    )[0]
+    begun, *lines = re.split(r"^\(respell [^)]*\) ", screen, flags=re.M)
+    respell("run", respell.script(script, "report.lua"))
+    shown = typed(respell, *(line.partition("\n")[0] for line in lines))
+    expected = begun.partition("\n")[2] + "".join(line.partition("\n")[2] for line in lines)
+    assert shown.out.replace("\t", " ") == expected
+    prompts = re.findall(r"^\(respell ([\d+]+)", screen, re.M)
+    places = re.findall(r"^(\d+\+\d+)  report|^(\d+\+\d+)  no", screen, re.M)
+    assert set(prompts) >= {one or other for one, other in places}
 
 
 def test_what_is_wrong_in_a_file_is_said_with_its_line(orders: CommandLine) -> None:

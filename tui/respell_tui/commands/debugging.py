@@ -95,6 +95,7 @@ def _launched(
     with debugger:
         yield debugger
     assert debugger.live is not None
+    progress.tidy()
     command.err.line("session ", short(debugger.session), ": ", debugger.live.describe())
 
 

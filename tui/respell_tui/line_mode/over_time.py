@@ -35,7 +35,7 @@ def _changed(mode: LineMode, expression: str, change: Change | None) -> Answer:
 def _values(mode: LineMode, rest: str) -> Answer:
     found = mode.debugger.values(rest, mode.chosen)
     for one in found:
-        mode.line(one.describe(rest))
+        mode.line(mode.shortened(one.describe(rest)))
     if not found:
         mode.line(f"{rest} never changes")
     if found.more:
@@ -96,15 +96,12 @@ def _executions(mode: LineMode, rest: str) -> Answer:
 
 
 WORDS = (
-    Word(("last",), _last, "EXPR", "when it last changed before here"),
-    Word(("next-change",), _next, "EXPR", "when it changes next"),
-    Word(("values",), _values, "EXPR", "all values it has, over the whole execution"),
-    Word(
-        ("origin",),
-        _origin,
-        "[full] EXPR|N",
-        "which effect a value came from, and how; or source N of that",
-    ),
-    Word(("hits",), _hits, "[FILE]", "how often each line runs"),
-    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs"),
-)
+    Word(("last",), _last, "EXPR", "when it last changed before here", "value"),
+    Word(("next-change",), _next, "EXPR", "when it changes next", "value"),
+    Word(("values",), _values, "EXPR", "all values it has, over the whole execution", "value"),
+    Word(("origin",), _origin, "[full] EXPR|N",
+         "which effect a value came from, and how; or source N of that", "value"),
+    Word(("hits",), _hits, "[FILE]", "how often each line runs", "source"),
+    Word(("executions",), _executions, "[[FILE:]LINE]", "every position at which a line runs",
+         "place"),
+)  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -120,9 +121,13 @@ class Tmux:
         """Wait until the command has ended, and return its exit code."""
         end = time.monotonic() + PATIENCE_S
         while True:
-            code = self("display-message", "-p", "#{pane_dead_status}").strip()
-            if code:
-                return int(code)
+            said = self("display-message", "-p", "#{pane_dead} #{pid} #{pane_dead_status}").split()
+            if len(said) == 3:
+                return int(said[2])
+            if said[0] == "1":
+                # Nobody has the terminal open, but tmux has not heard of the end: it misses that
+                # at times, and looks again when it is told.
+                os.kill(int(said[1]), signal.SIGCHLD)
             assert time.monotonic() < end, f"it never ended; the screen:\n{self.screen}"
             time.sleep(_LOOK_S)
 

@@ -92,7 +92,7 @@ def test_a_person_debugs_at_a_terminal(respell: CommandLine) -> None:
         enter(it, "until 10")
         it.shows("order.lua:10 in main chunk")
         enter(it, "set order.customer = 'bob'")
-        it.shows("[dry run]", "dry run) ")
+        it.shows("[dry run]", "(respell 2+1 dry run)")
         it.press("C-d")
         assert it.ended() == 0
     leaves_nothing_behind(respell)
@@ -138,6 +138,7 @@ def test_a_session_in_another_pane_is_attached_held_and_left(respell: CommandLin
     """, "loop.lua")  # fmt: skip
     with tmux(respell.folder, respell.environment) as it:
         it.start(["respell", "run", script, "--name", "loop"], columns=100, rows=40)
+        it.shows("session ")
         respell.wait_until("loop", lambda session: session["events"] > 5)
         it("split-window", "respell", "debug", "loop")
         it.shows("(respell 1+1)")

@@ -25,6 +25,9 @@ return function(engine, env)
   local event, steps = 1, 0         -- where we are
   local counted = true              -- whether `steps` is known
   local armed, hooked = false, false
+  -- Where calls and returns are seen as well, the function of a line is that of the line before
+  -- until there is one: to ask each time costs as much as all the rest.
+  local tracked, moved, line_of = false, true, nil
   local arm_at = NEVER
   local step_edits                  -- edits of a fork that wait for their line
 
@@ -73,7 +76,8 @@ return function(engine, env)
     end
     local mask = (armed or step_edits) and "l" or nil
     if mask and (functions or data_call or want == "calls") then mask = "lc" end
-    if mask and want == "watch" then mask = "lcr" end
+    if mask and (want == "watch" or want == "count") then mask = "lcr" end
+    tracked, moved = mask == "lcr", true
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -182,7 +186,11 @@ return function(engine, env)
   end
 
   local function on_line(_, line)
-    local f = getinfo(2, "f").func
+    local f = line_of
+    if moved then
+      f = getinfo(2, "f").func
+      line_of, moved = f, not tracked
+    end
     local source = source_of(f)
     if not source then return end
     if step_edits and step_edits(2) then
@@ -272,6 +280,8 @@ return function(engine, env)
 
   function on_hook(what, line)
     if what == "line" then return on_line(what, line) end
+    moved = true
+    if want == "count" then return end
     if want ~= "watch" then return on_call(what) end
     if not armed then return end
     if what == "return" then return over_time.on_return() end

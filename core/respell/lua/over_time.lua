@@ -31,6 +31,7 @@ return function(engine, env)
   local activations         -- coroutine -> depth -> slot
   local owners, reaching    -- function -> whether the variable is its own; the upvalue's number
   local depths              -- coroutine -> how deep it was when it was asked last
+  local here, slot_here     -- the function whose slot is known, until one is called or returns
   local count               -- activations, or upvalues, seen so far
   local from_start          -- nothing has run before
   local changes, found      -- what was found, and how much of it
@@ -67,7 +68,7 @@ return function(engine, env)
       return
     end
     local chain, value, changed = slot.chain, base, nil
-    if same(chain[0], base) and slot.there then
+    if (rawequal(chain[0], base) or same(chain[0], base)) and slot.there then
       if length == 0 then return end
     else
       changed = 0
@@ -168,12 +169,12 @@ return function(engine, env)
   local function depth_of(level, co)
     level = level + 1
     local depth = depths[co] or 1
-    if getinfo(level + depth - 1, "l") and not getinfo(level + depth, "l") then return depth end
+    if getinfo(level + depth - 1, "") and not getinfo(level + depth, "") then return depth end
     local low, high = 1, 2
-    while getinfo(level + high - 1, "l") do low, high = high, high * 2 end
+    while getinfo(level + high - 1, "") do low, high = high, high * 2 end
     while high - low > 1 do
       local middle = (low + high) // 2
-      if getinfo(level + middle - 1, "l") then low = middle else high = middle end
+      if getinfo(level + middle - 1, "") then low = middle else high = middle end
     end
     depths[co] = low
     return low
@@ -181,12 +182,12 @@ return function(engine, env)
 
   -- The same of any thread, all its frames; of the one that runs without this function's.
   local function depth_of_thread(co)
-    if not getinfo(co, 0, "l") then return 0 end
+    if not getinfo(co, 0, "") then return 0 end
     local low, high = 1, 2
-    while getinfo(co, high - 1, "l") do low, high = high, high * 2 end
+    while getinfo(co, high - 1, "") do low, high = high, high * 2 end
     while high - low > 1 do
       local middle = (low + high) // 2
-      if getinfo(co, middle - 1, "l") then low = middle else high = middle end
+      if getinfo(co, middle - 1, "") then low = middle else high = middle end
     end
     return co == running() and low - 1 or low
   end
@@ -251,9 +252,12 @@ return function(engine, env)
 
   -- Levels: 1 is this, 2 what the hook calls, 3 the hook, 4 the script's function.
   local function locals_on_line(f)
-    local co = running()
-    if is_owner(f) then
+    if f == here then
+      if slot_here then look_at(slot_here, 4) end
+    elseif is_owner(f) then
+      local co = running()
       local slot = slot_at(co, depth_of(4, co))
+      here, slot_here = f, slot
       if slot then look_at(slot, 4) end
     elseif reaches(f) then
       look_outside()
@@ -338,15 +342,20 @@ return function(engine, env)
       locals_on_line(f)
     end
     if #unplaced > 0 then place(event, steps) end
-    if f then source, line, func = source_of(f), at, f end
+    if f then
+      if f ~= func then source, func = source_of(f), f end
+      line = at
+    end
   end
 
   function over_time.on_call(what)
+    here = nil
     if scope == "local" then locals_on_call(what) end
   end
 
   -- From here on the caller's line runs, which is no new one. Levels as above.
   function over_time.on_return()
+    here = nil
     local f = getinfo(2, "f").func
     if scope == "global" then
       look(global, rawget(env, watching.name), true)
@@ -404,7 +413,7 @@ return function(engine, env)
     owners, reaching, depths = setmetatable({}, weak_keys), setmetatable({}, weak_keys),
       setmetatable({}, weak_keys)
     count, from_start, changes, found, unplaced, first, began = 0, all_of_it, {}, 0, {}, nil, all_of_it
-    source, line, func, bytes = nil, nil, nil, 0
+    source, line, func, here, bytes = nil, nil, nil, nil, 0
     over_time.done = false
     global = nil
     if scope == "global" then

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,9 +48,13 @@ def gone(pids: Iterable[int]) -> None:
     """Return once none of these processes lives any more."""
     until = time.monotonic() + GONE_WITHIN_S
     for pid in pids:
-        while state_of(pid):
-            assert time.monotonic() < until, f"process {pid} is left behind"
-            os.sched_yield()
+        try:
+            process = os.pidfd_open(pid)
+        except ProcessLookupError:
+            continue
+        ended, _, _ = select.select([process], [], [], max(0.0, until - time.monotonic()))
+        os.close(process)
+        assert ended, f"process {pid} is left behind"
 
 
 def biggest_rss(pids: Iterable[int]) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
-import time
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -176,7 +176,7 @@ def test_hooks_of_scripts_and_of_python_are_counted(script: Any, store: Store) -
     hooks = respell.HookRegistry()
 
     def look(context: respell.HookContext) -> None:
-        time.sleep(0.002)
+        sha256(bytes(1 << 20))  # it takes its time
 
     hooks.register("before_tool_execution", look)
     done = script("""
@@ -188,7 +188,7 @@ def test_hooks_of_scripts_and_of_python_are_counted(script: Any, store: Store) -
     hooks_of = respell.Session(store, done.session).stats().hooks
     assert (found.hook_calls, hooks_of.calls) == (2, 2)
     assert found.hook_s == pytest.approx(hooks_of.total_s)
-    assert found.hook_s >= 0.002
+    assert found.hook_s > 0
     assert 0 < found.hook_overhead < 1
 
 

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +15,7 @@ import pytest
 
 import respell
 from dap_client import WITHIN_S, Dap, adapter, port_adapter
+from live_processes import descendants, gone
 from respell.debug.dap.framing import MOST_BYTES, FrameReader, Malformed, framed
 from respell.store import Store
 
@@ -262,41 +262,6 @@ def test_hovering_over_what_does_not_end_is_given_up(dap: Dap, ran: Any) -> None
 # Ends --------------------------------------------------------------------------------------------
 
 
-def children_of(pid: int) -> set[int]:
-    """Return the processes that descend from one."""
-    parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                stat = Path(f"/proc/{entry}/stat").read_text()
-            except OSError:
-                continue
-            parents[int(entry)] = int(stat.rpartition(")")[2].split()[1])
-    found = {pid}
-    while more := {one for one, parent in parents.items() if parent in found} - found:
-        found |= more
-    return found - {pid}
-
-
-def gone(pids: set[int]) -> bool:
-    """Wait until none of some processes runs any more."""
-    end = time.monotonic() + WITHIN_S
-    while time.monotonic() < end:
-        left = [pid for pid in pids if alive(pid)]
-        if not left:
-            return True
-        time.sleep(0.02)
-    return False
-
-
-def alive(pid: int) -> bool:
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
-
-
 LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc")
 
 
@@ -308,7 +273,7 @@ def test_nothing_is_left_however_it_ends(ran: Any, how: str) -> None:
         with served.connect() as dap:
             dap.launch(ran.long, at="2")
             dap.move("stepBack")
-            workers = children_of(process.pid)
+            workers = descendants(process.pid)
             assert workers
             if how == "disconnect":
                 dap.ask("disconnect")
@@ -321,8 +286,8 @@ def test_nothing_is_left_however_it_ends(ran: Any, how: str) -> None:
                         breakpoints=[{"line": 4, "condition": "n < 0"}])  # fmt: skip
                 dap.ask("continue", threadId=1)
                 dap.event("progressStart")
-                workers |= children_of(process.pid)
-        assert gone(workers)
+                workers |= descendants(process.pid)
+        gone(workers)
         if how != "kill":
             with served.connect() as again:
                 assert again.launch(ran.plain)["reason"] == "entry"

@@ -171,6 +171,25 @@ def test_breakpoints_are_changed_as_gdb_does(orders: CommandLine) -> None:
     ).err  # fmt: skip
 
 
+def test_events_are_shown_where_one_stops_for_them(orders: CommandLine) -> None:
+    shown = typed(
+        orders, "b effect state.get nth 1", "c", "info event", "info events", "info event 2",
+        "info event 99", code=2,
+    )  # fmt: skip
+    assert (
+        '(breakpoint 1)\n    return State.get("price:" .. name) or #name\n    3  sta' in shown.out
+    )
+    assert '\n    3  state.get  key = "price:tea"  = 2.5\n' in shown.out
+    assert "event 3: state.get, effect\n    by orders.lua:6\n" in shown.out
+    assert '\n    key = "price:tea"\n    ended with 2.5\n' in shown.out
+    assert "\n      2  state.set  " in shown.out
+    assert "\n>     3  state.get  " in shown.out
+    assert "there is no event 99; the last one is " in shown.err
+    said = answers(orders, "info event 3", "info events 2")
+    assert said[0]["event"]["outcome"] == 2.5
+    assert [one["number"] for one in said[1]["events"]][:3] == [1, 2, 3]
+
+
 def test_a_name_that_is_taken_for_a_global_is_said_to_be(orders: CommandLine) -> None:
     inside = answers(orders, "advance total_of", "watch sum", "p sum", "p print")
     assert inside[1]["breakpoint"]["scope"] == "global"
@@ -180,8 +199,10 @@ def test_a_name_that_is_taken_for_a_global_is_said_to_be(orders: CommandLine) ->
     assert inside[3]["note"] is None
     after = answers(orders, "watch total", "watch sum if total", at="end")
     assert "no function runs here, so total is taken for a global" in after[0]["note"]
-    shown = typed(orders, "watch sum").out
-    assert "global sum changes\n    sum is no variable here: it is taken for a global" in shown
+    shown = typed(orders, "watch sum", "p missing").out
+    assert "global sum changes\n    sum is no variable here yet, so it is taken for a glob" in shown
+    assert "`until 17` goes on to where line 16 has made a local of that name" in shown
+    assert "missing is no variable here: it is taken for a global, which is nil" in shown
 
 
 def test_coroutines_are_looked_at_like_threads(orders: CommandLine) -> None:
@@ -195,7 +216,7 @@ def test_coroutines_are_looked_at_like_threads(orders: CommandLine) -> None:
     assert "numbers = function" in shown.out
     assert "up: this is the outermost function" in shown.err
     refused = typed(orders, "b 24", "c", "thread 0", "finish", code=2)
-    assert "coroutine 0 does not run here" in refused.err
+    assert "that coroutine waits here" in refused.err
 
 
 def test_what_gdb_has_and_this_has_not_is_answered_in_one_line(orders: CommandLine) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from respell.errors import UsageError
-from respell_tui.line_mode import editing, keeping, living, looking, sources, stopping
+from respell_tui.line_mode import editing, events, keeping, living, looking, sources, stopping
 from respell_tui.line_mode.words import Answer, Word
 from respell_tui.text import one_line
 
@@ -51,13 +51,6 @@ def _program(mode: LineMode, _rest: str) -> Answer:
     }  # fmt: skip
 
 
-def _events(mode: LineMode, rest: str) -> Answer:
-    raise UsageError(
-        f"`respell events {mode.debugger.session.id[:8]}` lists events; `when` shows the one here, "
-        "`e` and `re` go from one to the next"
-    )
-
-
 def _watchpoints(mode: LineMode, rest: str) -> Answer:
     return stopping.breakpoints(mode, rest, kind="data")
 
@@ -73,7 +66,8 @@ TOPICS: dict[str, tuple[_Show, str]] = {
     "coroutines": (looking.coroutines, "coroutines"),
     "display": (looking.display, "what is shown at every stop"),
     "edits": (editing.edits, "what is different in the dry run"),
-    "events": (_events, "says where they are listed"),
+    "event": (events.event, "the event here, or another: arguments, outcome, how long it took"),
+    "events": (events.events, "the events around here, or around another"),
     "frame": (_frame, "the function that is looked at"),
     "functions": (sources.functions, "functions with a name; all, or those with a text in it"),
     "globals": (looking.globals_, "globals of the script"),

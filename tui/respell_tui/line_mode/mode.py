@@ -6,8 +6,10 @@ import re
 from collections.abc import Callable
 
 from respell.debug import Debugger, Frame, Origin, Stop, Value
+from respell.debug.breakpoints import OF_EVENTS
 from respell.errors import RespellError, UsageError
 from respell_tui.line_mode import living, reading
+from respell_tui.line_mode.events import in_a_line
 from respell_tui.line_mode.interrupts import Interrupts
 from respell_tui.line_mode.moving import Places
 from respell_tui.line_mode.vocabulary import word_of
@@ -156,6 +158,7 @@ class LineMode:
         for one in stop.logs:
             self.line(f"{one.position}  ", self.shortened(one.text))
         self._show_place(stop)
+        self._show_event(stop)
         if stop.error:
             self.line("    ", self.out.paint(stop.error, "red"))
         for change in stop.changes:
@@ -171,6 +174,14 @@ class LineMode:
             for number, (name, value) in enumerate(answer["watched"].items(), 1):
                 self.line(self.shortened(f"    {number}: {name} = {value}"))
         return answer
+
+    def _show_event(self, stop: Stop) -> None:
+        """Show the event that a breakpoint on events stopped for."""
+        kinds = {one.id: one.kind for one in self.debugger.breakpoints.list()}
+        if any(kinds.get(number) in OF_EVENTS for number in stop.breakpoints):
+            event = self.debugger.event()
+            if event is not None:
+                self.line(self.shortened(f"    {event.number}  {in_a_line(event)}"))
 
     def _show_place(self, stop: Stop) -> None:
         where = f"{stop.source}:{stop.line}" if stop.line else "no function runs"
@@ -265,7 +276,22 @@ class LineMode:
         value = self.debugger.look(f"_G.{name}", self.chosen)
         if value is not None and value.type != "nil":
             return ""
+        later = self._begins_later(name, here)
+        if later:
+            return (
+                f"{name} is no variable here yet, so it is taken for a global; `until {later + 1}` "
+                f"goes on to where line {later} has made a local of that name"
+            )
         return f"{name} is no variable here: it is taken for a global, which is nil"
+
+    def _begins_later(self, name: str, frame: Frame) -> int:
+        """Return the next line that makes a local of a name; 0 where none does."""
+        made = re.compile(rf"^\s*local\s+(function\s+)?([\w<>]+\s*,\s*)*{name}\b")
+        lines = self.lines_of(frame.source)
+        for number in range(max(frame.line, 1), len(lines)):
+            if made.match(lines[number - 1]):
+                return number
+        return 0
 
     def source_named(self, name: str) -> str:
         """Return the chunk name that a file's name means."""

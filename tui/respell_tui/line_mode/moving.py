@@ -33,8 +33,8 @@ def _out(mode: LineMode, move: Callable[[Debugger], Stop], rest: str) -> Answer:
     """Leave the function that is looked at, and all that run inside of it."""
     if mode.coroutine is not None:
         raise UsageError(
-            f"coroutine {mode.coroutine} does not run here; `up` and `down` choose among the "
-            "functions of the one that does"
+            "that coroutine waits here; `coroutine "
+            f"{mode.debugger.stop.coroutine}` chooses the one that runs"
         )
     times = number_in(rest, "how many functions to leave") if rest else 1
     return _go(mode, move, str(times + mode.frame))

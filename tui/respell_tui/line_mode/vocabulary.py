@@ -20,6 +20,7 @@ from respell_tui.line_mode import (
 )
 from respell_tui.line_mode.habits import INSTEAD
 from respell_tui.line_mode.words import Answer, Word
+from respell_tui.text import wrap
 
 if TYPE_CHECKING:
     from respell_tui.line_mode.mode import LineMode
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _TYPED = re.compile(r"(!|\?|[A-Za-z][\w-]*|\S+)\s*(.*)", re.DOTALL)
 _SHOWN = 40  # characters of a word that there is not
 _COLUMN = 30
+_WIDTH, _NARROWEST = 100, 30
 
 
 def _quit(mode: LineMode, _rest: str) -> Answer:
@@ -78,7 +80,9 @@ def _show(mode: LineMode, word: Word, indent: str = "") -> None:
     if len(names) >= _COLUMN:
         mode.line(names)
         names = ""
-    mode.line(names.ljust(_COLUMN), word.help)
+    for text in wrap(word.help, max(_NARROWEST, (mode.out.columns() or _WIDTH) - _COLUMN)):
+        mode.line(names.ljust(_COLUMN), text)
+        names = ""
 
 
 def _apropos(mode: LineMode, rest: str) -> Answer:

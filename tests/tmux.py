@@ -98,6 +98,15 @@ class Tmux:
             time.sleep(_LOOK_S)
         return screen
 
+    def painted_line(self, true: Callable[[str], object]) -> str:
+        """Return the first line on the screen, as it is painted, of which something is true.
+
+        Args:
+            true: Is given each line, with the escape sequences that paint it.
+        """
+        lines = self("capture-pane", "-p", "-e").splitlines()
+        return next(line for line in lines if true(line))
+
     def shows(self, *texts: str) -> str:
         """Wait until all of these are on the screen at once, and return it."""
         return self.until(lambda it: all(text in it for text in texts), repr(texts))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.app import App
+from textual.filter import Monochrome, NoColor
 from textual.message import Message
 from textual.theme import BUILTIN_THEMES
 
@@ -102,6 +103,11 @@ class RespellApp(Acting, Working, App[None]):
         self.icons: Icons = icons_of(self.config.ui.icons)
         wanted = textual_name(self.config.ui.theme)
         super().__init__()
+        if self.no_color:
+            # Textual would paint in greys: those are colours, too.
+            self._filters = [
+                NoColor() if isinstance(one, Monochrome) else one for one in self._filters
+            ]
         self.folder = store
         self.clock = clock
         self._watches = watch

@@ -47,9 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _at_terminal() -> bool:
-    """Whether a person sits here: else the terminal UI would be of no use to anybody."""
+    """Whether a person sits here, at what can be painted on: else the terminal UI is of no use."""
     streams = (sys.stdin, sys.stdout)
-    return all(one is not None and one.isatty() for one in streams)
+    return os.environ.get("TERM", "dumb") != "dumb" and all(
+        one is not None and one.isatty() for one in streams
+    )
 
 
 _TAKE_ARGUMENTS = ("run", "debug")

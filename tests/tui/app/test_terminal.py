@@ -97,3 +97,48 @@ def test_the_first_use(respell: CommandLine, size: tuple[int, int]) -> None:
         it.press("q")
         assert it.ended() == 0
     leaves_nothing_behind(respell)
+
+
+IN_COLOUR = re.compile(rb"\x1b\[(?:[0-9;]*;)?(?:3[0-8]|4[0-8]|9[0-7]|10[0-7])(?:;[0-9;]*)?m")
+
+
+def test_without_colours_all_is_said_by_signs_words_and_frames(respell: CommandLine) -> None:
+    script = respell.script('print("hi")\nerror("no luck")')
+    respell("run", script, code=1)
+    painted = respell.folder / "painted"
+    respell.environment["NO_COLOR"] = "1"
+    with tmux(respell.folder, respell.environment) as it:
+        it.record(["respell"], painted, columns=100, rows=30)
+        it.shows("┏━ 1 Sessions", "✗", "failed", "error     script.lua:2: no luck")
+        row = it.painted_line(lambda text: "failed" in text)
+        assert "\x1b[1;7m" in row or "\x1b[7;1m" in row or "\x1b[7m" in row, "the cursor is there"
+        it.press("2")
+        it.shows("┏━ 2 Session", "╭─ 1 Sessions")
+        it.press("1", "Enter")
+        it.shows("REPLAY", "▶", "exception", "━")
+        it.press("N")
+        it.shows("2+1 of 3  step")
+        it.press("q")
+        assert it.ended() == 0
+    written = painted.read_bytes()
+    assert b"no luck" in written
+    assert IN_COLOUR.search(written) is None
+
+
+@pytest.mark.parametrize("term", ["xterm", "xterm-256color", "xterm-16color", "screen", "vt220"])
+def test_any_terminal_that_moves_its_cursor_will_do(respell: CommandLine, term: str) -> None:
+    (respell.folder / "respell.toml").write_text('[ui]\nicons = "ascii"\n')
+    respell("run", respell.script("error('no luck')"), code=1)
+    with tmux(respell.folder, respell.environment) as it:
+        it.start(["env", f"TERM={term}", "respell"], columns=100, rows=30)
+        it.shows(" x ", "failed", "no luck")
+        it.press("Enter")
+        it.shows("REPLAY", "> error(", "exception")
+        it.press("q")
+        assert it.ended() == 0
+
+
+def test_a_terminal_that_can_only_write_lines_gets_the_help(respell: CommandLine) -> None:
+    code, screen = respell.on_a_terminal(TERM="dumb")
+    assert code == 0
+    assert "usage: respell" in screen

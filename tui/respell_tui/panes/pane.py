@@ -41,6 +41,7 @@ class Pane(Acting, Working, Vertical):
         & > .pane--body { height: 1fr; }
         &:focus-within { border: round $primary; border-title-color: $primary;
                          border-title-style: bold; }
+        &:nocolor:focus-within { border: heavy $primary; }
     }
     """
 

@@ -68,6 +68,8 @@ class KeyBar(Widget):
         height: 1; dock: bottom; background: $panel;
         & > .key-bar--key { color: $footer-key-foreground; text-style: bold; }
         & > .key-bar--off { color: $text-disabled; }
+        &:nocolor > .key-bar--off { text-style: dim; }
+        &:ansi > .key-bar--off { text-style: dim; }
         & > .key-bar--warn { color: $text-warning; text-style: bold; }
         & > .key-bar--good { color: $text-success; text-style: bold; }
         & > .key-bar--bad { color: $text-error; text-style: bold; }
@@ -162,8 +164,9 @@ class KeyBar(Widget):
         return [key for key in self._keys if key in chosen]
 
     def _style(self, role: str) -> Style:
-        made: Style = self.get_visual_style(f"key-bar--{role}").rich_style
-        return Style.from_color(made.color) + Style(bold=made.bold)
+        made = self.get_visual_style(f"key-bar--{role}").rich_style
+        words: Style = self.get_component_styles(f"key-bar--{role}").text_style
+        return words + Style(color=made.color)
 
     def on_click(self, event: events.Click) -> None:
         """Do what was clicked on."""

@@ -46,7 +46,10 @@ _CSS = f"""
         &:focus > .line-view--cursor {{ background: $primary 35%; text-style: bold; }}
         &:ansi > .line-view--cursor {{ text-style: reverse; }}
         &:focus:ansi > .line-view--cursor {{ text-style: bold reverse; }}
+        &:nocolor > .line-view--cursor {{ text-style: underline; }}
+        &:focus:nocolor > .line-view--cursor {{ text-style: bold reverse; }}
         {_rules()}
+        &:nocolor > .line-view--dim {{ text-style: dim; }}
     }}
 """
 
@@ -253,14 +256,14 @@ class LineView(Acting, ScrollView, can_focus=True):
         if style is None:
             # Of the cursor only the background counts, of a role only the colour of its text.
             on_cursor = role == "cursor"
+            name = f"line-view--{role}"
             # Over the background it has: what is half transparent is blended with that.
-            made = self.get_visual_style(f"line-view--{role}").rich_style
-            style = Style(
+            made = self.get_visual_style(name).rich_style
+            words = self.get_component_styles(name).text_style
+            style = words + Style(
                 color=made.color if "$" in ROLES.get(role, "") else None,
-                bgcolor=made.bgcolor if on_cursor else None,
-                bold=made.bold, italic=made.italic, reverse=made.reverse,
-                underline=made.underline, dim=made.dim,
-            )  # fmt: skip
+                bgcolor=made.bgcolor if on_cursor and not words.reverse else None,
+            )
             self._styles[role] = style
         return style
 

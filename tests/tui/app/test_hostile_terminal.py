@@ -110,7 +110,7 @@ def _beside(screen: str) -> bool:
 
 def goes_through_the_session(it: Tmux) -> None:
     it.press("Enter")
-    it.shows("3 Variables", "of 11  exception")
+    it.shows("REPLAY", "3 Variables", "of 11  exception")
     for pane in ("1", "2", "3", "4", "5", "6"):
         it.press(pane, "z")
         zoomed = re.compile(rf"^╭─.*{pane} {_PANES[pane]}", re.MULTILINE)

@@ -13,13 +13,18 @@ from respell.debug import AsyncDebugger, Debugger
 from respell.errors import RespellError, SessionNotFound, WorkerFailed
 from respell.sessions.pausing import ask_host
 from respell_tui.app import StoreChanged
+from respell_tui.paint import cell
 from respell_tui.screens.home_sessions import BY
 from respell_tui.screens.replay_what_if import ReplayWhatIf
 from respell_tui.screens.resume import Resuming
 from respell_tui.shown.replay import DryRun, Now, mode, notice, read_marks, read_now
+from respell_tui.text import fit
 from respell_tui.widgets.notice import Notice
 from respell_tui.widgets.scrubber import Mark
 from respell_tui.work import Job, Problem, problem_of
+
+_MOST_OF_A_NAME = 24
+"""Cells of a session's name in the title: what is touched has to be seen behind it."""
 
 
 class ReplayLive(Resuming, ReplayWhatIf):
@@ -143,7 +148,8 @@ class ReplayLive(Resuming, ReplayWhatIf):
         record = self.now.record
         at_end = self.moment is None or self.moment.stop.at_end
         self.entitle(
-            ("respell", "title"), " ▸ ", (record.id[:8], "dim"), f" {record.name}   ",
+            ("respell", "title"), " ▸ ", (record.id[:8], "dim"),
+            f" {fit(cell(record.name), _MOST_OF_A_NAME)}   ",
             *mode(self.now, held=self.held, at_end=at_end, edits=self.edits),
         )  # fmt: skip
 

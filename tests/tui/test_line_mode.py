@@ -112,6 +112,35 @@ def test_frames_are_chosen_and_their_ends_are_said(orders: CommandLine) -> None:
     assert "there is no frame 9" in typed(orders, "frame 9", code=2).err
 
 
+def test_a_deep_stack_is_shown_from_both_ends(respell: CommandLine) -> None:
+    respell("run", respell.script("""
+        local function down(n)
+          if n == 0 then
+            return 0
+          end
+          return 1 + down(n - 1)
+        end
+        print(down(5000))
+    """, "deep.lua"))  # fmt: skip
+    shown = typed(
+        respell, "b 3", "c", "bt 2", "bt -2", "up 4000", "p n", "bookmark deep", "up 2000", "bt",
+        "b deep.lua:down",
+    ).out  # fmt: skip
+    assert "*#0  deep.lua:3 in down\n #1  deep.lua:5 in down\n(4,999 more)\n" in shown
+    assert (
+        " #5000  deep.lua:5 in down\n #5001  deep.lua:7 in main chunk\n(5,000 more)\n" not in shown
+    )
+    assert " #5001  deep.lua:7 in main chunk\n(5,000 more)\n" in shown
+    assert "*#4000  deep.lua:5 in down\n" in shown
+    assert "\n4000\n" in shown
+    assert "*#5001  deep.lua:7 in main chunk\n" in shown
+    assert "(4,902 more)" in shown
+    assert "breakpoint 2: function deep.lua:1 at deep.lua:1" in shown
+    again = typed(respell, "b 99", code=2, at="deep")
+    assert "deep.lua:3 in down" in again.out
+    assert "breakpoints are set: 1, 2; `b` lists them" in again.out
+
+
 def test_sources_are_listed_as_gdb_does(orders: CommandLine) -> None:
     shown = typed(
         orders, "list 10", "list", "list -", "list 1,2", "list total_of", "info line 4",

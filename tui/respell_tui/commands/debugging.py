@@ -66,10 +66,11 @@ def last(command: Command) -> int:
 
 
 def _go(debugger: Debugger, where: str) -> None:
+    marks = {one.name: one.position for one in debugger.bookmarks()}
     if where in ("start", "end"):
         getattr(debugger, where)()
     else:
-        debugger.go_to(where)
+        debugger.go_to(marks.get(where, where))
 
 
 def _check_alone(args: Namespace) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from respell_tui.line_mode.mode import LineMode
 
 _SHOWN = 200  # characters of a value among others
+_FRAMES = 100  # that `bt` shows, where it is not told how many
+_PAGE = 2_000  # frames that are counted at once
 _AT_ONCE = 100  # entries of a table that `x` shows
 _BYTES_AT_ONCE = 256
 _ASSIGNMENT = re.compile(r"\s*(?:local\s+)?[A-Za-z_][\w.\[\]\"']*\s*=(?!=)")
@@ -130,25 +132,36 @@ def backtrace(mode: LineMode, rest: str = "") -> Answer:
         return _all_stacks(mode)
     full = rest.startswith("full")
     number = rest.removeprefix("full").strip()
-    innermost = mode.debugger.stack(mode.coroutine)
-    count = number_in(number.lstrip("-"), "how many functions") if number else len(innermost)
-    frames = innermost[-count:] if number.startswith("-") and count else innermost[:count]
-    if not innermost:
+    count = number_in(number.lstrip("-"), "how many functions") if number else _FRAMES
+    depth = _depth(mode)
+    first = max(0, depth - count) if number.startswith("-") else 0
+    frames = mode.debugger.stack(mode.coroutine, first=first, count=count)
+    if not depth:
         mode.line("no function of the script runs here")
     for one in frames:
         _show_frame(mode, one, chosen=one.index == mode.frame)
         if full:
             _show(mode, "      ", mode.debugger.variables(one).locals)
-    if len(frames) < len(innermost):
-        mode.line(f"({len(innermost) - len(frames)} more)")
+    if len(frames) < depth:
+        mode.line(f"({depth - len(frames):,} more)")
     return {"frames": [one.to_json() for one in frames]}
+
+
+def _depth(mode: LineMode) -> int:
+    """Return how many functions of the script run."""
+    depth = 0
+    while found := len(mode.debugger.stack(mode.coroutine, first=depth, count=_PAGE)):
+        depth += found
+        if found < _PAGE:
+            break
+    return depth
 
 
 def _all_stacks(mode: LineMode) -> Answer:
     found = []
     for co in mode.debugger.coroutines():
         mode.line(_coroutine_name(co.number), f" ({co.status})")
-        frames = mode.debugger.stack(co.number)
+        frames = mode.debugger.stack(co.number, count=_FRAMES)
         for one in frames:
             here = co.number == (mode.coroutine or mode.debugger.stop.coroutine)
             _show_frame(mode, one, chosen=here and one.index == mode.frame)
@@ -197,7 +210,7 @@ def _look_at(mode: LineMode, index: int) -> Answer:
 
 def _move_frame(mode: LineMode, rest: str, sign: int) -> Answer:
     count = number_in(rest, "how many frames") if rest else 1
-    frames = len(mode.debugger.stack(mode.coroutine))
+    frames = _depth(mode)
     at = min(max(mode.frame + sign * count, 0), max(frames - 1, 0))
     if at == mode.frame and frames:
         raise UsageError(

@@ -20,6 +20,7 @@ from respell_tui.text import fit, one_line
 
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)")
 _SHOWN = 400  # columns of a line among others, where nobody says how wide it may be
+_MOST_NUMBERS = 10
 _MOST_DEEP = 20  # files of commands that take commands from others
 
 
@@ -86,8 +87,14 @@ class LineMode:
             self.out.json({"command": command, **(answer or {})})
 
     def begin(self) -> None:
-        """Say where we are."""
-        self.say("", self.stopped(self.debugger.stop))
+        """Say where we are, and which breakpoints there are already."""
+        answer = self.stopped(self.debugger.stop)
+        numbers = [one.id for one in self.debugger.breakpoints.list()]
+        if numbers:
+            shown = ", ".join(map(str, numbers[:_MOST_NUMBERS]))
+            more = ", …" if len(numbers) > _MOST_NUMBERS else ""
+            self.line(f"    breakpoints are set: {shown}{more}; `b` lists them")
+        self.say("", answer)
 
     def perform(self, text: str) -> None:
         """Carry out one line; empty ones and comments (#) do nothing.

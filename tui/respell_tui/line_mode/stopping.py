@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from respell.debug import Breakpoint
+from respell.debug.defined_functions import defined_by_name
 from respell.errors import UsageError
 from respell_tui.line_mode.looking import undisplay
 from respell_tui.line_mode.words import PLACE, Answer, Word, number_in, place_in
@@ -34,6 +35,8 @@ def _break(mode: LineMode, rest: str, *, once: bool = False) -> Answer:
     what = what.strip()
     if kind in _OF_EVENTS:
         made = _OF_EVENTS[kind](table, what, options)
+    elif (found := _function_in(mode, place)) is not None:
+        made = table.add_function(found, **options)
     elif kind == "function" or not PLACE.fullmatch(place):
         made = table.add_function(what if kind == "function" else place, **options)
     else:
@@ -42,6 +45,16 @@ def _break(mode: LineMode, rest: str, *, once: bool = False) -> Answer:
             file or mode.debugger.stop.source or mode.debugger.main_source, line, **options
         )
     return _made(mode, made)
+
+
+def _function_in(mode: LineMode, place: str) -> str | None:
+    """Return file and line of gdb's `FILE:FUNCTION`; None of anything else."""
+    file, colon, name = place.rpartition(":")
+    known = {one.name: one.text for one in mode.debugger.sources()}
+    if not colon or name.isdigit() or file not in known:
+        return None
+    source, lines = defined_by_name({file: known[file]}, name)
+    return f"{source}:{lines[0]}"
 
 
 def _made(mode: LineMode, made: Breakpoint) -> Answer:

@@ -24,6 +24,7 @@ from respell.store import Store
 from respell.times import now_us
 
 _EFFECT = bytes((Part.EFFECT,))  # compared once per record
+_SHOWN = (b"output.", b"log.")
 _EVENTS = (Frame.RECORD, Frame.CALL)
 
 
@@ -65,7 +66,7 @@ class Hearing:
         self._numbering = numbering
         self._events = events
         self._policing = policing
-        self._meter = policing.meter
+        self._heard = policing.meter.heard
         self._watch = watch
         self._collecting = collecting
         self._hook_calls = hook_calls
@@ -82,7 +83,7 @@ class Hearing:
         stopping = self._stopping
         if stopping.is_deaf:
             return
-        self._meter.heard(time.monotonic())
+        self._heard(time.monotonic())
         if kind in _EVENTS and self._ledger.taken_bytes + len(payload) > self._row.history_room:
             if stopping.is_on:
                 stopping.stop_worker()
@@ -108,15 +109,13 @@ class Hearing:
     def _record_effect(self, payload: bytes) -> None:
         """Record what needs no answer: the most frequent case by far."""
         ledger = self._ledger
-        number = ledger.number + 1
-        body, name, args = splice_effect(payload, number, self._events.number_of, now_us())
-        if name.startswith((b"output.", b"log.")):
-            text = text_of(args)
-            ledger.next_number()  # only now: what is malformed takes none
-            ledger.output((number, body), name.decode(), text)
+        body, name, args = splice_effect(
+            payload, ledger.number + 1, self._events.number_of, now_us()
+        )
+        if name.startswith(_SHOWN):
+            ledger.output(body, name.decode(), text_of(args))
         else:
-            ledger.next_number()
-            ledger.add((number, body))
+            ledger.take(body)
             if self._watch.ordinal:
                 self._watch.recorded(name, ordinal_of(payload), time.monotonic())
             if name == b"hook.call":

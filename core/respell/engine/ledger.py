@@ -159,10 +159,20 @@ class Ledger:
         if self.due is None or self.due > soon:
             self.due = soon
 
-    def output(self, record: Packed, name: str, text: bytes) -> None:
-        """Put an output event into the batch; its text is handed on once it is committed."""
+    def take(self, body: bytes) -> None:
+        """Number the next event, and put it into the batch.
+
+        Args:
+            body: Its only record, packed with the number that follows `number`.
+        """
+        self._number += 1
+        self._batch.append((self._number, body))
+        self._added(len(body))
+
+    def output(self, body: bytes, name: str, text: bytes) -> None:
+        """Take an output event; its text is handed on once it is committed."""
         self._outputs.append((name, text))
-        self.add(record)
+        self.take(body)
 
     def note(self, name: str, args: dict[str, Any], **fields: Any) -> int:
         """Put an event of the host's own into the batch; returns its number."""

@@ -22,6 +22,7 @@ class Meter:
 
     Attributes:
         told: What was told already.
+        heard: Notes, given the present time, that the script did something.
         history_bytes: What its history takes up, as far as the caller says.
         memory_bytes: The memory of its Lua runtime, likewise; 0 where that is not known.
     """
@@ -37,6 +38,7 @@ class Meter:
         self.told = Told()
         self.resources = Resources(usage, self.told, alerts)
         self.timeout = Timeout(float(usage.get("active_s", 0.0)), now, self.told, warn_before)
+        self.heard = self.timeout.heard  # called for all that the script does
         self.history_bytes = int(usage.get("history_bytes", 0))
         self.memory_bytes = 0
 
@@ -55,10 +57,6 @@ class Meter:
     def spend(self, effect: str, outcome: bytes) -> bool:
         """Count what an outcome cost; return whether it cost anything."""
         return self.resources.spend(effect, outcome)
-
-    def heard(self, now: float) -> None:
-        """Note that the script did something."""
-        self.timeout.heard(now)
 
     def leave_out(self, now: float) -> None:
         """Count no time up to now."""

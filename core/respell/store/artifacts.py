@@ -17,7 +17,7 @@ from respell.store.blob_forms import LZ4, BlobInfo
 from respell.store.blobs import Blobs
 from respell.store.bus import Bus
 from respell.store.database import Database, Row
-from respell.store.queries import json_or_null, value_or_null
+from respell.store.queries import json_or_null, limits_of, value_or_null
 from respell.store.sums import row_sum, sum_sql
 
 # In the order of the record's fields.
@@ -112,10 +112,7 @@ class Place(NamedTuple):
     @property
     def limits(self) -> dict[str, Any]:
         """The session's limits, as in its record."""
-        limits: dict[str, Any] = (
-            {} if self.limits_column is None else json.loads(self.limits_column)
-        )
-        return limits
+        return {} if self.limits_column is None else limits_of(self.limits_column)
 
 
 class Artifacts:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from respell import values
@@ -74,6 +75,20 @@ def order(
 def json_or_null(value: Any) -> str | None:
     """Return JSON text for a column; NULL for an empty list or dict."""
     return json.dumps(value) if value else None
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> dict[str, Any]:
+    parsed: dict[str, Any] = json.loads(text)
+    return parsed
+
+
+def limits_of(text: str) -> dict[str, Any]:
+    """Return the limits of a session's column; a host reads the same ones again and again."""
+    return {
+        name: value.copy() if isinstance(value, dict) else value
+        for name, value in _parsed(text).items()
+    }
 
 
 def value_or_null(value: Any) -> bytes | None:

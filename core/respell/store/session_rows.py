@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from functools import lru_cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
@@ -13,7 +12,7 @@ from respell import values
 from respell.history.record import FIRST_HASH
 from respell.sessions.record import FIELDS, SessionRecord, no_usage, session_of
 from respell.store.database import Row
-from respell.store.queries import json_or_null, value_or_null
+from respell.store.queries import json_or_null, limits_of, value_or_null
 from respell.store.sums import sum_sql
 
 _INPUT = "(SELECT input FROM session_inputs WHERE session = key) AS input"
@@ -98,20 +97,6 @@ def _path_column(path: str | None) -> bytes | None:
     return None if path is None else os.fsencode(path)
 
 
-@lru_cache(maxsize=64)
-def _parsed(text: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(text)
-    return parsed
-
-
-def _limits(text: str) -> dict[str, Any]:
-    """Return the limits of a column; a host reads the same ones again and again."""
-    return {
-        name: value.copy() if isinstance(value, dict) else value
-        for name, value in _parsed(text).items()
-    }
-
-
 def _nothing() -> None:
     return None
 
@@ -135,7 +120,7 @@ _FROM_COLUMN: dict[str, tuple[Callable[[Any], Any], Callable[[], Any]]] = {
     "tags": (json.loads, list),
     "metadata": (values.decode, dict),
     "usage": (json.loads, no_usage),
-    "limits": (_limits, dict),
+    "limits": (limits_of, dict),
     "waiting_for": (values.decode, _nothing),
     "error": (values.decode, _nothing),
     "redacted": (bool, bool),

@@ -1,4 +1,10 @@
-"""What hooks cost: a chain around effects, in Lua or Python, beside the same effects without."""
+"""What hooks cost: a chain around effects, in Lua or Python, beside the same effects without.
+
+Of a hook in Python about 1.2 µs are its call (a context, its breaker, its figures), 1.5 µs its
+record (packed, and hashed into the chain), and 1 to 2 µs the record's row in SQLite. The rest is
+its share of what the first hook brings along: some 15 µs an effect, a fifth of that each here. Part
+of those is to find out first whether the effect is refused anyway.
+"""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from blake3 import blake3
 
+from respell import values
 from respell.errors import LeaseLost, SessionNotFound, StoreError, UsageError
 from respell.history.record import Packed, Part, Record
 from respell.store.blobs import Blobs
@@ -38,6 +39,7 @@ _ENDED_AT_MOST = 100
 """How many such rows a session may have."""
 
 _INTENT = Part.INTENT
+_DUE = values.encode("due")  # only timers have it, and most metadata need not be read
 _CLOSING = frozenset((Part.OUTCOME, Part.END))
 _TURNING = frozenset(map(int, (Part.INTENT, Part.OUTCOME, Part.END)))  # compared with bytes
 
@@ -227,7 +229,7 @@ class Batch:
         number = record.number
         part = record.part
         if part is _INTENT:
-            due = record.metadata().get("due") if record.meta else None
+            due = record.metadata().get("due") if _DUE in record.meta else None
             self.opened[number] = (self.session, number, seq, record.name, due)
             self.closed.discard(number)
         elif part in _CLOSING:

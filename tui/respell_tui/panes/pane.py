@@ -29,6 +29,9 @@ class Pane(Acting, Working, Vertical):
     title: ClassVar[str] = ""
     place: ClassVar[str] = ""
 
+    _above: tuple[Part | str, ...] | None = None
+    _below: tuple[Part | str, ...] | None = None
+
     DEFAULT_CSS = """
     Pane {
         border: round $border-blurred;
@@ -63,12 +66,16 @@ class Pane(Acting, Working, Vertical):
 
     def entitle(self, *more: Part | str) -> None:
         """Show the number, the title and more in the upper frame."""
-        self.border_title = content(f"{self.number} {self.title}" if self.number else self.title,
-                                    *more)  # fmt: skip
+        if more != self._above:  # else the whole pane would be painted for it
+            self._above = more
+            head = f"{self.number} {self.title}" if self.number else self.title
+            self.border_title = content(head, *more)
 
     def subtitle(self, *parts: Part | str) -> None:
         """Show something in the lower frame."""
-        self.border_subtitle = content(*parts)
+        if parts != self._below:  # else the whole pane would be painted for it
+            self._below = parts
+            self.border_subtitle = content(*parts)
 
     # Instead of the body -----------------------------------------------------------------
 

@@ -32,10 +32,13 @@ class TitleBar(Static):
 
     def __init__(self) -> None:
         super().__init__(markup=False)
+        self._parts: tuple[Part | str, ...] = ()
 
     def show(self, *parts: Part | str) -> None:
         """Show some parts."""
-        self.update(content(*parts))
+        if parts != self._parts:
+            self._parts = parts
+            self.update(content(*parts), layout=False)  # it has one line whatever stands in it
 
 
 @dataclass(frozen=True, slots=True)

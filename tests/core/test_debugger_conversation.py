@@ -88,9 +88,9 @@ def rogue(monkeypatch: pytest.MonkeyPatch, code: str) -> None:
 
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take what stands still for a moment for something that stands still."""
-    monkeypatch.setattr(stillness, "STILL_S", 0.2)
-    monkeypatch.setattr(debugged, "LOOK_S", 0.05)
-    monkeypatch.setattr(debugged, "TELL_EVERY_S", 0.05)
+    monkeypatch.setattr(stillness, "LOOK_S", 0.02)
+    monkeypatch.setattr(debugged, "LOOK_S", 0.02)
+    monkeypatch.setattr(debugged, "TELL_EVERY_S", 0.02)
 
 
 def workers_of(debugger: Debugger) -> set[int]:

@@ -203,6 +203,37 @@ def test_every_place_is_the_same_whichever_way_one_comes(
             assert seen(debugger) == forward[-1]
 
 
+@pytest.mark.parametrize("checkpoints", [True, False])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "Session.suspend()",
+        "Workflow.parallel { name = 'p', branches = { function() Session.suspend() end, "
+        "function() Session.suspend() end } }:execute()",
+    ],
+)
+def test_where_one_waits_for_an_answer_is_the_same_place_whichever_way_one_comes(
+    script: Any, store: Store, end: str, checkpoints: bool
+) -> None:
+    """Its lines are counted though the event that it waits for never comes."""
+    session = script(f"local a = os.time()\nlocal b = a\nlocal c = b\n{end}\nprint(c)").session
+    assert session.status == "suspended"
+    with Debugger.open(session, store=store, checkpoints=checkpoints) as debugger:
+        walked = walk(debugger, Debugger.step_in)[-1]
+        assert debugger.stop.line == 4
+        for ways in (
+            [Debugger.start, Debugger.end],
+            [Debugger.start, Debugger.continue_],
+            [Debugger.start] + [Debugger.next_event] * 9,
+        ):
+            for way in ways:
+                way(debugger)
+            assert seen(debugger) == walked
+    with Debugger.open(session, store=store, checkpoints=checkpoints) as fresh:
+        fresh.end()
+        assert seen(fresh) == walked
+
+
 MOVES = {
     "into": (Debugger.step_in, Debugger.step_back),
     "over": (Debugger.step_over, Debugger.step_back_over),

@@ -23,6 +23,7 @@ from respell.engine.program import Program
 from respell.engine.wake import Wake
 from respell.engine.windows import Batches
 from respell.errors import UsageError, WorkerFailed
+from respell.history.record import Part
 from respell.policies.limits import memory_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
@@ -58,6 +59,9 @@ class Execution:
     Attributes:
         here: The worker that stands at the current place; None before the first `seek`.
         on_wait: Called while a worker is busy.
+        last_event: The last event of the script that is recorded.
+        last_known: The last one whose answer, or beginning, the script gets to know of: from there
+            on lines are counted on the way to the end.
         decide: Called with a worker and its report where a breakpoint's condition or message has
             to be evaluated by a throw-away worker; returns the outcome.
     """
@@ -110,6 +114,7 @@ class Execution:
         self._within = False
         self.decide: Callable[[DebugWorker, Report], Any] = lambda worker, report: False
         self.last_event = self.script_event(store.history.event_at(session.key, self._stop))
+        self.last_known = self._known_event(self.last_event)
 
     def _read(self, first: int, last: int) -> Batches:
         return self._store.history.bodies(self._session.key, last, first=first)
@@ -131,6 +136,7 @@ class Execution:
             self._stop = session.records
             last = self._store.history.event_at(session.key, self._stop)
             self.last_event = max(self.last_event, self.script_event(last))
+            self.last_known = self._known_event(self.last_event)
         self.ended_by_itself = not runs and ended_by_itself(self._store, session)
         ended = After.RUNS_ON if self.ended_by_itself else After.CLOSED
         self._windows.after = After.OPEN if runs else ended
@@ -142,6 +148,18 @@ class Execution:
             for _, record in self._store.history.events(self._session.key, number, number):
                 if record.ordinal:
                     return number
+            number -= 1
+        return 1
+
+    def _known_event(self, number: int) -> int:
+        """Return the last event at or before a number that the script gets to know of."""
+        while number > 1:
+            found = [
+                one for _, one in self._store.history.events(self._session.key, number, number)
+            ]
+            parts = {one.part for one in found}
+            if found[0].ordinal and (found[0].part is not Part.INTENT or Part.OUTCOME in parts):
+                return number
             number -= 1
         return 1
 
@@ -302,7 +320,7 @@ class Execution:
                 self._mark()
         if position_of(worker.report) >= Position(number):
             return worker.report
-        report = self.run(arm=min(number, self.last_event), late=number, ahead=False)
+        report = self.run(arm=min(number, self.last_known), late=number, ahead=False)
         if "end" in report and report["event"] > number:
             # Nobody ever waited for its answer: the next event is as near as one can get.
             return self.seek(Position(number))
@@ -310,11 +328,11 @@ class Execution:
 
     def seek_end(self) -> Report:
         """Go to where the script ended, or where its recording does."""
-        last = Position(self.last_event)
+        last = Position(self.last_known)
         self.seek(last)
         assert self.here is not None
         if "end" not in self.here.report:
-            self.run(arm=self.last_event, ahead=False)
+            self.run(arm=self.last_known, ahead=False)
         return self.exact(self.here.report)
 
     def scan(self, **order: Any) -> Report:
@@ -395,7 +413,7 @@ class Execution:
         with ExitStack() as unless_it_is_there:
             unless_it_is_there.callback(made.close)
             if "end" in report:
-                made.run({"order": "run", "arm": self.last_event}, self._tell)
+                made.run({"order": "run", "arm": self.last_known}, self._tell)
             elif position_of(report) > ENTRY:
                 at = {"to_event": report["event"], "to_steps": report["steps"]}
                 order = {"order": "run", "arm": report["event"], "ahead": True, **at}

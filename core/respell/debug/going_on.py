@@ -101,7 +101,7 @@ class GoingOn:
         """Run until something stops it; also returns what it was told to go to at most."""
         known = self._breakpoints.next_known(at) if stops else None
         counting = bool(order) and order != {"want": "event"}
-        arm = 1 if counting else self._execution.last_event
+        arm = 1 if counting else self._execution.last_known
         arm_known = NEVER
         if known is not None:
             if known[0].steps:
@@ -112,7 +112,7 @@ class GoingOn:
             arm = min(arm, arm_known)
         scouts = not self._execution.follows and "want" not in order
         if scouts and can_scout(order, self._execution.forks):
-            report = self._scout(min(self._execution.last_event, arm_known), order)
+            report = self._scout(min(self._execution.last_known, arm_known), order)
         else:
             report = self._execution.run(arm=arm, **order)
         return self._execution.exact(report), known

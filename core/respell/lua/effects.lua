@@ -218,14 +218,15 @@ return function(engine, env)
   -- Re-execution ------------------------------------------------------------------------
 
   local trace_from, trace_bytes = 1, 0
-  local MOST_TRACE = 1 << 20
+  local MOST_TRACE, LARGE = 1 << 20, 1 << 10
 
   -- "name \0 arguments \0 source \0 line \0": the arguments' end is known from their bytes.
   local function note_trace(name, args, source, line)
     if ordinal < trace_from then return end
     local n = traced
     trace[n + 1], trace[n + 2], trace[n + 3], trace[n + 4] = name, args, source, line
-    traced, trace_bytes = n + 4, trace_bytes + #args
+    traced = n + 4
+    if #args > LARGE then trace_bytes = trace_bytes + #args end
     if traced == 1024 or trace_bytes > MOST_TRACE then
       port.trace(concat(trace, "\0", 1, traced))
       if trace_bytes > MOST_TRACE then trace = {} end   -- what is held there may be large

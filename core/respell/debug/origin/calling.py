@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from respell.debug.lua_source.tree import Call, Constant, Function, Index, Node
+from respell.debug.lua_source.tree import Call, Constant, Index, Node
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin import computing, coroutines, effects, passing
-from respell.debug.origin.places import function_text
-from respell.debug.origin.statements import as_key, dotted, value_at
+from respell.debug.origin.places import CALLED_TABLE
+from respell.debug.origin.statements import as_key, calls_in, dotted, value_at
 from respell.debug.origin.told import Origin
 from respell.debug.origin.walk import Asked, Next, Walk, constant, plain
 
@@ -32,9 +32,14 @@ def of_vararg(walk: Walk, asked: Asked) -> Next:
 def of_call(walk: Walk, asked: Asked, node: Call) -> Next:
     """Go on with what a call gave."""
     name = "" if node.method else dotted(node.function)
-    shown = _function_of(walk, asked, node)
+    shown = walk.places.function_of(node, asked.place)
     if "<" in shown:
         return passing.of_script_function(walk, asked, node, shown)
+    if shown == CALLED_TABLE:
+        entries = walk.places.calls(asked.place, asked.until) if asked.until else []
+        called = {walk.places.function_of(one, asked.place) for one in calls_in(node)[:-1]}
+        if entries and entries[-1].function not in called:
+            return passing.into(walk, asked, text_of(node.function), entries, entries[-1])
     found = _of_library(walk, asked, node, name)
     if found is not None:
         return found
@@ -57,16 +62,6 @@ def of_call(walk: Walk, asked: Asked, node: Call) -> Next:
     if not node.arguments and not node.method:
         return walk.lost_at(asked, f"what {text_of(node)} gave is not known")
     return computing.sources(walk, asked, nodes, f"`{text_of(node)}`")
-
-
-def _function_of(walk: Walk, asked: Asked, node: Call) -> str:
-    """Return which function a call is of, as values show it; empty where that isn't known."""
-    if isinstance(node.function, Function):
-        source = walk.places.frame(asked.place).source
-        return function_text(source, node.function.defined)
-    text = text_of(node.function) + (f".{node.method}" if node.method else "")
-    found = walk.places.value(text, asked.place)
-    return found.text if found is not None and found.type == "function" else ""
 
 
 def _of_library(walk: Walk, asked: Asked, node: Call, name: str) -> Next | None:

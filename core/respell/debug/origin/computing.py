@@ -109,7 +109,8 @@ def _by_metamethod(walk: Walk, asked: Asked, node: Operation) -> Next | None:
     if not any(one is not None and one.has_metatable for one in values):
         return None
     entries = walk.places.calls(asked.place, asked.until) if asked.until is not None else []
-    if entries and not calls_in(node):
+    called = {walk.places.function_of(one, asked.place) for one in calls_in(node)}
+    if entries and entries[-1].function not in called:
         return passing.into(walk, asked, f"the metamethod of {node.operator}", entries, entries[-1])
     if asked.path:
         return walk.lost_at(asked, f"a metamethod made `{text_of(node)}`")

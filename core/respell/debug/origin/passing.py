@@ -19,7 +19,7 @@ from respell.debug.lua_source.tree import (
 )
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin import computing, coroutines, effects
-from respell.debug.origin.places import Entry, Place, function_text
+from respell.debug.origin.places import CALLED_TABLE, Entry, Place, function_text
 from respell.debug.origin.statements import (
     Statement,
     calls_in,
@@ -88,24 +88,28 @@ def _handed_over(
     """Go on where a line has no call of the function: an operator's or a tool's."""
     for statement in reversed(statements_at(function, at.line)):
         for call in reversed(calls_in(statement)):
-            if dotted(call.function) in _TOOLS and len(call.arguments) > 1 and not number:
-                walk.step(caller, f"{name} ← {text_of(call)}", asked.value)
-                place = caller
-                if calls_in(call.arguments[1]):
-                    place = walk.places.begin(at, caller, entry)
-                return replace(
-                    asked, node=call.arguments[1], place=place, until=entry, result=0,
-                    statement=statement,
-                )  # fmt: skip
+            given: list[Node] = []
+            if dotted(call.function) in _TOOLS:
+                given = call.arguments[1:2]
+            elif walk.places.function_of(call, caller) == CALLED_TABLE:
+                given = [call.function, *call.arguments]
+            if number < len(given):
+                return _handed(walk, asked, given[number], call, statement, at, caller, name, entry)
         for one in inside(statement):
-            if isinstance(one, Operation) and number < len(one.operands) and not calls_in(one):
-                walk.step(caller, f"{name} ← {text_of(one)}", asked.value)
-                return replace(
-                    asked, node=one.operands[number], place=caller, until=entry, result=0,
-                    statement=statement,
-                )  # fmt: skip
+            if isinstance(one, Operation) and number < len(one.operands):
+                given_to = one.operands[number]
+                return _handed(walk, asked, given_to, one, statement, at, caller, name, entry)
     why = f"{name} was handed over at {at.source}:{at.line} by none of its calls"
     return _at_entry(frame, entry, why)
+
+
+def _handed(
+    walk: Walk, asked: Asked, given: Node, by: Node, statement: Statement, at: Frame, caller: Place,
+    name: str, entry: Position,
+) -> Asked:  # fmt: skip
+    walk.step(caller, f"{name} ← {text_of(by)}", asked.value)
+    place = walk.places.begin(at, caller, entry) if calls_in(given) else caller
+    return replace(asked, node=given, place=place, until=entry, result=0, statement=statement)
 
 
 def _called_back(walk: Walk, asked: Asked, call: Call, callback: int, number: int) -> Next:

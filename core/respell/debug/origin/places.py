@@ -11,16 +11,17 @@ from respell.debug.changes import Change
 from respell.debug.going_back import GoingBack
 from respell.debug.inspecting import Frame, Value
 from respell.debug.inspector import Inspector
-from respell.debug.lua_source.tree import (
-    Function,
-    Variable,
-)
+from respell.debug.lua_source.tree import Call, Function, Variable
+from respell.debug.lua_source.writing import text_of
 from respell.debug.origin.statements import Key, end_of, statements_at, variable_of
 from respell.debug.over_time import OverTime
 from respell.debug.position import Position
 from respell.debug.standing import Standing
 from respell.debug.worker import as_text
 from respell.errors import RespellError, UsageError
+
+CALLED_TABLE = "table"
+"""What `Places.function_of` returns of a table, which has a metamethod for it."""
 
 _EVALUATE_WITHIN_S = 2.0
 _MOST_FRAMES = 200
@@ -270,6 +271,16 @@ class Places:
             at = Place(before)
             before = self.last_line_inside(frame, before)
         return at
+
+    def function_of(self, call: Call, place: Place) -> str:
+        """Return which function a call is of, as values show it; empty where it isn't known."""
+        if isinstance(call.function, Function):
+            return function_text(self.frame(place).source, call.function.defined)
+        text = text_of(call.function) + (f".{call.method}" if call.method else "")
+        found = self.value(text, place)
+        if found is not None and found.type == "table":
+            return CALLED_TABLE
+        return found.text if found is not None and found.type == "function" else ""
 
     # Calls ---------------------------------------------------------------------------------
 

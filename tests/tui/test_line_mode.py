@@ -89,6 +89,16 @@ def test_values_are_shown_with_what_is_inside_of_them(orders: CommandLine) -> No
     assert "there are no formats such as /x" in shown.err
 
 
+def test_what_can_not_be_evaluated_says_where_it_breaks_off(orders: CommandLine) -> None:
+    said = answers(orders, "p 1 +", "p 1 2", "p local x =", "p #nil", "p Tool.invoke('x')")
+    assert [one["error"] for one in said[:3]] == [
+        "unexpected symbol near <eof>", "unexpected symbol near '1'",
+        "unexpected symbol near <eof>",
+    ]  # fmt: skip
+    assert "attempt to get length of a nil value" in said[3]["error"]
+    assert "evaluating performs no effects" in said[4]["error"]
+
+
 def test_frames_are_chosen_and_their_ends_are_said(orders: CommandLine) -> None:
     shown = typed(
         orders, "b price_of", "c", "bt", "bt 1", "bt -1", "bt full", "up", "p order.customer",

@@ -387,9 +387,11 @@ return function(engine, env)
   -- Evaluating ----------------------------------------------------------------------------
 
   local function compile(text, names)
-    local chunk = raw.load("return " .. text, "=evaluate", "t", names)
+    local chunk, expected = raw.load("return " .. text, "=evaluate", "t", names)
     if chunk then return chunk end
     local statement, message = raw.load(text, "=evaluate", "t", names)
+    -- What is an expression up to its end, as `1 +`, was meant to be one.
+    if not statement and raw.string.find(expected, "near <eof>$") then message = expected end
     if not statement then error((raw.string.gsub(message, "^evaluate:%d+: ", "")), 0) end
     return statement
   end

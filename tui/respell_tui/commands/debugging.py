@@ -27,6 +27,7 @@ def debug(command: Command) -> int:
     args = command.args
     progress = _Progress(command.err)
     with ExitStack() as opened:
+        opened.callback(progress.tidy)
         script = Path(args.id)
         if script.is_file() and (script.suffix == ".lua" or "/" in args.id):
             store = opened.enter_context(command.open_store(create=True))

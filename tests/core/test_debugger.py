@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import respell
 from respell.debug import AsyncDebugger, Debugger, Position
 from respell.errors import NotFound, UsageError
 from respell.store import Store
@@ -205,6 +206,46 @@ print(a, b)
     assert debugger.step_back_over().line == 6
     debugger.run_to_line(4)
     assert debugger.step_over().line == 8
+
+
+OVERFLOWS = {
+    "metamethod": "x = setmetatable({}, {__index = function(t, k)\n  n = n + 1\n  return t[k]\nend})\nfunction go()\n  return x.y\nend",
+    "callback": "function go()\n  n = n + 1\n  return (string.gsub('a', '.', go))\nend",
+    "pcall": "function go()\n  n = n + 1\n  return select(-1, pcall(go))\nend",
+    "handler": "function go()\n  xpcall(error, function(e)\n    n = n + 1\n    error('again')\n  end)\nend",
+}
+
+
+@pytest.mark.parametrize("kind", OVERFLOWS)
+def test_where_c_s_stack_overflows_one_steps_as_far_as_there_is_room(
+    debug: Open, kind: str
+) -> None:
+    debugger = debug(f"n = 0\n{OVERFLOWS[kind]}\nprint(pcall(go))\nprint(n)\n")
+    printed = respell.session(debugger.session, store=debugger.store).output().split("\n")[:-1]
+    forward = [debugger.position]
+    while not debugger.step_in().at_end:
+        forward.append(debugger.position)
+    assert debugger.stop.reason == "end", "it does what was recorded"
+    assert len(forward) > 300
+    assert debugger.output() == printed
+    for expected in forward[:-20:-1]:
+        assert debugger.step_back().position == expected
+    debugger.go_to(forward[300])
+    assert len(debugger.stack()) > 100
+    assert 100 < int(debugger.evaluate("n").values[0].text) <= int(printed[-1])
+    assert sum(debugger.hit_counts().values()) == len(forward)
+
+
+def test_what_nobody_catches_is_told_where_c_s_stack_overflows_too(debug: Open) -> None:
+    text = f"n = 0\n{OVERFLOWS['metamethod']}\nprint('x')\ngo()\n"
+    debugger = debug(text, code=1)
+    assert (debugger.session.error or {})["message"] == "main.lua:4: C stack overflow"
+    stop = debugger.end()
+    assert (stop.reason, stop.error) == ("exception", "main.lua:4: C stack overflow")
+    assert debugger.step_back().line in (3, 4)
+    assert int(debugger.evaluate("n").values[0].text) > 100
+    assert debugger.step_out().at_end
+    assert debugger.reverse_continue().reason == "entry"
 
 
 # Breakpoints -----------------------------------------------------------------------------

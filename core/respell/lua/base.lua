@@ -29,7 +29,11 @@ return function(engine, env)
   local function from_outside(look, ...)
     local co = create(look)
     local ok, result, more = resume(co, running(), ...)
-    if not ok then error(result, 0) end
+    if not ok then
+      -- Where C's stack is used up no coroutine begins: nothing can be told of ours then.
+      if find(result, "C stack overflow", 1, true) then return nil end
+      error(result, 0)
+    end
     return result, more
   end
 
@@ -147,8 +151,7 @@ return function(engine, env)
     if thread then return relocate(thread, 0, line, text) end
     -- What raised comes after the handler, unless the handler is gone by a tail call.
     local handler = getinfo(1, "t").istailcall and 0 or 1
-    local moved = from_outside(relocate, CALLER + handler + 1, line, text)
-    return moved
+    return from_outside(relocate, CALLER + handler + 1, line, text) or text
   end
   engine.blame = blame
 
@@ -173,7 +176,10 @@ return function(engine, env)
   engine.check_memory = check_memory
 
   local function settle(ok, ...)
-    if not ok then check_memory((...)) end
+    if not ok then
+      check_memory((...))
+      if engine.on_caught then engine.on_caught() end
+    end
     return ok, ...
   end
 
@@ -325,7 +331,7 @@ return function(engine, env)
   -- For our own handlers: the frames that the script would see, from `level` outwards (1 is
   -- the caller).
   function engine.traceback(message, level)
-    return (from_outside(trace, CALLER + (level or 1), 0, message))
+    return from_outside(trace, CALLER + (level or 1), 0, message) or message
   end
 
   local debug = {}
@@ -351,7 +357,8 @@ return function(engine, env)
     if level == nil then level = thread and 0 or 1 end
     level = expect_level("traceback", argument, level)
     if thread and thread ~= running() then return trace(thread, 0, level, message) end
-    return (from_outside(trace, CALLER, level, message))
+    return from_outside(trace, CALLER, level, message)
+      or (message and message .. "\nstack traceback:" or "stack traceback:")
   end
 
   local FIELDS = {

@@ -18,6 +18,7 @@ return function(engine, env)
 
   local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
   local NEVER = 1 << 62
+  local DEEP = 150   -- functions; fewer than that never fill C's stack
 
   local view = engine.debug_view   -- lua/inspection.lua
   local over_time = engine.debug_over_time
@@ -28,6 +29,7 @@ return function(engine, env)
   -- Where calls and returns are seen as well, the function of a line is that of the line before
   -- until there is one: to ask each time costs as much as all the rest.
   local tracked, moved, line_of = false, true, nil
+  local deep = false                -- whether there is no room for hooks, until an event or a catch
   local arm_at = NEVER
   local step_edits                  -- edits of a fork that wait for their line
 
@@ -74,7 +76,7 @@ return function(engine, env)
       hooked = "scout"
       return scout.begin()
     end
-    local mask = (armed or step_edits) and "l" or nil
+    local mask = not deep and (armed or step_edits) and "l" or nil
     if mask and (functions or data_call or want == "calls") then mask = "lc" end
     if mask and (want == "watch" or want == "count") then mask = "lcr" end
     tracked, moved = mask == "lcr", true
@@ -85,6 +87,29 @@ return function(engine, env)
     for co in next, engine.coroutines do
       if status(co) ~= "dead" then sethook(co, f, mask) end
     end
+  end
+
+  -- C's stack takes about 200 calls (metamethods, callbacks, coroutines …), and a hook is one of
+  -- them. Where the script comes near to that no line counts any more, so that what overflows
+  -- does so where it did without hooks.
+  local reached
+  local function reach() reached = true end
+
+  local function has_room()
+    reached = false
+    pcall(pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, reach)
+    return reached
+  end
+
+  local function stand_back()
+    deep = true
+    set_hooks()
+  end
+
+  local function come_closer()
+    if not deep then return end
+    deep = false
+    set_hooks()
   end
 
   function engine.on_coroutine(co)
@@ -279,6 +304,7 @@ return function(engine, env)
   end
 
   function on_hook(what, line)
+    if getinfo(DEEP, "") and not has_room() then return stand_back() end
     if what == "line" then return on_line(what, line) end
     moved = true
     if want == "count" then return end
@@ -297,6 +323,7 @@ return function(engine, env)
       if number == late_event then late_event = 0 end
       return
     end
+    come_closer()
     local passed = to_event < number and { steps = steps, counted = counted } or nil
     event, steps, counted = number, 0, true
     entering, called = nil, nil
@@ -311,9 +338,12 @@ return function(engine, env)
     if want == "event" then return hit("event") end
   end
 
+  engine.on_caught = come_closer
+
   function engine.on_error(failure, caught)
     if not errors or ended or not (armed or scout) then return end
     if errors.kind ~= "all" and caught then return end
+    if deep or not has_room() then return end
     if not armed then return scouted() end
     if event == from_event and steps <= from_steps then return end
     if event == to_event and steps == to_steps then return end
@@ -446,8 +476,12 @@ return function(engine, env)
   function pause(reason, more)
     view.enter(running(), ended)
     tell(PAUSED, report_of(reason, more))
-    local co = create(listen)
-    local ok, order = resume(co)
+    local ok, order = true, nil
+    if has_room() then
+      ok, order = resume(create(listen))
+    else
+      order = listen()
+    end
     view.leave()
     if not ok then error(order, 0) end
     return begin(order)
@@ -463,7 +497,10 @@ return function(engine, env)
     view.start(main, chunk, co_number)
     over_time.start(main, co_number)
     engine.watch_events(on_answer, on_stop, on_frontier)
-    function engine.on_uncaught(failure) return on_stop("failed", failure) end
+    function engine.on_uncaught(failure)
+      -- Else it is told once the stack is unwound.
+      if has_room() then return on_stop("failed", failure) end
+    end
     engine.check_end()   -- one that was stopped before its first event may compute for ever
     pause("entry")
     engine.check_end(true)

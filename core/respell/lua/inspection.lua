@@ -94,6 +94,8 @@ return function(engine, env)
       place.coroutine = co_number(co)
     end)
     local ok, failure = resume(look)
+    -- No coroutine begins where C's stack is used up.
+    if failure == "C stack overflow" then return { depth = 0, coroutine = co_number(co) } end
     if not ok then error(failure, 0) end
     return place
   end

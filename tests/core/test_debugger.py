@@ -209,10 +209,31 @@ print(a, b)
 
 
 OVERFLOWS = {
-    "metamethod": "x = setmetatable({}, {__index = function(t, k)\n  n = n + 1\n  return t[k]\nend})\nfunction go()\n  return x.y\nend",
-    "callback": "function go()\n  n = n + 1\n  return (string.gsub('a', '.', go))\nend",
-    "pcall": "function go()\n  n = n + 1\n  return select(-1, pcall(go))\nend",
-    "handler": "function go()\n  xpcall(error, function(e)\n    n = n + 1\n    error('again')\n  end)\nend",
+    "metamethod": """\
+x = setmetatable({}, {__index = function(t, k)
+  n = n + 1
+  return t[k]
+end})
+function go()
+  return x.y
+end""",
+    "callback": """\
+function go()
+  n = n + 1
+  return (string.gsub('a', '.', go))
+end""",
+    "pcall": """\
+function go()
+  n = n + 1
+  return select(-1, pcall(go))
+end""",
+    "handler": """\
+function go()
+  xpcall(error, function(e)
+    n = n + 1
+    error('again')
+  end)
+end""",
 }
 
 
@@ -226,11 +247,11 @@ def test_where_c_s_stack_overflows_one_steps_as_far_as_there_is_room(
     while not debugger.step_in().at_end:
         forward.append(debugger.position)
     assert debugger.stop.reason == "end", "it does what was recorded"
-    assert len(forward) > 300
+    assert len(forward) > 250
     assert debugger.output() == printed
     for expected in forward[:-20:-1]:
         assert debugger.step_back().position == expected
-    debugger.go_to(forward[300])
+    debugger.go_to(forward[250])
     assert len(debugger.stack()) > 100
     assert 100 < int(debugger.evaluate("n").values[0].text) <= int(printed[-1])
     assert sum(debugger.hit_counts().values()) == len(forward)

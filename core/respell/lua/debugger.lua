@@ -11,14 +11,14 @@ return function(engine, env)
   local raw, port = engine.raw, engine.port
   local next, type, error, pcall = raw.next, raw.type, raw.error, raw.pcall
   local getinfo, sethook = raw.debug.getinfo, raw.debug.sethook
-  local create, resume, running, status =
-    raw.coroutine.create, raw.coroutine.resume, raw.coroutine.running, raw.coroutine.status
-  local byte, sub, pack = raw.string.byte, raw.string.sub, raw.string.pack
+  local create, resume, running, status, yield = raw.coroutine.create, raw.coroutine.resume,
+    raw.coroutine.running, raw.coroutine.status, raw.coroutine.yield
+  local byte, sub, pack, unpack = raw.string.byte, raw.string.sub, raw.string.pack, raw.table.unpack
   local encode, decode, source_of = engine.encode, engine.decode, engine.source_of
 
   local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
   local NEVER = 1 << 62
-  local DEEP = 150   -- functions; fewer than that never fill C's stack
+  local DEEP = 120   -- functions; fewer than that never fill a stack
 
   local view = engine.debug_view   -- lua/inspection.lua
   local over_time = engine.debug_over_time
@@ -90,15 +90,32 @@ return function(engine, env)
   end
 
   -- C's stack takes about 200 calls (metamethods, callbacks, coroutines …), and a hook is one of
-  -- them. Where the script comes near to that no line counts any more, so that what overflows
-  -- does so where it did without hooks.
-  local reached
-  local function reach() reached = true end
+  -- them; Lua's has to have space for it. Where the script comes near to either end no line
+  -- counts any more, so that what overflows does so where it did without hooks. That is looked
+  -- at now and then: a line calls no more than a few.
+  local nested, reached = {}, nil
+  for i = 1, 40 do nested[i] = pcall end
+  nested[#nested + 1] = function() reached = true end
+
+  -- In a coroutine: Lua's stack, which may be used up as well, has next to no part in it.
+  local try = create(function()
+    while true do
+      pcall(unpack(nested))
+      yield()
+    end
+  end)
 
   local function has_room()
     reached = false
-    pcall(pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, pcall, reach)
+    resume(try)
     return reached
+  end
+
+  -- Lua's stack is full at a million values. A call that fails for that is undone by `pcall`.
+  local function has_space() return (pcall(unpack, nested, 1, 8000)) end
+
+  local function is_near_the_end()
+    return getinfo(DEEP, "") and not (has_room() and (steps & 255 ~= 0 or has_space()))
   end
 
   local function stand_back()
@@ -304,7 +321,7 @@ return function(engine, env)
   end
 
   function on_hook(what, line)
-    if getinfo(DEEP, "") and not has_room() then return stand_back() end
+    if steps & 7 == 0 and is_near_the_end() then return stand_back() end
     if what == "line" then return on_line(what, line) end
     moved = true
     if want == "count" then return end

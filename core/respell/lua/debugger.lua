@@ -321,8 +321,11 @@ return function(engine, env)
   end
 
   function on_hook(what, line)
-    if steps & 7 == 0 and is_near_the_end() then return stand_back() end
-    if what == "line" then return on_line(what, line) end
+    if what == "line" then
+      -- At lines alone: so it is the same place whatever else is looked at.
+      if steps & 7 == 0 and is_near_the_end() then return stand_back() end
+      return on_line(what, line)
+    end
     moved = true
     if want == "count" then return end
     if want ~= "watch" then return on_call(what) end

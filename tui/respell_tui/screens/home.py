@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 
 from textual import on
@@ -26,6 +27,9 @@ from respell_tui.work import Job
 
 _REST_S = 0.04
 """For how long the cursor has to stay on a session before that is read."""
+
+_IDLE_S = 0.3
+"""So long after the sessions are shown, what is likely to come next is loaded."""
 
 _NOTHING_YET: tuple[Line, ...] = (
     [("", "")],
@@ -54,7 +58,7 @@ class Home(SessionActions, ArtifactActions):
         """Begin without any."""
         super().__init__()
         self._reader = SessionReader()
-        self._again = False
+        self._again = self._prepared = False
         self._resting: Timer | None = None
         self._shown_of: tuple[str, int] | None = None
 
@@ -99,6 +103,14 @@ class Home(SessionActions, ArtifactActions):
                 self.focus_pane(1)
         if self._again:
             self.refresh_sessions()
+        if rows and not self._prepared:
+            self._prepared = True
+            self.set_timer(_IDLE_S, self._prepare)
+
+    def _prepare(self) -> None:
+        """Load what opening a session takes, before somebody does."""
+        self.work("loading", lambda job: import_module("respell_tui.screens.replay"),
+                  lambda _: None, group="loading")  # fmt: skip
 
     def _unreadable(self, problem: Any) -> None:
         self._reader = SessionReader()

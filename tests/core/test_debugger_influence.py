@@ -94,6 +94,8 @@ def use_all_of_it(debugger: Debugger, url: str) -> None:
     debugger.state()
     debugger.artifacts()
     debugger.last_change("n")
+    for text in ("n", "got.success", "ask(7)", f"({harm}).result", "state:last"):
+        debugger.origin(text)
     debugger.bookmark("here")
     debugger.delete_bookmark("here")
     for point in points.list():

@@ -48,6 +48,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"ok")
             self.wfile.flush()
 
+    do_POST = do_GET
+
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""
 

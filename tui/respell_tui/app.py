@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
+import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -214,6 +217,7 @@ class RespellApp(Acting, Working, App[None]):
         """Open the first screen."""
         from respell_tui.screens.home import Home
 
+        self._listen_to_signals()
         self.push_screen(Home())
         swiftness.set_aside_modules()
         if self.memory.open:
@@ -223,6 +227,21 @@ class RespellApp(Acting, Working, App[None]):
                 "watching the store", self._watch, lambda _: None, group="watch",
                 heard=self._told,
             )  # fmt: skip
+
+    def _listen_to_signals(self) -> None:
+        """End in order when the system says so, or when the terminal is closed."""
+        if self.is_headless or threading.current_thread() is not threading.main_thread():
+            return
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self.exit)
+        loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+
+    def _hung_up(self) -> None:
+        """There is no terminal any more to draw on, nor to read from."""
+        if self.had_store:
+            with suppress(OSError):
+                self.memory.keep(self.folder)
+        os._exit(128 + signal.SIGHUP)  # the debuggers' processes end with this one
 
     def on_unmount(self) -> None:
         """Remember what was open, and close the store."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -66,14 +67,26 @@ class Job:
     Attributes:
         what: What it does, e.g. `reading the sessions`.
         group: A later job of the same node and group takes its place.
+        waited: A person waits for it.
+        cancels: Escape cancels it.
+        node: Who began it.
+        share: How much of it is done, 0 to 1; 0 where nobody knows.
     """
 
     def __init__(self, node: DOMNode, what: str, group: str) -> None:
         self.what = what
         self.group = group
-        self._node = node
+        self.waited = self.cancels = False
+        self.node: Any = node
+        self.share = 0.0
+        self._began = time.monotonic()
         self._cancelled = threading.Event()
         self._on_cancel: list[Callable[[], None]] = []
+
+    @property
+    def seconds(self) -> float:
+        """How long ago it began."""
+        return time.monotonic() - self._began
 
     @property
     def cancelled(self) -> bool:
@@ -111,12 +124,13 @@ class Job:
             words: What it is at, besides.
         """
         self.check()
-        self._node.post_message(JobMoved(self, done, total, words))
+        self.share = done / total if total else 0.0
+        self.node.post_message(JobMoved(self, done, total, words))
 
     def tell(self, news: Any) -> None:
         """Hand over a part of the result; the node's `heard` is called with it."""
         self.check()
-        self._node.post_message(JobTold(self, news))
+        self.node.post_message(JobTold(self, news))
 
 
 class JobMoved(Message):
@@ -162,6 +176,8 @@ class Working:
         group: str,
         failed: Callable[[Problem], None] | None = None,
         heard: Callable[[Any], None] | None = None,
+        waited: bool = False,
+        cancels: bool = False,
     ) -> Job:
         """Do something in a thread.
 
@@ -172,12 +188,16 @@ class Working:
             group: What it takes the place of: the job of this node with the same name.
             failed: Called here with what went wrong; without it, `show_problem` is.
             heard: Called here with each thing that the job tells meanwhile.
+            waited: A person waits for it: where it takes long, the screen says so.
+            cancels: Escape cancels it: it looks often enough whether it was, and a result that
+                nobody takes does no harm.
         """
         assert isinstance(self, DOMNode)
         if not hasattr(self, "_jobs"):
             self._jobs = {}
         self.stop_work(group)
         job = Job(self, what, group)
+        job.waited, job.cancels = waited, cancels
         self._jobs[group] = (job, then, failed, heard)
 
         def run() -> None:
@@ -200,6 +220,10 @@ class Working:
         for name in [group] if group is not None else list(jobs):
             if name in jobs:
                 jobs.pop(name)[0].cancel()
+
+    def waited_for(self) -> list[Job]:
+        """Return the jobs that a person waits for."""
+        return [job for job, *_ in getattr(self, "_jobs", {}).values() if job.waited]
 
     def working(self, group: str) -> bool:
         """Whether a job of that group is not done."""

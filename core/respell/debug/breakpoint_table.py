@@ -107,9 +107,9 @@ class BreakpointTable:
         self._remove(number)
 
     def _remove(self, number: int) -> None:
-        del self._all[number]
         if self._kept:
             self._store.debugging.delete_breakpoint(self._session.key, number)
+        del self._all[number]
 
     def spend(self, number: int) -> None:
         """Take one away that stops only once; others stay."""
@@ -360,9 +360,9 @@ class BreakpointTable:
         for one in self._all.values():
             if replace(one, id=made.id, enabled=True) == made:
                 made = replace(one, enabled=True)  # it is there already
+        self._keep(made)  # first: one that the store refuses is not there either
         self._all[made.id] = made
         self.on_change()
-        self._keep(made)
         return made
 
     def _keep(self, point: Breakpoint) -> None:

@@ -12,16 +12,13 @@ from textual.message import Message
 from respell.history.events import Event
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.paint import Line, Part, content, plain, wrapped
-from respell_tui.panes.pane import Pane
+from respell_tui.paint import Line, plain, wrapped
+from respell_tui.panes.pane import ALONE, Pane
 from respell_tui.shown.event import event_lines
 from respell_tui.shown.moment import Moment
 from respell_tui.shown.then import Then, then_lines, then_of
 from respell_tui.text import width
 from respell_tui.widgets.line_view import LineView
-
-OTHERS = ((4, "Event"), (5, "Output"), (6, "State"))
-"""The panes of which one is shown at a time."""
 
 
 class Look(Pane):
@@ -37,31 +34,40 @@ class Look(Pane):
         """The lines."""
         yield LineView(cursor=False)
 
-    def entitle(self, *more: Part | str) -> None:
-        """Name the panes behind this one as well, in their order."""
-        parts: list[Part | str] = []
-        for key, word in OTHERS:
-            parts += [("  " if parts else "", ""),
-                      (f"{key} {word}", "" if key == self.number else "dim")]  # fmt: skip
-        self.border_title = content(*parts, *more)
+    @property
+    def tabs(self) -> Sequence[tuple[int, str]]:
+        """The panes that look at something; on a narrow screen the variables are one of them."""
+        return ALONE if self.screen.has_class("-narrow") else ALONE[1:]
+
+    def on_resize(self) -> None:
+        """On a narrow screen there are others behind it."""
+        self.entitle()
 
     @property
     def list(self) -> LineView:
         """The lines."""
         return self.query_one(LineView)
 
-    def show_lines(self, rows: Sequence[Line], *, at_end: bool = False) -> None:
-        """Show lines; what is said instead where there are none is the pane's `hint`."""
+    def show_lines(self, rows: Sequence[Line], *, at_end: bool = False, same: bool = False) -> None:
+        """Show lines; what is said instead where there are none is the pane's `hint`.
+
+        Args:
+            rows: The lines.
+            at_end: The newest ones are what one wants to see.
+            same: They are about the same thing as before.
+        """
         if not rows:
             self.show_note([("", "")], self.hint)
             return
         self.show_body()
+        view = self.list
+        was_at_end = view.scroll_y >= view.max_scroll_y
         longest = max(sum(len(text) for text, _ in line) for line in rows)
-        self.list.show(rows, longest=longest)
-        if at_end:
-            self.list.scroll_end(animate=False, immediate=True)
-        else:
-            self.list.scroll_to(y=0, animate=False, immediate=True)
+        view.show(rows, longest=longest)
+        if at_end and was_at_end:  # else somebody reads what is above
+            view.scroll_end(animate=False, immediate=True)
+        elif not at_end and not same:
+            view.scroll_to(y=0, animate=False, immediate=True)
 
 
 class EventPane(Look):
@@ -77,20 +83,23 @@ class EventPane(Look):
         """Begin without an event."""
         super().__init__(ident)
         self._rows: Sequence[Line] = ()
+        self._number = 0
 
     def show(self, event: Event | None) -> None:
-        """Show an event."""
+        """Show an event; of one that is shown already, what has become of it."""
+        same, self._number = self._number, event.number if event is not None else 0
         self._rows = event_lines(event) if event is not None else []
-        self._fold()
+        self._fold(same=same == self._number)
 
     def on_resize(self) -> None:
         """Fold long lines anew."""
+        self.entitle()
         if self._rows:
             self._fold()
 
-    def _fold(self) -> None:
+    def _fold(self, *, same: bool = False) -> None:
         cells = max(20, self.size.width - 1)  # a scroll bar has one
-        self.show_lines([one for row in self._rows for one in wrapped(row, cells)])
+        self.show_lines([one for row in self._rows for one in wrapped(row, cells)], same=same)
 
 
 class ConsolePane(Look):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widget import Widget
@@ -11,7 +13,14 @@ from textual.widgets import Static
 
 from respell_tui.actions.binding import Acting
 from respell_tui.paint import Line, Part, content, lines
+from respell_tui.text import width
 from respell_tui.work import Job, Problem, Working
+
+_TITLE_AT = 3  # behind a corner, a line and a blank
+_BETWEEN = "  "
+
+ALONE = ((3, "Variables"), (4, "Event"), (5, "Output"), (6, "State"))
+"""Panes of which a narrow screen shows one at a time, and a wide one the first and another."""
 
 
 class Pane(Acting, Working, Vertical):
@@ -29,8 +38,13 @@ class Pane(Acting, Working, Vertical):
     title: ClassVar[str] = ""
     place: ClassVar[str] = ""
 
-    _above: tuple[Part | str, ...] | None = None
+    _above: tuple[object, ...] | None = None
     _below: tuple[Part | str, ...] | None = None
+
+    @property
+    def tabs(self) -> Sequence[tuple[int, str]]:
+        """Number and title of this pane and of those it is shown in place of; none for alone."""
+        return ()
 
     DEFAULT_CSS = """
     Pane {
@@ -66,10 +80,39 @@ class Pane(Acting, Working, Vertical):
 
     def entitle(self, *more: Part | str) -> None:
         """Show the number, the title and more in the upper frame."""
-        if more != self._above:  # else the whole pane would be painted for it
-            self._above = more
-            head = f"{self.number} {self.title}" if self.number else self.title
-            self.border_title = content(head, *more)
+        above = (*self.tabs, *more)
+        if above == self._above:
+            return  # else the whole pane would be painted for it
+        self._above = above
+        parts: list[Part | str] = []
+        for number, title in self.tabs:
+            parts += [(_BETWEEN if parts else "", ""),
+                      (f"{number} {title}", "" if number == self.number else "dim")]  # fmt: skip
+        name = f"{self.number} {self.title}" if self.number else self.title
+        self.border_title = content(*(parts or [name]), *more)
+
+    def _tab_at(self, cell: int) -> int:
+        """Return the number of the pane whose title stands in a cell of the upper frame, or 0."""
+        at = _TITLE_AT
+        for number, title in self.tabs:
+            end = at + width(f"{number} {title}")
+            if at <= cell < end:
+                return number
+            at = end + len(_BETWEEN)
+        return 0
+
+    def on_click(self, event: events.Click) -> None:
+        """Go to this pane, or to the one whose title was clicked on."""
+        place = self.screen
+        focus_pane = getattr(place, "focus_pane", None)
+        if focus_pane is None or not self.number:
+            return
+        on_frame = event.screen_y == self.region.y
+        tab = self._tab_at(event.screen_x - self.region.x) if on_frame else 0
+        if tab and tab != self.number:
+            focus_pane(tab)
+        elif not self.has_focus_within:
+            focus_pane(self.number)
 
     def subtitle(self, *parts: Part | str) -> None:
         """Show something in the lower frame."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.message import Message
 
@@ -35,6 +35,22 @@ class SourceList(LineView):
         return len(self.code.lines)
 
     wanted: str = ""
+
+    class Gutter(Message):
+        """Somebody clicked on what stands beside a line."""
+
+        def __init__(self, line: int) -> None:
+            super().__init__()
+            self.line = line
+
+    def on_click(self, event: events.Click) -> None:
+        """Set a breakpoint, or take it away, where what stands beside a line was clicked on."""
+        index = event.y + self.scroll_offset.y
+        beside = 1 + len(str(len(self.code.lines)))
+        if event.x < beside and not self.scroll_offset.x and 0 <= index < self.count:
+            event.prevent_default()
+            self.go_to(index)
+            self.post_message(self.Gutter(index + 1))
 
     def line(self, index: int, width: int) -> Line:
         """Return one line."""
@@ -163,6 +179,11 @@ class SourcePane(Pane):
     @on(LineView.Moved)
     def _moved(self, message: LineView.Moved) -> None:
         message.stop()
+
+    @on(SourceList.Gutter)
+    def _gutter(self, message: SourceList.Gutter) -> None:
+        message.stop()
+        self.post_message(self.Toggled(message.line))
 
     @on(LineView.Chosen)
     def _chosen(self, message: LineView.Chosen) -> None:

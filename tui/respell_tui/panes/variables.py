@@ -11,7 +11,7 @@ from textual.message import Message
 
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.panes.pane import Pane
+from respell_tui.panes.pane import ALONE, Pane
 from respell_tui.shown.moment import Moment, Path
 from respell_tui.shown.variables import GLOBALS, Row, lines_of, rows_of
 from respell_tui.widgets.line_view import LineView
@@ -40,6 +40,15 @@ class VariablesPane(Pane):
         self.rows: Sequence[Row] = ()
         self._moment: Moment | None = None
         self._before: Moment | None = None
+
+    @property
+    def tabs(self) -> Sequence[tuple[int, str]]:
+        """On a narrow screen it is shown in place of others."""
+        return ALONE if self.screen.has_class("-narrow") else ()
+
+    def on_resize(self) -> None:
+        """On a narrow screen there are others behind it."""
+        self.entitle()
 
     def body(self) -> ComposeResult:
         """The list."""

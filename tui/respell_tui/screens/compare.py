@@ -80,7 +80,7 @@ class Compare(Place):
         pane = self.query_one(DifferencePane)
         pane.show_note([("", "")], [(" comparing …", "dim")])
         self.work("comparing", self._compared, self._show, group="compare",
-                  failed=pane.show_problem)  # fmt: skip
+                  failed=pane.show_problem, waited=True, cancels=True)  # fmt: skip
 
     def _compared(self, job: Job) -> list[Both]:
         return rows_of(self._find(), self._a, self._b)

@@ -112,8 +112,11 @@ class SessionActions(Resuming, HomePanes):
             store = self.respell.store()
             change(store, store.sessions.get(ident), by=BY)
 
+        if self.working("change"):
+            self.flash("one thing at a time: what was asked for before is not done yet", "warn")
+            return
         self.work(f"{what} {ident[:8]}", work, lambda _: self._done(f"{ident[:8]} {done}"),
-                  group="change")  # fmt: skip
+                  group="change", waited=True)  # fmt: skip
 
     def _done(self, text: str) -> None:
         self.flash(text)
@@ -204,7 +207,7 @@ class SessionActions(Resuming, HomePanes):
             self.sessions.select(one.id)
             self._done(f"forked to {one.id[:8]}: r lets it go on")
 
-        self.work(f"forking {record.id[:8]}", work, made, group="change")
+        self.work(f"forking {record.id[:8]}", work, made, group="fork", waited=True)
 
     def do_session_label(self) -> None:
         """Ask for name, description and tags, and change them."""
@@ -246,7 +249,7 @@ class SessionActions(Resuming, HomePanes):
                 self.sessions.work(
                     f"exporting {record.id[:8]}", lambda job: work(job, *wishes),
                     lambda report: self._done(f"exported to {report.path}"), group="export",
-                    failed=self.show_problem,
+                    failed=self.show_problem, waited=True, cancels=True,
                 )  # fmt: skip
 
         self.app.push_screen(
@@ -277,7 +280,7 @@ class SessionActions(Resuming, HomePanes):
             if file is not None:
                 self.sessions.work(
                     f"importing {file.name}", lambda job: work(job, file), made, group="import",
-                    failed=self.show_problem,
+                    failed=self.show_problem, waited=True, cancels=True,
                 )  # fmt: skip
 
         self.app.push_screen(Form("Import a session", [field], _existing, done="Import"), given)

@@ -13,10 +13,14 @@ from respell_tui.actions.binding import Acting, perform, reasons
 from respell_tui.paint import Part
 from respell_tui.panes.pane import Pane
 from respell_tui.widgets.bars import Key, KeyBar, TitleBar
-from respell_tui.work import Problem, Working
+from respell_tui.work import Job, Problem, Working
 
 if TYPE_CHECKING:
     from respell_tui.app import RespellApp
+
+
+_LOOK_S = 0.25
+_LONG_S = 0.5
 
 
 class Place(Acting, Working, Screen[Any]):
@@ -145,8 +149,8 @@ class Place(Acting, Working, Screen[Any]):
         self._beside(-1)
 
     def do_app_back(self) -> None:
-        """Close what is open, the last first; then the screen."""
-        if self.close_something():
+        """Cancel what is waited for; else close what is open, the last first; then the screen."""
+        if self._cancel_work() or self.close_something():
             return
         if self.has_class("-zoom"):
             self.zoom(None)
@@ -155,6 +159,35 @@ class Place(Acting, Working, Screen[Any]):
             self.leave()
         else:
             self.flash("this is the first screen: q quits", "warn")
+
+    def on_mount(self) -> None:
+        """Look now and then what is being done."""
+        self.set_interval(_LOOK_S, self._show_work)
+
+    def _waited_for(self) -> list[Job]:
+        return [job for node in (self, *self.query(Pane)) for job in node.waited_for()]
+
+    def _show_work(self) -> None:
+        """Say in the last line what is waited for, if that takes long."""
+        jobs = [job for job in self._waited_for() if job.seconds >= _LONG_S]
+        text = ""
+        if jobs:
+            job = jobs[0]
+            share = f" {job.share:.0%}" if job.share else ""
+            text = f"{job.what}{share}, {job.seconds:.0f} s" + (
+                "  esc cancels" if job.cancels else ""
+            )
+        for bar in self.query(KeyBar):
+            bar.busy(text)
+
+    def _cancel_work(self) -> bool:
+        """Cancel the newest of what is waited for; return whether there was any."""
+        jobs = [job for job in self._waited_for() if job.cancels and job.seconds >= _LONG_S]
+        for job in jobs[-1:]:
+            job.node.stop_work(job.group)
+            self._show_work()
+            self.flash(f"{job.what} was cancelled", "warn")
+        return bool(jobs)
 
     def close_something(self) -> bool:
         """Close a search or the like, if any is open, and return whether one was."""

@@ -19,7 +19,7 @@ from respell_tui.screens.replay_what_if import ReplayWhatIf
 from respell_tui.screens.resume import Resuming
 from respell_tui.shown.replay import DryRun, Now, mode, notice, read_marks, read_now
 from respell_tui.text import fit
-from respell_tui.widgets.notice import Notice
+from respell_tui.widgets.notice import Asked, Notice
 from respell_tui.widgets.scrubber import Mark
 from respell_tui.work import Job, Problem, problem_of
 
@@ -114,22 +114,22 @@ class ReplayLive(Resuming, ReplayWhatIf):
 
     def _unreadable(self, problem: Problem) -> None:
         again = self.respell.keys.shown("app.again")
-        self.notice.show([("✗ ", "bad"), (problem.text, "bad"), (f"  {again}", "key"),
-                          (" tries again", "")], "app.again")  # fmt: skip
+        self.notice.show(Asked(problem.text, again, "tries again", "app.again",
+                               self.respell.icons.failed, bad=True))  # fmt: skip
 
     def _show_now(self, now: Now | None) -> None:
         if not self.is_there:
             return
         if now is None:
-            gone = "this session was deleted: what was read of it can still be looked at  "
-            self.notice.show([(gone, "bad"), ("esc", "key"), (" goes back", "")], "app.back")
+            gone = "this session was deleted: what was read of it can still be looked at"
+            self.notice.show(Asked(gone, "esc", "goes back", "app.back", bad=True))
             return
         before, self.now, self.record = self.now, now, now.record
         if self.dry_run is None:
             self.events.show(now.record)
         self.show_mode()
         key = self.respell.keys.shown("live.resume")
-        self.notice.show(notice(now, self.respell.icons, resume=key), "live.resume")
+        self.notice.show(notice(now, self.respell.icons, resume=key))
         if before is None or before.record.records != now.record.records or (
             before.runs != now.runs
         ):  # fmt: skip
@@ -282,7 +282,7 @@ class ReplayLive(Resuming, ReplayWhatIf):
         def asked(_: None) -> None:
             self.flash("it is suspended at its next effect")
 
-        self.work("asking it to suspend", ask, asked, group="suspend")
+        self.work("asking it to suspend", ask, asked, group="suspend", waited=True)
 
     @on(Notice.Pressed)
     def _notice_pressed(self, message: Notice.Pressed) -> None:

@@ -25,7 +25,7 @@ class Resuming(Place):
         """Ask for what a session needs, and let it go on in a process of its own."""
         self.work(f"resuming {session_id[:8]}",
                   lambda job: read_summary(self.respell.store(), session_id), self._resumable,
-                  group="resume")  # fmt: skip
+                  group="resume", waited=True, cancels=True)  # fmt: skip
 
     def _resumable(self, summary: Summary) -> None:
         record = summary.record

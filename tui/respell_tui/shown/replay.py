@@ -11,12 +11,12 @@ from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.describe import count, doubts
+from respell_tui.describe import doubts
 from respell_tui.icons import Icons, of_state
-from respell_tui.paint import Line, Part, cell
+from respell_tui.paint import Part
 from respell_tui.shown.moment import Moment
-from respell_tui.shown.sessions import STATE_ROLES, states
-from respell_tui.text import fit
+from respell_tui.shown.sessions import states
+from respell_tui.widgets.notice import Asked
 from respell_tui.widgets.scrubber import Mark
 
 MOST_MARKED = 200_000
@@ -135,39 +135,31 @@ def mode(
     return [("REPLAY", "accent"), ("  recorded answers, nothing outside is touched", "dim")]
 
 
-def notice(now: Now, icons: Icons, *, resume: str) -> Line:
-    """Return what a session asks of a person, in one line; empty where it asks nothing.
+def notice(now: Now, icons: Icons, *, resume: str) -> Asked:
+    """Return what a session asks of a person; nothing where it does not.
 
     Args:
         now: How it is.
         icons: The signs.
         resume: The key that resumes it.
     """
-    record, head = now.record, (f"{of_state(icons, now.state)} ", STATE_ROLES[now.state])
-    if record.redacted or not record.has_program:
-        return []
-    if now.state == "interrupted":
-        died = f"its process died after event {record.events:,}"
-        if now.doubts:
-            first = f"{now.doubts[0]['name']} of event {now.doubts[0]['number']}"
-            more = f" and {len(now.doubts) - 1} more" if len(now.doubts) > 1 else ""
-            return [head, (f"{died}: nobody knows whether {first}{more} was done  ", "bad"),
-                    (resume, "key"), (" says it", "")]  # fmt: skip
-        return [head, (f"{died}, and nothing is lost  ", "bad"), (resume, "key"),
-                (" goes on with it", "")]  # fmt: skip
-    if now.state != "suspended":
-        return []
+    record, sign = now.record, of_state(icons, now.state)
+    if now.state not in ("suspended", "interrupted") or record.redacted or not record.has_program:
+        return Asked()
+    bad, does = now.state == "interrupted", "goes on with it"
+    if bad:
+        text = f"its process died after event {record.events:,}"
+        text += "" if now.doubts else ", and nothing is lost"
+    elif record.waiting_for is not None:
+        text, does = f"waits for: {record.waiting_for.get('prompt') or 'a value'}", "answers"
+    else:
+        text = f"suspended, {(record.error or {}).get('message') or 'as it was asked to be'}"
     if now.doubts:
-        return [head, (f"{count(len(now.doubts), 'effect')} in doubt: "
-                       f"{now.doubts[0]['name']} of event {now.doubts[0]['number']}  ", "warn"),
-                (resume, "key"), (" says what became of it", "")]  # fmt: skip
-    if record.waiting_for is not None:
-        prompt = cell(str(record.waiting_for.get("prompt") or "a value"))
-        return [head, (f"waits for: {fit(prompt, 60).rstrip()}  ", "warn"),
-                (resume, "key"), (" answers", "")]  # fmt: skip
-    why = cell(str((record.error or {}).get("message") or "as it was asked to be"))
-    return [head, (f"suspended, {fit(why, 50).rstrip()}  ", "warn"), (resume, "key"),
-            (" goes on with it", "")]  # fmt: skip
+        first = f"{now.doubts[0]['name']} of event {now.doubts[0]['number']}"
+        more = f" and {len(now.doubts) - 1} more" if len(now.doubts) > 1 else ""
+        text = f"{text}: nobody knows whether {first}{more} was done"
+        does = "says it"
+    return Asked(text, resume, does, "live.resume", sign, bad)
 
 
 def where(moment: Moment, of: int, *, playing: float = 0.0) -> Sequence[Part]:

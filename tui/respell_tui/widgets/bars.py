@@ -92,6 +92,7 @@ class KeyBar(Widget):
         self._spots: list[tuple[int, int, str]] = []
         self._flash: Part | None = None
         self._timer: Timer | None = None
+        self._work = ""
 
     def show(self, keys: tuple[Key, ...]) -> None:
         """Show these keys."""
@@ -107,6 +108,12 @@ class KeyBar(Widget):
         self._timer = self.set_timer(FLASH_S, self.unflash)
         self.refresh()
 
+    def busy(self, text: str) -> None:
+        """Say what is being done, in place of the keys, for as long as it is; empty for nothing."""
+        if text != self._work:
+            self._work = text
+            self.refresh()
+
     def unflash(self) -> None:
         """Show the keys again."""
         if self._flash is not None:
@@ -116,7 +123,7 @@ class KeyBar(Widget):
     @property
     def said(self) -> str:
         """What is said in place of the keys; empty for nothing."""
-        return self._flash[0] if self._flash is not None else ""
+        return self._flash[0] if self._flash is not None else self._work
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """One line."""
@@ -125,8 +132,8 @@ class KeyBar(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw it."""
         base = self.rich_style
-        if self._flash is not None:
-            text, role = self._flash
+        if self._flash is not None or self._work:
+            text, role = self._flash or (self._work, "warn")
             shown = fit(f" {cell(text)}", self.size.width)
             segments = [Segment(shown, base + self._style(role or "key"))]
         else:

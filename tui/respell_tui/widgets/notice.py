@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from textual import events
 from textual.message import Message
 from textual.widgets import Static
 
-from respell_tui.paint import Line, lines
+from respell_tui.paint import cell, content
+from respell_tui.text import fit, width
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted of a person.
+
+    Attributes:
+        text: What is so; empty for nothing.
+        key: The key to press.
+        does: What that does.
+        ident: The action that it and a click carry out.
+        sign: Stands before it.
+        bad: Something went wrong.
+    """
+
+    text: str = ""
+    key: str = ""
+    does: str = ""
+    ident: str = ""
+    sign: str = ""
+    bad: bool = False
 
 
 class Notice(Static):
@@ -29,24 +53,33 @@ class Notice(Static):
     def __init__(self) -> None:
         """Say nothing."""
         super().__init__(markup=False)
-        self._said: tuple[Line, str] = ([], "")
+        self._said = Asked()
 
-    def show(self, line: Line, ident: str = "") -> None:
-        """Say something; nothing hides it.
-
-        Args:
-            line: What is said.
-            ident: The action that a click carries out; empty for none.
-        """
-        if (line, ident) == self._said:
+    def show(self, asked: Asked) -> None:
+        """Say something; nothing hides it."""
+        if asked == self._said:
             return
-        self._said = (line, ident)
-        self.update(lines([line]))
-        self.set_class(bool(line), "-shown")
-        self.set_class(any(role == "bad" for _, role in line), "-bad")
+        self._said = asked
+        self._draw()
+        self.set_class(bool(asked.text), "-shown")
+        self.set_class(asked.bad, "-bad")
+
+    def on_resize(self) -> None:
+        """What is too long is cut, and never the key."""
+        self._draw()
+
+    def _draw(self) -> None:
+        it = self._said
+        room = self.size.width - 2 - width(it.sign) - width(it.key) - width(it.does) - 4
+        text = cell(it.text)
+        if room < width(text):
+            text = fit(text, max(8, room))
+        self.update(content((f"{it.sign} " if it.sign else "", "bad" if it.bad else "warn"),
+                            (text, "bad" if it.bad else "warn"), "  ", (it.key, "key"),
+                            f" {it.does}"))  # fmt: skip
 
     def on_click(self, event: events.Click) -> None:
         """Do what it says."""
         event.stop()
-        if self._said[1]:
-            self.post_message(self.Pressed(self._said[1]))
+        if self._said.ident:
+            self.post_message(self.Pressed(self._said.ident))

@@ -48,7 +48,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"ok")
             self.wfile.flush()
 
-    do_POST = do_GET
+    do_POST = do_GET  # noqa: N815
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

@@ -146,8 +146,8 @@ class RespellApp(Acting, Working, App[None]):
             if self._store is None:
                 if self._was is not None and file is None and not create:
                     raise StoreMissing(
-                        f"the store {self.folder} is not there any more: it was deleted or moved "
-                        "while it was open"
+                        "the store is gone: it was deleted or moved while it was open "
+                        f"({self.folder})"
                     )
                 self._store = Store(self.folder, create=create, **self.config.store_options())
                 self._was = self._store_file()

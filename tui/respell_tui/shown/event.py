@@ -10,7 +10,7 @@ from respell.history.events import Event
 from respell_tui.describe import seconds
 from respell_tui.paint import Line
 from respell_tui.shown.highlight import highlighted
-from respell_tui.shown.readable import bytes_text, pretty
+from respell_tui.shown.readable import bytes_text, pieces, pretty
 
 _LABEL = 10
 _MOST_LINES = 400
@@ -37,12 +37,13 @@ def event_lines(event: Event) -> list[Line]:
         rows.append(_field("took", seconds(event.duration_s)))
     if event.attempts > 1:
         rows.append(_field("attempts", str(event.attempts)))
-    if event.kind == "output":
-        rows += _text("text", event.args.get("text", ""))
+    streamed = pieces(event)
+    if event.kind == "output" or streamed is not None:
+        rows += _text("text", event.args.get("text", "") if streamed is None else streamed)
     else:
         args = {str(key): one for key, one in event.args.items()}
         rows += _value("arguments", args) if args else []
-    if event.ended and event.error is None and event.kind == "effect":
+    if event.ended and event.error is None and event.kind == "effect" and streamed is None:
         nothing = event.outcome is None
         rows += [_field("outcome", "nil", "dim")] if nothing else _value("outcome", event.outcome)
     return rows

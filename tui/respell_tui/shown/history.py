@@ -11,7 +11,7 @@ from respell.store import Store
 from respell_tui.describe import seconds
 from respell_tui.icons import Icons
 from respell_tui.paint import Line, cell
-from respell_tui.shown.readable import bytes_text, one_liner
+from respell_tui.shown.readable import bytes_text, one_liner, pieces
 from respell_tui.text import fit, width
 
 PAGE = 200
@@ -86,6 +86,9 @@ def headline(event: Event) -> str:
     if event.kind == "output":
         text = args.get("text", "")
         return (bytes_text(text) if isinstance(text, bytes) else str(text)).rstrip("\n")
+    streamed = pieces(event)
+    if streamed is not None:
+        return streamed
     named = next((key for key in _NAMING.get(event.name, ()) if key in args), None)
     if named is not None:
         rest = [args[key] for key in ("params", "value") if args.get(key) not in (None, {})]
@@ -101,7 +104,7 @@ def outcome(event: Event) -> str:
         return f"failed: {event.error}"
     if not event.ended:
         return "not ended"
-    if event.kind != "effect" or event.outcome is None:
+    if event.kind != "effect" or event.outcome is None or pieces(event) is not None:
         return ""
     return f"= {one_liner(event.outcome)}"
 

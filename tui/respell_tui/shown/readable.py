@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from respell import values
+from respell.history.events import Event
 
 MOST_BYTES = 64
 """Bytes that are shown of a string that is no text."""
@@ -62,3 +63,11 @@ def _key(key: Any) -> str:
     if isinstance(key, bytes):
         return bytes_text(key)
     return json.dumps(values.to_json(key), ensure_ascii=False)
+
+
+def pieces(event: Event) -> str | None:
+    """Return the text that a part of a model's stream brought; None for any other event."""
+    found = event.outcome.get("chunks") if isinstance(event.outcome, dict) else None
+    if event.name != "agent.chunks" or not isinstance(found, list):
+        return None
+    return "".join(bytes_text(one) if isinstance(one, bytes) else str(one) for one in found)

@@ -140,6 +140,7 @@ class Replay(ReplayLive):
         if moved:
             self._picked = ""
         self._show_history()
+        self.source.show_body()
         self.show_source()
         self.variables.show(moment, moved=moved)
         if moved:
@@ -177,7 +178,8 @@ class Replay(ReplayLive):
         beside = Beside(
             line, counted(self._points, name), hits, max(hits.values(), default=0)
         )  # fmt: skip
-        self.source.show_body()
+        if not self.source.has_class("-problem"):
+            self.source.show_body()
         self.source.show(code, beside)
 
     def show_where(self) -> None:
@@ -357,6 +359,7 @@ class Replay(ReplayLive):
     def _close_problem(self) -> bool:
         """Show the source again in place of what went wrong; return whether that was shown."""
         if self.source.has_class("-problem") and self.moment is not None:
+            self.source.show_body()
             self.show_source()
             return True
         return False

@@ -21,8 +21,8 @@ from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry
 
-HARD_LIMIT_S = 15.0
-"""No attack may take longer, however busy the machine is; most take a tenth of it."""
+HARD_LIMIT_S = 60.0
+"""No attack may take longer, however busy the machine is; most take a hundredth of it."""
 
 LOOP_S = 0.6
 """Time limit of what never ends by itself, the start of the worker included."""

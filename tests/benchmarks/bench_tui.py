@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import time
@@ -223,7 +224,9 @@ def _steps(folder: Path) -> list[Figure]:
         it.write(_ENTER)
         it.until(_POSITION)
         it.rest(1.0)
-        it.write(":9000+60" + _ENTER)
+        it.write(":")
+        it.rest()  # what is typed before the line is there goes elsewhere
+        it.write("9000+60" + _ENTER)
         it.until(r"9000\+60")
         it.rest(1.0)
         begun = time.perf_counter()
@@ -244,8 +247,6 @@ def _steps(folder: Path) -> list[Figure]:
 
 def _held(it: Terminal, key: str) -> tuple[float, int]:
     """Hold a key; return for how long there are moves after it, and how many were painted."""
-    import re
-
     seen, end = "", time.perf_counter() + _HELD_S
     while time.perf_counter() < end:
         it.write(key)
@@ -281,10 +282,12 @@ def _session(
     with _opened(folder) as it:
         it.until("Sessions", since=it.begun)
         it.rest(1.0)
+        it.painted = ""
         begun = time.perf_counter()
         it.write(_ENTER)
         opened = it.until(shown, since=begun)
-        it.until(_POSITION, since=begun) if not _stood(it) else None
+        if re.search(_POSITION, it.painted) is None:
+            it.until(_POSITION, since=begun)
         stands = time.perf_counter() - begun
         it.rest(1.0)
         moves = []
@@ -294,12 +297,6 @@ def _session(
                 it.write(key)
                 moves.append(it.until(_POSITION, since=pressed))
         return opened, moves, stands, it.peak_mb()
-
-
-def _stood(it: Terminal) -> bool:
-    import re
-
-    return re.search(_POSITION, it.painted[-20_000:]) is not None
 
 
 def _run(script: Path, folder: Path) -> None:

@@ -266,7 +266,7 @@ def _long_history(folder: Path) -> list[Figure]:
     script = folder / "eventful.lua"
     script.write_text(_EVENTFUL)
     _run(script, folder)
-    opened, moves, stands, memory = _session(folder, "lifecycle.complete", keys=("E", "e"))
+    opened, moves, stands, memory = _session(folder, "clock.time", keys=("E", "e"))
     return [
         Figure("tui: open a session of 1,000,000 events", opened, "s", 0.5,
                note=f"where it stands is known after {stands:.1f} s: it is executed again"),

@@ -19,7 +19,7 @@ from respell_tui.panes.pane import Pane
 from respell_tui.shown.history import EventLines, headline, outcome, read_page
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
-from respell_tui.work import Job
+from respell_tui.work import Job, Problem
 
 _TELL_EVERY = 2_000
 
@@ -144,9 +144,15 @@ class EventsPane(Pane):
             return
         page, record, view = max(self._pages), self.record, self._view
         numbers = self._lines.page(page)
+        self._lines.begin(page)
+
+        def failed(problem: Problem) -> None:
+            self._pages.discard(page)  # it is asked for again once it is drawn again
+            self.show_problem(problem)
+
         self.work("reading events",
                   lambda _: read_page(self.store(view), record.key, record.created_at, numbers),
-                  lambda rows: self._filled(page, rows), group="page")  # fmt: skip
+                  lambda rows: self._filled(page, rows), group="page", failed=failed)  # fmt: skip
 
     def store(self, view: Store | None) -> Store:
         """Return the store whose events are shown. Only for jobs: it waits for the disk."""

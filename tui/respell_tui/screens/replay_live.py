@@ -89,6 +89,7 @@ class ReplayLive(Resuming, ReplayWhatIf):
     def do_app_again(self) -> None:
         """Read everything anew; start a debugger anew that is at work, or broke off."""
         self.respell.look_again()
+        self.events.show_body()
         self.read()
         if self.debugger is None or self.broken or self.is_moving:
             self.source.subtitle(("starting anew …", "accent"))

@@ -172,6 +172,7 @@ class EventLines:
         self._pages: OrderedDict[int, list[EventRow]] = OrderedDict()
         self._open: set[int] = set()  # pages with events that had not ended
         self._stale: set[int] = set()  # pages of which more is known by now
+        self._reading: set[int] = set()
 
     def be(self, count: int, numbers: Sequence[int] | None = None) -> None:
         """Be other events.
@@ -184,8 +185,8 @@ class EventLines:
             self.forget()
         else:
             # What is known of them is shown until they were read again: nothing flickers.
-            self._stale |= self._open & set(self._pages)
-            if count > self._count and self._count // PAGE in self._pages:
+            self._stale |= self._open | self._reading
+            if count > self._count:
                 self._stale.add(self._count // PAGE)  # it was not full
         self._count, self._numbers = count, numbers
 
@@ -218,10 +219,15 @@ class EventLines:
         first = at * PAGE
         return [self.number(index) for index in range(first, min(first + PAGE, len(self)))]
 
+    def begin(self, at: int) -> None:
+        """Begin to read a page: what is told from now on may not be in it yet."""
+        self._stale.discard(at)
+        self._reading.add(at)
+
     def fill(self, at: int, rows: list[EventRow]) -> None:
         """Take in a page that was read."""
         self._pages[at] = rows
-        self._stale.discard(at)
+        self._reading.discard(at)
         self._open.discard(at)
         if not all(row.ended for row in rows):
             self._open.add(at)

@@ -144,6 +144,11 @@ class ThenPane(Look):
         """The lines, with a cursor."""
         yield LineView()
 
+    @property
+    def entries(self) -> Sequence[Then]:
+        """What is shown."""
+        return self._entries
+
     def show(self, moment: Moment, *, moved: bool) -> None:
         """Show both as they were then.
 

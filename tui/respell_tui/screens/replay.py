@@ -186,7 +186,7 @@ class Replay(ReplayLive):
         """Show in the line of time where one stands."""
         if self.moment is not None and self.record is not None:
             count = (self._dry.record if self._dry is not None else self.record).events
-            words = where(self.moment, count, playing=self.speed)
+            words = where(self.moment, count, self.record.created_at, playing=self.speed)
             self.scrubber.show(self.moment.position.event, count, words)
 
     def do_source_pick(self) -> None:

@@ -11,7 +11,7 @@ from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
-from respell_tui.describe import doubts
+from respell_tui.describe import doubts, seconds
 from respell_tui.icons import Icons, of_state
 from respell_tui.paint import Part
 from respell_tui.shown.moment import Moment
@@ -162,20 +162,30 @@ def notice(now: Now, icons: Icons, *, resume: str) -> Asked:
     return Asked(text, resume, does, "live.resume", sign, bad)
 
 
-def where(moment: Moment, of: int, *, playing: float = 0.0) -> Sequence[Part]:
+_PLAIN = ("step", "event", "goto", "entry")
+"""Reasons of stops that nobody has to be told."""
+
+
+def where(moment: Moment, of: int, start: int, *, playing: float = 0.0) -> Sequence[Part]:
     """Return in words where one stands.
 
     Args:
         moment: The moment.
         of: How many events there are.
+        start: When the session began, in µs since 1970 UTC.
         playing: The speed at which it plays; 0 for not.
     """
     stop = moment.stop
-    reason = "end" if stop.at_end and stop.reason in ("step", "event", "goto") else stop.reason
+    reason = "" if stop.reason in _PLAIN else stop.reason
+    if stop.at_end:
+        reason = reason or "end"
     if playing:
         reason = f"plays at {playing:g}x"
-    return [(f" {stop.position} ", "number"), (f"of {of:,}  ", "dim"), (reason, "accent"),
-            (" ", "")]  # fmt: skip
+    when = max(0, moment.event.at - start) / 1_000_000 if moment.event is not None else 0.0
+    return [
+        (f" {stop.position} ", "number"), (f"of {of:,}", "dim"), (f"  +{seconds(when)}", "dim"),
+        (f"  {reason}" if reason else "", "accent"), (" ", ""),
+    ]  # fmt: skip
 
 
 def read_marks(

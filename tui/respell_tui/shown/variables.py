@@ -192,8 +192,17 @@ def _line(row: Row, icons: Icons, frame: tuple[int, int]) -> Line:
                    (row.name, role)]  # fmt: skip
     if row.value is None:
         return [*start, ("  ", ""), (row.text, "dim")]
-    shown: Line = [*start, (" = ", "dim"), (row.value.text, _ROLES.get(row.value.type, ""))]
+    shown: Line = [*start, (" = ", "dim"), (brief(row.value), _ROLES.get(row.value.type, ""))]
     if row.old is None:
         return shown
-    was = f"was {row.old}" if row.old else "new"
+    was = f"was {_brief(row.old)}" if row.old else "new"
     return [*shown, (f"   {icons.left} {was}", "dim")]
+
+
+def brief(value: Value) -> str:
+    """Return a value's text; of a table what is in it says enough."""
+    return _brief(value.text) if value.type == "table" else value.text
+
+
+def _brief(text: str) -> str:
+    return text.removeprefix("table ") if text.startswith("table {") else text

@@ -109,19 +109,39 @@ def wrapped(line: Line, cells: int) -> list[Line]:
     if width(whole) <= cells:
         return [line]
     indent = min(len(whole) - len(whole.lstrip()) + 2, cells // 2)
+    breaks = _breaks(whole, cells, indent)
     rows: list[list[Part]] = [[]]
-    used = 0
+    at = 0
     for text, role in line:
         start = 0
-        for at, character in enumerate(text):
-            wide = width(character)
-            if used + wide > cells:
-                rows[-1].append((text[start:at], role))
-                rows.append([(" " * indent, "")])
-                start, used = at, indent
-            used += wide
-        rows[-1].append((text[start:], role))
-    return [[part for part in row if part[0]] for row in rows]
+        for place in [one for one in breaks if at < one < at + len(text)]:
+            rows[-1].append((text[start : place - at], role))
+            rows.append([(" " * indent, "")])
+            start = place - at
+        if at + len(text) in breaks:
+            rows[-1].append((text[start:], role))
+            rows.append([(" " * indent, "")])
+        elif text[start:]:
+            rows[-1].append((text[start:], role))
+        at += len(text)
+    return [row for row in rows if plain(row).strip()]
+
+
+def _breaks(text: str, cells: int, indent: int) -> set[int]:
+    """Return where a text is broken: behind a blank, if there is one in the second half."""
+    found: set[int] = set()
+    start, room = 0, cells
+    while width(text[start:]) > room:
+        used, end = 0, start
+        while used + width(text[end]) <= room:
+            used += width(text[end])
+            end += 1
+        end = max(end, start + 1)
+        blank = text.rfind(" ", start + room // 2, end)
+        start = blank + 1 if blank >= 0 else end
+        found.add(start)
+        room = cells - indent
+    return found
 
 
 def hanging(line: Line, cells: int, indent: int) -> list[list[Part]]:

@@ -20,6 +20,7 @@ from respell_tui.actions.keys import Keys, clashes
 from respell_tui.actions.page import page
 from respell_tui.app import RespellApp
 from respell_tui.panes.pane import Pane
+from respell_tui.screens.compare import Compare
 from respell_tui.screens.home import Home
 from respell_tui.screens.place import Place
 from respell_tui.screens.session import screen_of
@@ -48,7 +49,7 @@ def test_no_key_means_two_things_in_the_same_place() -> None:
 def test_every_action_is_carried_out_by_something() -> None:
     """The method of each is on the app, its screen or its pane."""
     homes: dict[str, list[type[DOMNode]]] = {"app": [RespellApp, Place], "list": [LineView]}
-    for screen in (Home, type(screen_of("", None))):
+    for screen in (Home, type(screen_of("", None)), Compare):
         homes[screen.place] = [screen]
     pending: list[type[Pane]] = [Pane]
     while pending:

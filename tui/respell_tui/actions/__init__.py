@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator
 
+from respell_tui.actions.compare import COMPARE
 from respell_tui.actions.everywhere import EVERYWHERE, LISTS
 from respell_tui.actions.home import HOME
 from respell_tui.actions.model import Action, possible
@@ -16,7 +17,7 @@ from respell_tui.actions.replay import REPLAY
 
 __all__ = ["ACTIONS", "Action", "by_id", "in_chain", "nearest", "possible", "within"]
 
-ACTIONS: tuple[Action, ...] = (*EVERYWHERE, *LISTS, *HOME, *REPLAY)
+ACTIONS: tuple[Action, ...] = (*EVERYWHERE, *LISTS, *HOME, *REPLAY, *COMPARE)
 
 _BY_ID = {action.id: action for action in ACTIONS}
 

@@ -31,6 +31,9 @@ _NAMES = {
     "tilde": "~", "left_parenthesis": "(", "right_parenthesis": ")",
     "left_curly_bracket": "{", "right_curly_bracket": "}",
 }  # fmt: skip
+_SHIFTED = {"f22": "shift+f10", "f23": "shift+f11"}
+"""How people call the keys that most terminals send for those."""
+
 _BY_SIGN = {sign: name for name, sign in _NAMES.items() if len(sign) == 1}
 _SPECIAL = frozenset((
     "escape", "enter", "tab", "space", "backspace", "delete", "insert", "home", "end", "pageup",
@@ -41,6 +44,8 @@ _MODIFIED = re.compile(r"((?:ctrl|shift|alt|super)\+)*(.+)", re.DOTALL)
 
 def display(key: str) -> str:
     """Return a key as people call it, e.g. `^p` or `?`."""
+    if key in _SHIFTED:
+        return _SHIFTED[key]
     if key.startswith("ctrl+"):
         return "^" + display(key.removeprefix("ctrl+"))
     if key.startswith("shift+"):

@@ -10,6 +10,7 @@ from respell_tui.actions.keys import display
 _TITLES = {
     "home": "The first screen",
     "replay": "A session's screen",
+    "compare": "Two sessions side by side",
     "list": "In every list",
     "app": "Everywhere",
 }

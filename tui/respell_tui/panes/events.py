@@ -129,7 +129,8 @@ class EventsPane(Pane):
     def _count(self) -> None:
         shown, all_ = len(self._lines), self.record.events if self.record else 0
         self.subtitle(f"{shown:,} of {all_:,}" if self._filtered else f"{all_:,}",
-                      ("  failed only" if self.failed_only else "", "warn"))  # fmt: skip
+                      ("  failed only" if self.failed_only else "", "warn"),
+                      ("  esc shows all" if self._filtered else "", "dim"))  # fmt: skip
 
     # Pages -------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 
 from respell.history.diff import Difference
@@ -47,6 +48,30 @@ class DifferencePane(Pane):
     def body(self) -> ComposeResult:
         """The columns."""
         yield BothSides()
+
+    def do_difference_next(self) -> None:
+        """Go to the next line that differs."""
+        self._go(1)
+
+    def do_difference_previous(self) -> None:
+        """Go to the line before that differs."""
+        self._go(-1)
+
+    def _go(self, by: int) -> None:
+        view = self.query_one(BothSides)
+        signs = [one.sign != " " for one in view.rows]
+        at = view.cursor + by
+        while 0 <= at < len(signs) and not (signs[at] and not signs[at - 1]):
+            at += by
+        if 0 <= at < len(signs):
+            view.go_to(at)
+        else:
+            side = "behind" if by > 0 else "before"
+            self.screen.flash(f"nothing differs {side} this", "warn")  # type: ignore[attr-defined]
+
+    @on(LineView.Moved)
+    def _moved(self, message: LineView.Moved) -> None:
+        message.stop()
 
 
 class Compare(Place):

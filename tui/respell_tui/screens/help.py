@@ -38,6 +38,8 @@ def help_of(keys: Keys, screen: Any, pane: Pane | None) -> list[Line]:
         actions = [one for one in within(place) if keys.of(one.id)]
         if not actions:
             continue
+        # What can't act now comes last: most of it belongs to another kind of session.
+        actions.sort(key=lambda one: reason(screen, one.id) is not None)
         rows += [[(title, "title")], *(_row(keys, screen, one) for one in _merged(actions)),
                  [("", "")]]  # fmt: skip
     return [*rows, [("`:` and the name of any action does the same; ", "dim"), ("ctrl+p", "key"),

@@ -43,7 +43,8 @@ class Origins(Dialog):
         """Begin where the value came from in the end."""
         view = self.query_one(LineView)
         view.styles.height = min(28, len(self._rows))
-        at = next((at for at, one in enumerate(self._rows) if one.is_leaf), 0)
+        leaves = [at for at, one in enumerate(self._rows) if one.is_leaf]
+        at = next((at for at in leaves if self._rows[at].is_effect), next(iter(leaves), 0))
         rows = [one.line for one in self._rows]
         view.show(rows, cursor=at, longest=max(width(plain(line)) for line in rows))
         view.focus()

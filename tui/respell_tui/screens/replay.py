@@ -206,7 +206,7 @@ class Replay(ReplayLive):
             [(name, ""), (f"   {len(self._codes[name].lines):,} lines", "dim")] for name in names
         ]
         shown = names.index(self.source.chunk) if self.source.chunk in names else 0
-        self.app.push_screen(Pick("Sources", rows, cursor=shown), chosen)
+        self.app.push_screen(Pick("Sources", rows, cursor=shown, verb="shows it"), chosen)
 
     @property
     def dry_run(self) -> DryRun | None:

@@ -87,7 +87,7 @@ class ReplayMarks(ReplayMoves):
             Field("kind", "stop at", kind=CHOICE, value='"function"',
                   choices=tuple(f'"{kind}"' for kind in _KINDS)),
             Field("name", "which",
-                  hint="fetch, tool.*, total, notes.md … ; of an error: uncaught, or nothing"),
+                  hint="fetch, tool.*, total, notes.md; uncaught"),
         ]  # fmt: skip
 
         def send(given: Mapping[str, Any] | None) -> None:

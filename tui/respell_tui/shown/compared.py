@@ -62,6 +62,8 @@ def rows_of(found: Difference, a: str, b: str) -> list[Both]:
     if found.output:
         rows.append(Both(" ", "output", "", title=True))
     for line in found.output[2:]:
+        if line.startswith("@@"):
+            continue
         sign = line[:1] if line[:1] in "-+" else " "
         rows.append(Both(sign, line[1:] if sign != "+" else "", line[1:] if sign != "-" else ""))
     return rows

@@ -14,7 +14,7 @@ from respell_tui.text import fit, width
 MOST = 300
 """So many are offered, the newest."""
 
-_NAME = 28
+_NAME = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,5 +74,5 @@ def other_line(one: Other, icons: Icons) -> Line:
     return [
         (f"{sign} ", "dim"), (f"{record.id[:8]}  ", "dim"), (name, "strong"),
         (" " * (_NAME - width(name)), ""), (f"  {record.status:<10}", ""),
-        (f"{record.events:>7,} events", "dim"), (f"  {one.kin}" if one.kin else "", "accent"),
+        (f"{record.events:>6,} events", "dim"), (f"  {one.kin}" if one.kin else "", "accent"),
     ]  # fmt: skip

@@ -229,12 +229,14 @@ class LineView(Acting, ScrollView, can_focus=True):
     def _drawn(self, index: int, width: int) -> Strip:
         base = self._base(index, self._plain_style())
         on_cursor = self._has_cursor and index == self._cursor
+        # The colours of the terminal are few: one of them may be that of the cursor itself.
+        faint = frozenset(ROLES) - {"mark"} if self.app.current_theme.ansi else _FAINT
         room = MAX_CELLS
         segments = []
         for text, role in self.line(index, width):
             shown = cell(text[:room])
             room -= len(shown)
-            if on_cursor and role in _FAINT:
+            if on_cursor and role in faint:
                 role = ""
             segments.append(Segment(shown, base + self._style(role) if role else base))
             if room <= 0:

@@ -51,7 +51,7 @@ class Scrubber(Widget):
         & > .scrubber--warn { color: $text-warning; text-style: bold; }
         & > .scrubber--good { color: $text-success; text-style: bold; }
         & > .scrubber--mark { color: $accent; text-style: bold; }
-        & > .scrubber--words { color: $text; }
+        & > .scrubber--words { color: $foreground; }
     }
     """
 

@@ -1,0 +1,12 @@
+"""What can be done where two sessions stand side by side."""
+
+from __future__ import annotations
+
+from respell_tui.actions.model import Action
+
+COMPARE: tuple[Action, ...] = (
+    Action("difference.next", ("n",), "next difference", "Goes to the next place that differs.",
+           "compare/both", footer=1),
+    Action("difference.previous", ("N",), "difference before",
+           "Goes back to the place before that differs.", "compare/both", footer=2),
+)  # fmt: skip

@@ -99,7 +99,7 @@ def _watches(moment: Moment, before: Moment | None) -> Iterator[Row]:
 def _stack(moment: Moment, opened: frozenset[Path]) -> list[Row]:
     here = moment.here
     if here is None:
-        return [Row(STACK, 0, "no function runs here", text="N goes back into the script")]
+        return [Row(STACK, 0, "nothing runs here", text="N goes back")]
     is_open = STACK not in opened
     where = f" in {_thread(here.coroutine)}" if moment.threads or here.coroutine else ""
     rows = [Row(STACK, 0, f"stack of {len(moment.frames)}{where}", opens=True, is_open=is_open)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import select
 import signal
 import threading
 from collections.abc import Callable, Sequence
@@ -235,6 +236,18 @@ class RespellApp(Acting, Working, App[None]):
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.exit)
         loop.add_signal_handler(signal.SIGHUP, self._hung_up)
+        threading.Thread(target=self._wait_for_hang_up, name="hang-up", daemon=True).start()
+
+    def _wait_for_hang_up(self) -> None:
+        """End, too, where the terminal goes without a signal that reaches this process.
+
+        So it is for one that was started with `nohup`, or that has no controlling terminal.
+        Textual would read the end of its input again and again, and wait for ever to write.
+        """
+        poll = select.poll()
+        poll.register(0, 0)
+        if poll.poll():
+            self._hung_up()
 
     def _hung_up(self) -> None:
         """There is no terminal any more to draw on, nor to read from."""

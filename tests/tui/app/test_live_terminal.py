@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -49,3 +52,17 @@ def test_an_app_that_is_ended_from_outside_leaves_what_runs_running(
     while left := living_with(f"RESPELL_STORE={respell.store}"):
         assert time.monotonic() < end, f"left behind: {left}"
         time.sleep(0.05)
+
+
+def test_an_app_whose_terminal_goes_without_a_word_ends(respell: CommandLine) -> None:
+    ours, theirs = pty.openpty()
+    app = subprocess.Popen(
+        [sys.executable, "-m", "respell_tui"], stdin=theirs, stdout=theirs, stderr=theirs,
+        cwd=respell.folder, env={**respell.environment, "TERM": "xterm"}, start_new_session=True,
+    )  # fmt: skip
+    os.close(theirs)
+    painted = b""
+    while b"No sessions yet." not in painted:
+        painted += os.read(ours, 1 << 16)
+    os.close(ours)
+    assert app.wait(terminals.PATIENCE_S) == 128 + signal.SIGHUP

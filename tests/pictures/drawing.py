@@ -44,7 +44,7 @@ _IN_A_LOOP = (
     *_APPROVED, ("colon", ""), *((one, "") for one in "23+1"), ("enter", "23+1 of"),
     ("3", "locals of"),
 )  # fmt: skip
-_REFUSED = (("end", "fork of"), ("enter", "FORK"), ("", "44+2 of 45  end"),
+_REFUSED = (("end", "fork of"), ("enter", "FORK"), ("", "44+2 of 45"),
             ("d", "1 Difference"), ("", "events, from the first"))  # fmt: skip
 
 SHOTS = (

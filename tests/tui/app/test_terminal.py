@@ -57,7 +57,7 @@ def test_the_first_use(respell: CommandLine, size: tuple[int, int]) -> None:
         listed(it, "completed", "demo")
 
         it.press("Enter")
-        it.shows("REPLAY", "nothing outside is touched", "68+1 of 69  end", "N back")
+        it.shows("REPLAY", "nothing outside is touched", "68+1 of 69", "N back")
         it.press("N")
         it.shows("67+1 of 69", '▶ print("as artifact')
         it.press("n")

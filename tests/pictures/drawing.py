@@ -42,7 +42,7 @@ class Shot:
 _APPROVED = (("down", "completed  since"), ("enter", "48  "), ("", "47+1 of 48"))
 _IN_A_LOOP = (
     *_APPROVED, ("colon", ""), *((one, "") for one in "23+1"), ("enter", "23+1 of"),
-    ("3", "locals of"),
+    ("3", "locals of"), ("", "lines ran"),
 )  # fmt: skip
 _REFUSED = (("end", "fork of"), ("enter", "FORK"), ("", "44+2 of 45"),
             ("d", "1 Difference"), ("", "events, from the first"))  # fmt: skip

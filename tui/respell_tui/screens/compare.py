@@ -99,8 +99,7 @@ class Compare(Place):
 
     def on_mount(self) -> None:
         """Compare them."""
-        self.entitle(("respell", "title"), " ▸ ", (self._a, "removed"), " and ",
-                     (self._b, "added"))  # fmt: skip
+        self.entitle((self._a, "removed"), " and ", (self._b, "added"))
         self.focus_pane(1)
         pane = self.query_one(DifferencePane)
         pane.show_note([("", "")], [(" comparing …", "dim")])

@@ -65,7 +65,7 @@ class Home(SessionActions, ArtifactActions):
     def on_mount(self) -> None:
         """Read the sessions."""
         folder = str(self.respell.folder)
-        self.entitle(("respell", "title"), " ▸ sessions   ", (folder, "dim"))
+        self.entitle("sessions   ", (folder, "dim"))
         memory = self.respell.memory
         self.sessions.select(memory.session)
         self.focus_pane(1)

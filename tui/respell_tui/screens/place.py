@@ -240,8 +240,9 @@ class Place(Acting, Working, Screen[Any]):
     # The first and the last line ---------------------------------------------------------
 
     def entitle(self, *parts: Part | str) -> None:
-        """Show where one is."""
-        self.query_one(TitleBar).show(*parts)
+        """Show where one is, behind the program's name."""
+        name = ("respell", "title"), f" {self.respell.icons.cursor} "
+        self.query_one(TitleBar).show(*name, *parts)
 
     def flash(self, text: str, role: str = "good") -> None:
         """Say something for a moment in the last line."""

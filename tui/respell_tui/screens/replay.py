@@ -61,7 +61,7 @@ class Replay(ReplayLive):
     def on_mount(self) -> None:
         """Read the history, and open the debugger beside."""
         self.add_class("-low-3", "-look-4")
-        self.entitle(("respell", "title"), " ▸ ", (self.session_id[:8], "dim"))
+        self.entitle((self.session_id[:8], "dim"))
         self._recall()
         self.source.show_note([("", "")], [(" executing it again up to its end …", "dim")])
         self.read()

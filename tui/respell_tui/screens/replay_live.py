@@ -149,7 +149,7 @@ class ReplayLive(Resuming, ReplayWhatIf):
         record = self.now.record
         at_end = self.moment is None or self.moment.stop.at_end
         self.entitle(
-            ("respell", "title"), " ▸ ", (record.id[:8], "dim"),
+            (record.id[:8], "dim"),
             f" {fit(cell(record.name), _MOST_OF_A_NAME)}   ",
             *mode(self.now, held=self.held, at_end=at_end, edits=self.edits),
         )  # fmt: skip

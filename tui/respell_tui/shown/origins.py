@@ -80,6 +80,7 @@ def _end(found: Origin, indent: str, icons: Icons) -> OriginRow:
     sign, role = {
         "effect": (icons.effect, "good"), "constant": (icons.bullet, "accent"),
         "given": (icons.bullet, "accent"), "computed": (icons.added, "dim"),
+        "edited": (icons.changed, "accent"),
     }.get(found.kind, (icons.interrupted, "warn"))  # fmt: skip
     line: Sequence[Part] = [(f"{indent}  {sign} ", role), (_words(found, icons), role)]
     return OriginRow(line, go, found.kind != "computed", found.kind == "effect")

@@ -263,6 +263,22 @@ def test_nothing_is_performed_while_it_is_held_and_a_step_lets_one_effect_throug
     assert gate.asked == ["/1", "/2", "/3"]
 
 
+def test_an_answer_that_comes_while_one_stands_before_it_is_taken_in(
+    bench: Bench, gate: Gate
+) -> None:
+    bench.run(ASKS, gate.url, "1")
+    gate.wait_for(1)
+    debugger, live = bench.attach()
+    live.pause()
+    asked = debugger.session.records
+    assert debugger.go_to(2).position.event == 1  # it was asked, and is not answered
+    gate.let_out()
+    until(live, lambda: debugger.session.records > asked)
+    assert debugger.go_to(2).position.event == 2
+    live.go_on()
+    until(live, lambda: not live.runs)
+
+
 def test_what_is_unpaused_by_hand_goes_on(bench: Bench, gate: Gate) -> None:
     gate.let_out(3)
     debugger, live = bench.launch(ASKS, gate.url, "3")

@@ -384,16 +384,20 @@ return function(engine, env)
 
   -- Stands still where the history of a session ends that may go on, until there is more of
   -- it. Inside of an effect that is one step behind its line. After an answer the script may
-  -- `go_ahead`, if it is told to: true if it does.
+  -- `go_ahead`, if it is told to, or if it only has to be told of the answer that one goes to:
+  -- true if it does.
   local function on_frontier(go_ahead)
-    if go_ahead and ahead then return true end
+    local function may_go()
+      return go_ahead and (ahead or late_event and engine.is_answered(late_event))
+    end
+    if may_go() then return true end
     if not go_ahead then steps = steps + 1 end
     at_frontier = true
     if want == "watch" and not go_ahead then over_time.on_line(nil, event, steps, 0) end
     local goes
     repeat
       pause(event == to_event and steps == to_steps and "goto" or "frontier")
-      goes = go_ahead and ahead
+      goes = may_go()
     until goes or engine.may_have_more()
     at_frontier = false
     if not go_ahead then steps = steps - 1 end

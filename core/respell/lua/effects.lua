@@ -175,6 +175,14 @@ return function(engine, env)
   -- For a debugger, which waits for its orders on the same line.
   engine.keep_frame = keep_frame
 
+  -- Whether an event of this number was answered, and the script has yet to be told so.
+  function engine.is_answered(number)
+    for o in next, completed do
+      if numbers[o] == number then return true end
+    end
+    return false
+  end
+
   -- Whether there may be more to go on with than when a debugger stood still at the end.
   function engine.may_have_more() return first <= last or not ended or end_kind ~= OPEN end
 
@@ -296,10 +304,11 @@ return function(engine, env)
 
   -- To be called once a record is used: where it was the last one, a replay ends here. A
   -- debugger that follows a session may go ahead of its history, up to the next effect.
-  -- `number` is the event's, if the script would have its answer next.
-  local function check_end(number)
+  -- `number` is the event's, if the script would have its answer next; `apart` is the effect's,
+  -- if that answer is in a record of its own, which may come only while we stand here.
+  local function check_end(number, apart)
     while not peek() and not live and stops_at_end do
-      if on_answer and number then on_answer(number) end
+      if on_answer and number and (not apart or completed[apart]) then on_answer(number) end
       if end_kind ~= OPEN and end_kind ~= CLOSED then
         return stop_here("frontier", { ordinal = ordinal })
       end
@@ -386,7 +395,7 @@ return function(engine, env)
       compare(apart and INTENT or part, name, args, source, line)
       local status, outcome, number = r_status, r_outcome, r_number
       if part == INTENT then numbers[o] = number end
-      if stops_at_end then check_end(part == EFFECT and not apart and number) end
+      if stops_at_end then check_end(part == EFFECT and number, apart and o) end
       if apart then status, outcome = wait_sync(o) end
       if part == EFFECT then return deliver(o, status, outcome, source, line, name, number) end
     elseif live then

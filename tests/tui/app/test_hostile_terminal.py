@@ -110,7 +110,7 @@ def _beside(screen: str) -> bool:
 
 def goes_through_the_session(it: Tmux) -> None:
     it.press("Enter")
-    it.shows("REPLAY", "3 Variables", "of 11  exception")
+    it.shows("REPLAY", "3 Variables", "of 11 ", "exception")
     for pane in ("1", "2", "3", "4", "5", "6"):
         it.press(pane, "z")
         zoomed = re.compile(rf"^╭─.*{pane} {_PANES[pane]}", re.MULTILINE)
@@ -124,7 +124,7 @@ def goes_through_the_session(it: Tmux) -> None:
     for _ in range(3):
         it.press("n")
     it.press("G")
-    it.shows("of 11  exception", "evil = ")
+    it.shows("of 11 ", "exception", "evil = ")
     it.press("'")
     it.shows("Bookmarks", "mark ")
     it.press("Escape")

@@ -239,7 +239,7 @@ def test_a_value_is_followed_to_the_effect_that_made_it(tmp_path: Path) -> None:
         await goes(it, "2+2")
         await chooses(it, "shown")
         await it.press("i")
-        await it.shows("Where shown comes from", "shown = text", "event 2 (tool.invoke")
+        await it.shows("Where shown comes from", "shown = text", "event 2  tool.invoke")
         await it.press("enter")
         await stands(it, "2+0")
 

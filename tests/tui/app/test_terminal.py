@@ -72,7 +72,7 @@ def test_the_first_use(respell: CommandLine, size: tuple[int, int]) -> None:
         it.hides("In this pane")
         it.press("Home", "Down", "Down", "Down", "l")
         it.shows("lines: ", " → ")
-        it.shows('▶   State.set("files_read", i)', "57+", "goto")
+        it.shows('▶   State.set("files_read", i)', "57+")
 
         it.press("F")
         it.shows("Fork at 5", "demo (fork)")
@@ -117,7 +117,7 @@ def test_without_colours_all_is_said_by_signs_words_and_frames(respell: CommandL
         it.press("1", "Enter")
         it.shows("REPLAY", "▶", "exception", "━")
         it.press("N")
-        it.shows("2+1 of 3  step")
+        it.shows("2+1 of 3 ")
         it.press("q")
         assert it.ended() == 0
     written = painted.read_bytes()

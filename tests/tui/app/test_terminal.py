@@ -89,7 +89,7 @@ def test_the_first_use(respell: CommandLine, size: tuple[int, int]) -> None:
         listed(it, "completed", "refused")
 
         it.press("Enter")
-        it.shows("FORK", "refused", "recorded answers", "65+2 of 66  end")
+        it.shows("FORK", "refused", "recorded answers", "65+2 of 66")
         it.press("d")
         it.shows("not published", "1 Difference")
         it.press("Escape")

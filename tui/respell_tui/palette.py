@@ -95,7 +95,8 @@ class SessionProvider(Provider):
             if score > 0:
                 shown = content(("go to ", "dim"), one_line(record.name),
                                 (f"  {record.id[:8]}  {record.status}", "dim"))  # fmt: skip
-                yield Hit(score, shown, self._open(record.id), f"go to {record.id[:8]}")
+                # Below the actions: of those that are equally near the first to come were first.
+                yield Hit(score / 2, shown, self._open(record.id), f"go to {record.id[:8]}")
 
     def _open(self, session_id: str) -> Any:
         app: Any = self.app

@@ -100,7 +100,7 @@ def test_workers_that_are_killed_are_replaced(live: Beside) -> None:
         await it.press("E")
         await it.until(lambda: moment(it).position.event == 7, "event 7")
         await it.shows("5×")  # nothing is computed any more
-        for pid in descendants():
+        for pid in workers():
             os.kill(pid, signal.SIGKILL)
         await it.press("E")
         await it.until(lambda: moment(it).position.event == 6, "event 6")
@@ -141,9 +141,17 @@ def test_a_worker_that_hangs_can_be_given_up_and_started_again(live: Beside) -> 
     live.tell(tell)
 
 
+def workers() -> set[int]:
+    """Return the processes of the debugger: others of the test's process are none of ours."""
+    return {
+        pid for pid in descendants()
+        if b"respell.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    }  # fmt: skip
+
+
 def stop_all() -> set[int]:
     """Have all processes of the debugger hang."""
-    found = descendants()
+    found = workers()
     for pid in found:
         os.kill(pid, signal.SIGSTOP)
     return found

@@ -6,6 +6,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -33,7 +34,8 @@ class Trash:
             path.rename(target)
         except FileNotFoundError:
             return False
-        os.utime(target, ns=(now * 1000, now * 1000), follow_symlinks=False)
+        with suppress(FileNotFoundError):  # who collects beside us has emptied the trash
+            os.utime(target, ns=(now * 1000, now * 1000), follow_symlinks=False)
         return True
 
     def files(self, before: int) -> Iterator[tuple[Path, int]]:

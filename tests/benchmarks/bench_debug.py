@@ -113,7 +113,7 @@ end
 """
 _LOOPS = "for _ = 1, 20000 do hot(500) end\n"
 _PLACES = {
-    "none set": (None, 1.05),
+    "none set": (None, 1.10),  # bare Lua differs that much from process to process
     "set elsewhere": (2, 3.0),
     "set in the hot function": (9, 25.0),
 }

@@ -208,9 +208,10 @@ class RespellApp(Acting, Working, App[None]):
         self._told(None)
 
     def _told(self, news: Any) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, Place):
-                screen.post_message(StoreChanged())
+        # Only the one that is seen: what the others would paint is painted through it, in whole.
+        seen = next((it for it in reversed(self.screen_stack) if isinstance(it, Place)), None)
+        if seen is not None:
+            seen.post_message(StoreChanged())
 
     # Life --------------------------------------------------------------------------------
 

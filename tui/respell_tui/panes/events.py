@@ -122,9 +122,10 @@ class EventsPane(Pane):
 
     def stand(self, number: int) -> None:
         """Have the debugger stand after an event."""
-        self._lines.position = number
+        other, self._lines.position = number != self._lines.position, number
         self.list.go_to(self._lines.index(number), tell=False)
-        self.list.redraw()
+        if other:
+            self.list.redraw()
 
     def _count(self) -> None:
         shown, all_ = len(self._lines), self.record.events if self.record else 0

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.geometry import Region
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -40,6 +41,7 @@ class Pane(Acting, Working, Vertical):
 
     _above: tuple[object, ...] | None = None
     _below: tuple[Part | str, ...] | None = None
+    _only_frame = False
 
     @property
     def tabs(self) -> Sequence[tuple[int, str]]:
@@ -116,9 +118,20 @@ class Pane(Acting, Working, Vertical):
 
     def subtitle(self, *parts: Part | str) -> None:
         """Show something in the lower frame."""
-        if parts != self._below:  # else the whole pane would be painted for it
+        if parts != self._below:
             self._below = parts
-            self.border_subtitle = content(*parts)
+            self._only_frame = True
+            try:
+                self.border_subtitle = content(*parts)
+            finally:
+                self._only_frame = False
+
+    def refresh(self, *regions: Region, repaint: bool = True, layout: bool = False,
+                recompose: bool = False) -> Self:  # fmt: skip
+        """Have it painted; where only the lower frame is different, only that."""
+        if self._only_frame and not regions:
+            regions = (Region(-1, self.content_size.height, self.outer_size.width, 1),)
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
 
     # Instead of the body -----------------------------------------------------------------
 

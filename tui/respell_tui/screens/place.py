@@ -281,6 +281,7 @@ class Place(Acting, Working, Screen[Any]):
         """Something may have changed meanwhile."""
         if self.is_mounted and self.query(KeyBar):
             self.show_keys()
+            self.respell.changed()
 
     def on_key(self, event: events.Key) -> None:
         """What was said was read."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -116,6 +116,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         self._has_cursor = cursor
         self._cursor = 0
         self._strips: dict[tuple[int, int], Strip] = {}
+        self._painted: dict[int, Strip] = {}
         self._styles: dict[str, Style] = {}
         self._plain: Style | None = None
         self._longest = 0
@@ -138,14 +139,25 @@ class LineView(Acting, ScrollView, can_focus=True):
             self.call_after_refresh(self._reveal)
 
     def redraw(self) -> None:
-        """Draw all lines anew."""
+        """Draw all lines anew, and have those painted that look different from before.
+
+        A step changes two or three lines of each pane; to paint the others as well would be
+        most of what a step takes.
+        """
         self._strips.clear()
         size = Size(self._longest, self.count)
         if size != self.virtual_size:
             # How long it is changes nothing around it: the screen need not be laid out anew.
             self.set_reactive(Widget.virtual_size, size)
             self._scroll_update(size)
-        self.refresh()
+        offset, width = self.scroll_offset, self.scrollable_content_region.width
+        different = [
+            Region(0, y, self.size.width, 1)
+            for y in range(self.size.height)
+            if self._painted.get(y) != self._line(y, offset, width)
+        ]
+        if different:
+            self.refresh(*different)
 
     @property
     def count(self) -> int:
@@ -208,8 +220,13 @@ class LineView(Acting, ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the screen."""
-        left, top = self.scroll_offset
-        index, width = y + top, self.scrollable_content_region.width
+        width = self.scrollable_content_region.width
+        strip = self._painted[y] = self._line(y, self.scroll_offset, width)
+        return strip
+
+    def _line(self, y: int, offset: Offset, width: int) -> Strip:
+        left, top = offset
+        index = y + top
         base = self._plain_style()
         if index >= self.count:
             return Strip.blank(width, base)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import select
 import subprocess
@@ -12,8 +13,8 @@ from typing import Any
 import pytest
 
 import respell
-from respell.debug import Debugger
-from respell.errors import RespellError, UsageError
+from respell.debug import AsyncDebugger, Debugger
+from respell.errors import RespellError, StoreError, UsageError
 from respell.store import Store
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints are kept on Linux only")
@@ -99,6 +100,56 @@ def test_a_debugger_works_on_the_session_that_it_is_called_from(script: Any, sto
 
     script("local x = 5\nprint(x)\nTool.invoke('look_back', { session = Session.getCurrent() })\n")
     assert seen == ["3 5"]
+
+
+def test_in_a_store_that_can_only_be_read_breakpoints_work_and_are_not_kept(
+    script: Any, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = script("local n = 0\nfor i = 1, 3 do\n  n = n + i\nend\nprint(n)\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.breakpoints.add_line("main.lua", 3)
+        debugger.breakpoints.add_line("main.lua", 5, temporary=True)
+        debugger.bookmark("there")
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    with Store(store.path) as theirs, Debugger.open(session.id, store=theirs) as debugger:
+        table = debugger.breakpoints
+        assert debugger.continue_().breakpoints == (1,)
+        changed = table.add_data("n")
+        table.change(1, condition="i == 3")
+        assert debugger.continue_().breakpoints == (changed.id,)
+        table.remove(changed.id)
+        table.enable(2, False)
+        assert debugger.continue_().line == 3
+        table.enable(2, True)
+        assert debugger.continue_().breakpoints == (2,)  # once, and gone then
+        assert [one.id for one in table.list()] == [1]
+        with pytest.raises(StoreError, match="can only be read"):
+            debugger.bookmark("here")
+        assert [one.name for one in debugger.bookmarks()] == ["there"]
+    monkeypatch.undo()
+    with Debugger.open(session.id, store=store) as debugger:
+        kept = [(one.id, one.condition) for one in debugger.breakpoints.list()]
+        assert kept == [(1, ""), (2, "")]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_debugger_for_asyncio_is_opened_as_any_other(
+    script: Any, store: Store, kept: bool
+) -> None:
+    session = script("local n = 1\nprint(n)\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.breakpoints.add_line("main.lua", 2)
+
+    async def stands_at() -> int:
+        opened = await AsyncDebugger.open(
+            session, store=store, budget_bytes=1 << 20, keep_breakpoints=kept
+        )
+        async with opened as debugger:
+            stop = await debugger.call(Debugger.continue_)
+            assert await debugger.use(lambda one: one._options.budget_bytes) == 1 << 20
+            return stop.line if not stop.at_end else 0
+
+    assert asyncio.run(stands_at()) == (2 if kept else 0)
 
 
 # Processes -------------------------------------------------------------------------------

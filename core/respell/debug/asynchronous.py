@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import ParamSpec, TypeVar
 
+from respell.debug.checkpoints import BUDGET_BYTES
 from respell.debug.debugger import Debugger, OnProgress
 from respell.debug.position import Position
 from respell.debug.stops import Stop
@@ -45,7 +46,9 @@ class AsyncDebugger:
         *,
         store: Store,
         checkpoints: bool = True,
+        budget_bytes: int = BUDGET_BYTES,
         on_progress: OnProgress | None = None,
+        keep_breakpoints: bool = True,
     ) -> AsyncDebugger:
         """Open a session (see `Debugger.open`); `on_progress` is called in the thread."""
         thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
@@ -55,9 +58,10 @@ class AsyncDebugger:
             debugger = await loop.run_in_executor(
                 thread,
                 lambda: Debugger.open(
-                    session, store=store, checkpoints=checkpoints, on_progress=on_progress
+                    session, store=store, checkpoints=checkpoints, budget_bytes=budget_bytes,
+                    on_progress=on_progress, keep_breakpoints=keep_breakpoints,
                 ),
-            )
+            )  # fmt: skip
             unless_opened.pop_all()
         return cls(thread, debugger)
 

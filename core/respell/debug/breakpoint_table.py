@@ -63,7 +63,8 @@ class BreakpointTable:
         kept: bool = True,
     ) -> None:
         self._store, self._session, self._execution = store, session, execution
-        self._sources, self._kept = sources, kept
+        self._sources = sources
+        self._kept = kept and not store.read_only
         self._all: dict[int, Breakpoint] = {}
         self._known = KnownPositions(store, session, execution, self.order)
         self._code: dict[str, builtins.list[int]] = {}

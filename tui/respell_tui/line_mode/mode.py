@@ -94,6 +94,8 @@ class LineMode:
             shown = ", ".join(map(str, numbers[:_MOST_NUMBERS]))
             more = ", …" if len(numbers) > _MOST_NUMBERS else ""
             self.line(f"    breakpoints are set: {shown}{more}; `b` lists them")
+        if self.debugger.store.read_only:
+            self.line("    the store can only be read: breakpoints are not kept")
         self.say("", answer)
 
     def perform(self, text: str) -> None:

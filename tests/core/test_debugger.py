@@ -532,6 +532,33 @@ def test_output_state_and_artifacts_are_those_of_then(debug: Open) -> None:
     assert [one["name"] for one in debugger.artifacts()] == ["n.txt"]
 
 
+def test_an_artifact_that_was_deleted_by_then_is_told_from_those_that_were_there(
+    debug: Open, store: Store
+) -> None:
+    text = """\
+local first = Artifact.store(nil, 'n.txt', 'x')
+local second = Artifact.store(nil, 'n.txt', 'y')
+Artifact.delete(nil, first)
+pcall(Artifact.delete, nil, first)
+print(#Artifact.list())
+"""
+
+    def told(debugger: Debugger) -> list[tuple[int, int | None]]:
+        return [(one["version"], one["deleted"]) for one in debugger.artifacts()]
+
+    debugger = debug(text)
+    for event, expected in ((3, [(1, None), (2, None)]), (4, [(1, 4), (2, None)])):
+        debugger.go_to(event)
+        assert told(debugger) == expected
+    debugger.end()
+    assert told(debugger) == [(1, 4), (2, None)]
+    debugger.go_to(3)
+    forked = debugger.fork()
+    with Debugger.open(respell.resume(forked, store=store).session, store=store) as other:
+        assert other.end().at_end
+        assert told(other)[0] == (1, 5)
+
+
 def test_the_last_change_of_a_value_is_found_and_what_came_before_it(debug: Open) -> None:
     debugger = debug(SUMS)
     debugger.go_to("5+1")

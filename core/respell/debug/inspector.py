@@ -20,6 +20,7 @@ from respell.debug.inspecting import (
 )
 from respell.debug.position import Position
 from respell.debug.worker import Cancelled, DebugWorker, as_text
+from respell.engine.lineage import aliases_of
 from respell.errors import UsageError
 from respell.history.events import Event, events
 from respell.sessions.record import SessionRecord
@@ -193,14 +194,21 @@ class Inspector:
         return {scope: kept for scope, kept in scopes.items() if kept}
 
     def artifacts(self, position: Position) -> list[dict[str, Any]]:
-        """Return the artifacts that its events had made by then, deleted ones included."""
-        made = []
+        """Return the artifacts that its events had made by then, and which of them deleted."""
+        made: dict[str, dict[str, Any]] = {}
+        aliases = aliases_of(self._store, self._session)
         for event in events(self._store, self._session.key, 1, position.event):
             for one in self._store.artifacts.of_event(self._session.key, event.number):
-                made.append(
-                    {"id": one.id, "name": one.name, "version": one.version, "event": event.number}
-                )
-        return made
+                made[one.id] = {
+                    "id": one.id, "name": one.name, "version": one.version,
+                    "event": event.number, "deleted": None,
+                }  # fmt: skip
+            if event.name == "artifact.delete" and event.error is None:
+                owner, _, rest = as_text(event.args.get("id")).partition("/")
+                gone = made.get(f"{aliases.get(owner, owner)}/{rest}")
+                if gone is not None:
+                    gone["deleted"] = event.number
+        return list(made.values())
 
 
 def _order(text: str, frame: Frame | None) -> dict[str, Any]:

@@ -350,10 +350,11 @@ def state(mode: LineMode, _rest: str = "") -> Answer:
 
 
 def artifacts(mode: LineMode, _rest: str = "") -> Answer:
-    """Show the artifacts that there were by then."""
+    """Show the artifacts that had been made by then, and which were deleted again."""
     made = mode.debugger.artifacts()
     for one in made:
-        mode.line(f"{one['name']} v{one['version']}  (event {one['event']})")
+        gone = f", deleted by event {one['deleted']}" if one["deleted"] else ""
+        mode.line(f"{one['name']} v{one['version']}  (event {one['event']}{gone})")
     if not made:
         mode.line("there were none")
     return {"artifacts": made}

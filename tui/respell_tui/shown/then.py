@@ -17,7 +17,7 @@ class Then:
 
     Attributes:
         name: A key of the state, an artifact's name, or a title.
-        value: The value of that key.
+        value: The value of that key; of an artifact the event by which it was deleted, or None.
         artifact: Id of the artifact; empty for none.
         version: Its version.
         event: Number of the event that made it.
@@ -49,7 +49,7 @@ def then_of(
     if artifacts:
         rows.append(Then("artifacts", is_title=True))
     rows += [
-        Then(str(one["name"]), None, str(one["id"]), int(one.get("version") or 0),
+        Then(str(one["name"]), one.get("deleted"), str(one["id"]), int(one.get("version") or 0),
              int(one["event"]))
         for one in artifacts
     ]  # fmt: skip
@@ -76,8 +76,9 @@ def _line(one: Then, was: Mapping[tuple[str, str], Any], icons: Icons) -> Line:
     mark = (f"{icons.changed if changed else ' '} ", "warn")
     if one.artifact:
         version = f" v{one.version}" if one.version else ""
+        gone = f", deleted by event {one.value}" if one.value else ""
         return [mark, (one.name, "warn" if changed else ""), (version, "number"),
-                (f"  event {one.event}", "dim")]  # fmt: skip
+                (f"  event {one.event}{gone}", "dim")]  # fmt: skip
     role = "string" if isinstance(one.value, str) else "number"
     return [mark, (one.name, "warn" if changed else ""), (" = ", "dim"),
             (one_liner(one.value), role)]  # fmt: skip

@@ -135,5 +135,9 @@ class Looking(Staged):
         return self._inspector.state(self.position)
 
     def artifacts(self) -> list[dict[str, Any]]:
-        """Return the artifacts that had been made by now: id, name, version, event."""
+        """Return the artifacts that had been made by now.
+
+        Each has id, name, version, event (what made it), and deleted: the event by which it had
+        been deleted by now, or None.
+        """
         return self._inspector.artifacts(self.position)

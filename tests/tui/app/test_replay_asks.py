@@ -306,7 +306,7 @@ def test_how_the_screen_looks_is_remembered(tmp_path: Path) -> None:
         assert it.focused.number == 5
         await it.press("escape")
         await it.shows("5 Output", "No event failed: f shows all", "watches")
-        assert not screen(it).events.nested
+        assert screen(it).events.shown_as == "flat"
         assert not screen(it).shows_hits
 
     story(store, again, at="4+4")

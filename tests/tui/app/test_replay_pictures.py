@@ -139,6 +139,19 @@ def test_its_start(picture: Picture, size: tuple[int, int]) -> None:
 
 
 @SIZES
+def test_where_the_time_went(picture: Picture, size: tuple[int, int]) -> None:
+    """Events as bars of their time; those behind where one stands are dim."""
+
+    async def bars(it: Page) -> None:
+        await it.press("1", "v", "v")
+        await it.shows("timeline")
+        if size[0] >= 120:
+            await it.press("z")
+
+    assert picture.of(bars, size=size)
+
+
+@SIZES
 def test_its_end(picture: Picture, size: tuple[int, int]) -> None:
     """After the last line: all that was written."""
 

@@ -164,8 +164,9 @@ _LIVE: tuple[Action, ...] = (
 _PANES: tuple[Action, ...] = (
     Action("event.failed_only", ("f",), "failed only", "Shows only events that failed, or all.",
            "replay/events", footer=21),
-    Action("event.nested", ("v",), "nested", "Indents events inside of others, or not.",
-           "replay/events"),
+    Action("event.view", ("v",), "view",
+           "Shows events in another way: nested, all alike, or as bars of the time they took.",
+           "replay/events", footer=22),
     Action("event.change", ("u",), "what if",
            "Gives the event under the cursor another outcome, and tries what comes of it.",
            "replay/events", _event_ready, 26),

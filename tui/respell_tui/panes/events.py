@@ -8,15 +8,17 @@ from typing import Any, ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.message import Message
+from textual.widgets import Static
 
 from respell.history.events import events
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.paint import Line
+from respell_tui.paint import Line, Part, content
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.history import EventLines, headline, outcome, read_page
+from respell_tui.shown.timeline import Timeline, timeline_line
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
 from respell_tui.work import Job, Problem
@@ -24,13 +26,26 @@ from respell_tui.work import Job, Problem
 _TELL_EVERY = 2_000
 
 
+VIEWS = ("nested", "flat", "timeline")
+"""How events are shown: those inside of others below them, all alike, or as bars of their time."""
+
+
 class EventList(LineView):
     """The list: it reads what is seen of it."""
+
+    class Measured(Message):
+        """The axis is another one."""
+
+        def __init__(self, axis: Line) -> None:
+            super().__init__()
+            self.axis = axis
 
     def __init__(self, lines: EventLines) -> None:
         """Show these events."""
         super().__init__(id="event-list")
         self.lines = lines
+        self.has_bars = False
+        self._timeline: Timeline | None = None
 
     @property
     def count(self) -> int:
@@ -39,7 +54,37 @@ class EventList(LineView):
 
     def line(self, index: int, width: int) -> Line:
         """Return one line."""
-        return self.lines.line(index, width)
+        row = self.lines.row(index) if self._timeline is not None else None
+        if self._timeline is None or row is None:
+            return self.lines.line(index, width)
+        return timeline_line(row, self._timeline, self.lines.icons, width,
+                             places=self.lines.places, position=self.lines.position)  # fmt: skip
+
+    def redraw(self) -> None:
+        """Draw all lines anew; of a timeline also the axis."""
+        self._measure()
+        super().redraw()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Measure what is seen now: a timeline's axis is that of the lines on the screen."""
+        super().watch_scroll_y(old_value, new_value)
+        if self.has_bars and round(old_value) != round(new_value):
+            self.redraw()
+
+    def on_resize(self) -> None:
+        """More is seen now, or less."""
+        if self.has_bars:
+            self.redraw()
+
+    def _measure(self) -> None:
+        if not self.has_bars:
+            self._timeline = None
+            return
+        first = self.scroll_offset.y
+        seen = (self.lines.row(first + y) for y in range(min(self.size.height, self.count - first)))
+        self._timeline = Timeline([row for row in seen if row is not None], self.lines.icons)
+        axis = self._timeline.axis(self.scrollable_content_region.width)
+        self.post_message(self.Measured(axis))
 
 
 class EventsPane(Pane):
@@ -49,6 +94,12 @@ class EventsPane(Pane):
     title = "Events"
     place = "replay/events"
     BINDINGS: ClassVar = bindings("replay/events")
+    DEFAULT_CSS = """
+    EventsPane {
+        & #event-axis { display: none; height: 1; }
+        &.-timeline #event-axis { display: block; }
+    }
+    """
 
     class Chosen(Message):
         """The cursor is on another event, or somebody wants to go there."""
@@ -73,6 +124,7 @@ class EventsPane(Pane):
     def body(self) -> ComposeResult:
         """A line to search in, and the list."""
         yield Search("words in events")
+        yield Static(id="event-axis")
         yield EventList(self._lines)
 
     @property
@@ -111,7 +163,7 @@ class EventsPane(Pane):
             self._view = view
             self._lines.forget()
             self._pages.clear()
-            self.entitle(("  of the dry run", "warn") if view is not None else "")
+            self._entitle()
         if self._filtered:
             if grown or first:
                 self._look_through()
@@ -180,20 +232,36 @@ class EventsPane(Pane):
         self._look_through()
         self._changed()
 
-    def do_event_nested(self) -> None:
-        """Show events inside of others below them, or all alike."""
-        self.nested = not self.nested
+    def do_event_view(self) -> None:
+        """Show events in the next way."""
+        self.shown_as = VIEWS[(VIEWS.index(self.shown_as) + 1) % len(VIEWS)]
         self._changed()
 
     @property
-    def nested(self) -> bool:
-        """Whether events inside of others are indented."""
-        return self._lines.nested
+    def shown_as(self) -> str:
+        """How events are shown, one of `VIEWS`."""
+        return "timeline" if self.list.has_bars else "nested" if self._lines.nested else "flat"
 
-    @nested.setter
-    def nested(self, nested: bool) -> None:
-        self._lines.nested = nested
+    @shown_as.setter
+    def shown_as(self, view: str) -> None:
+        self._lines.nested = view != "flat"
+        self.list.has_bars = view == "timeline"
+        self.set_class(view == "timeline", "-timeline")
+        self._entitle()
         self.list.redraw()
+
+    @on(EventList.Measured)
+    def _measured(self, message: EventList.Measured) -> None:
+        message.stop()
+        self.query_one("#event-axis", Static).update(content(*message.axis), layout=False)
+
+    def _entitle(self) -> None:
+        parts: list[Part] = []
+        if self._view is not None:
+            parts.append(("  of the dry run", "warn"))
+        if self.shown_as != "nested":
+            parts.append((f"  {self.shown_as}", "dim"))
+        self.entitle(*parts)
 
     def _changed(self) -> None:
         """Have the screen remember how this looks."""

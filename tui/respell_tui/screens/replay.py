@@ -12,7 +12,7 @@ from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell_tui.actions.binding import bindings
 from respell_tui.paint import Line, plain
-from respell_tui.panes.events import EventsPane
+from respell_tui.panes.events import VIEWS, EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
 from respell_tui.panes.source import SourcePane
 from respell_tui.panes.variables import VariablesPane
@@ -79,7 +79,7 @@ class Replay(ReplayLive):
         low = next((number for number in self.SHOWN if self.has_class(f"-low-{number}")), 3)
         return super().layout_now() | {
             "look": look, "low": low, "failed_only": self.events.failed_only,
-            "nested": self.events.nested, "hits": self.shows_hits,
+            "events": self.events.shown_as, "hits": self.shows_hits,
             "globals": self.variables.shows_globals,
             "watches": dict(list(watches.items())[-_WATCHED:]),
         }  # fmt: skip
@@ -93,7 +93,8 @@ class Replay(ReplayLive):
             for number in numbers if chosen in numbers else ():
                 self.set_class(number == chosen, f"-{key}-{number}")
         self.events.failed_only = layout.get("failed_only") is True
-        self.events.nested = layout.get("nested") is not False
+        shown_as = layout.get("events")
+        self.events.shown_as = shown_as if shown_as in VIEWS else VIEWS[0]
         self.shows_hits = layout.get("hits") is not False
         if layout.get("globals") is True:
             self.variables.opened = frozenset((GLOBALS,))

@@ -51,6 +51,7 @@ class EventRow:
         after_s: Seconds since the session began.
         depth: Inside how many others it happened.
         ended: Whether it has: of a session that runs it may yet.
+        took_s: How long it took, in seconds; None while it has not ended.
     """
 
     number: int
@@ -63,6 +64,7 @@ class EventRow:
     after_s: float
     depth: int = 0
     ended: bool = True
+    took_s: float | None = None
 
 
 def event_row(event: Event, start: int, depth: int = 0) -> EventRow:
@@ -76,7 +78,7 @@ def event_row(event: Event, start: int, depth: int = 0) -> EventRow:
     return EventRow(
         event.number, event.name, event.kind, event.parent, headline(event)[:_MOST_TEXT],
         outcome(event)[:_MOST_TEXT], event.error is not None,
-        max(0, event.at - start) / 1_000_000, depth, event.ended,
+        max(0, event.at - start) / 1_000_000, depth, event.ended, event.duration_s,
     )  # fmt: skip
 
 
@@ -200,6 +202,11 @@ class EventLines:
         """How many there are."""
         return self._count if self._numbers is None else len(self._numbers)
 
+    @property
+    def places(self) -> int:
+        """How many digits numbers have."""
+        return max(3, len(str(self._count)))
+
     def number(self, index: int) -> int:
         """Return the number of the event of a row; 0 where there is none."""
         if not 0 <= index < len(self):
@@ -255,7 +262,7 @@ class EventLines:
         number = self.number(index)
         here = number == self.position
         mark = self.icons.current if here else " "
-        places = max(3, len(str(self._count)))
+        places = self.places
         if row is None:
             return [(f"{mark}{number:>{places}} ", "dim"), ("…", "dim")]
         later = number > self.position
@@ -274,7 +281,7 @@ class EventLines:
         gap = " " * (room - used) if when or state else ""
         return [
             (mark, "accent"), (f"{number:>{places}} ", "dim" if later else "number"),
-            (head, role or _SIGN_ROLES.get(row.kind, "accent")), (name, role or "strong"),
+            (head, role or SIGN_ROLES.get(row.kind, "accent")), (name, role or "strong"),
             (f" {text}", role), (f" {more}" if more else "", "bad" if row.failed else "dim"),
             (gap, ""), (state, "bad"), (when, "dim"),
         ]  # fmt: skip
@@ -285,10 +292,11 @@ _WITH_COLUMNS, _WITH_TIMES = 44, 72
 
 _NAME = 17
 
-_SIGN_ROLES = {
+SIGN_ROLES = {
     "output": "good", "lifecycle": "title", "hook": "warn", "limit": "bad", "edit": "warn",
     "note": "dim",
 }  # fmt: skip
+"""How the sign of a kind of events is painted, where it is not as that of effects."""
 
 
 def sign(row: EventRow, icons: Icons) -> str:

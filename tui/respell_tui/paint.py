@@ -9,6 +9,7 @@ Textual would read as markup.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 
 from textual.content import Content, Span
@@ -113,34 +114,31 @@ def wrapped(line: Line, cells: int) -> list[Line]:
     rows: list[list[Part]] = [[]]
     at = 0
     for text, role in line:
-        start = 0
-        for place in [one for one in breaks if at < one < at + len(text)]:
-            rows[-1].append((text[start : place - at], role))
+        start, end = 0, at + len(text)
+        while breaks and breaks[0] <= end:
+            place = breaks.popleft() - at
+            rows[-1].append((text[start:place], role))
             rows.append([(" " * indent, "")])
-            start = place - at
-        if at + len(text) in breaks:
+            start = place
+        if text[start:]:
             rows[-1].append((text[start:], role))
-            rows.append([(" " * indent, "")])
-        elif text[start:]:
-            rows[-1].append((text[start:], role))
-        at += len(text)
+        at = end
     return [row for row in rows if plain(row).strip()]
 
 
-def _breaks(text: str, cells: int, indent: int) -> set[int]:
+def _breaks(text: str, cells: int, indent: int) -> deque[int]:
     """Return where a text is broken: behind a blank, if there is one in the second half."""
-    found: set[int] = set()
-    start, room = 0, cells
-    while width(text[start:]) > room:
-        used, end = 0, start
-        while used + width(text[end]) <= room:
-            used += width(text[end])
-            end += 1
-        end = max(end, start + 1)
-        blank = text.rfind(" ", start + room // 2, end)
-        start = blank + 1 if blank >= 0 else end
-        found.add(start)
-        room = cells - indent
+    found: deque[int] = deque()
+    start, used, room = 0, 0, cells
+    for at, char in enumerate(text):
+        wide = width(char)
+        if used + wide > room and at > start:
+            blank = text.rfind(" ", start + room // 2, at)
+            start = blank + 1 if blank >= 0 else at
+            used = width(text[start:at])
+            found.append(start)
+            room = cells - indent
+        used += wide
     return found
 
 

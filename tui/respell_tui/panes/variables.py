@@ -32,6 +32,13 @@ class VariablesPane(Pane):
             super().__init__()
             self.frame, self.coroutine = frame, coroutine
 
+    class Looked(Message):
+        """Somebody wants to see all of a value."""
+
+        def __init__(self, row: Row) -> None:
+            super().__init__()
+            self.row = row
+
     def __init__(self, icons: Icons) -> None:
         """Begin without any."""
         super().__init__(id="variables", classes="zoomable")
@@ -103,7 +110,7 @@ class VariablesPane(Pane):
 
     @on(LineView.Chosen)
     def _chosen(self, message: LineView.Chosen) -> None:
-        """Open or close what is inside; of the stack, go to that function."""
+        """Open or close what is inside, or show all of a value; go to a function of the stack."""
         message.stop()
         row = self.row
         if row is None:
@@ -113,3 +120,5 @@ class VariablesPane(Pane):
         elif row.opens:
             self.opened = self.opened ^ {row.path}
             self.post_message(self.Wanted())
+        elif row.value is not None:
+            self.post_message(self.Looked(row))

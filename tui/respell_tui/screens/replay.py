@@ -11,6 +11,7 @@ from respell.debug import Breakpoint, Debugger
 from respell.debug.edits import Edit
 from respell.history.events import Event, events
 from respell_tui.actions.binding import bindings
+from respell_tui.describe import bytes_
 from respell_tui.paint import Line, plain
 from respell_tui.panes.events import VIEWS, EventsPane
 from respell_tui.panes.looks import ConsolePane, EventPane, ThenPane
@@ -21,7 +22,7 @@ from respell_tui.screens.pick import Pick
 from respell_tui.screens.replay_live import ReplayLive
 from respell_tui.shown.highlight import highlighted
 from respell_tui.shown.moment import Moment
-from respell_tui.shown.preview import Preview, read_preview
+from respell_tui.shown.preview import Preview, preview_bytes, read_preview
 from respell_tui.shown.readable import pretty
 from respell_tui.shown.replay import DryRun, ReplaySituation, where
 from respell_tui.shown.source import Beside, Code, code_of, counted
@@ -297,9 +298,35 @@ class Replay(ReplayLive):
 
         self.work("reading an artifact", read, show, group="artifact")
 
-    def _show_content(self, title: str, rows: Sequence[Line], note: str) -> None:
+    def _show_content(
+        self, title: str, rows: Sequence[Line], note: str, *, folds: bool = False
+    ) -> None:
         most = max((width(plain(rows[at])) for at in range(min(len(rows), 2_000))), default=0)
-        self.app.push_screen(Content(title, rows, most, note))
+        self.app.push_screen(Content(title, rows, most, note, folds=folds))
+
+    @on(VariablesPane.Looked)
+    def _value_wanted(self, message: VariablesPane.Looked) -> None:
+        """Show all of a string; of anything else all is seen."""
+        message.stop()
+        name, value = message.row.name, message.row.value
+        if value is None or not value.bytes_ref:
+            made = value is not None and value.type == "string" and value.size > len(value.text)
+            self.flash(
+                f"{name} was evaluated in a copy that is gone: = keeps it for longer"
+                if made
+                else f"{name} is no table and no text: there is no more of it",
+                "warn",
+            )
+            return
+
+        def read(debugger: Debugger) -> None:
+            form, rows, note = preview_bytes(debugger.bytes(value), value.size)
+            said = f"{form}, {bytes_(value.size)}" + (f", {note}" if note else "")
+            self.app.call_from_thread(
+                self._show_content, name, rows, said, folds=form == "text"
+            )  # fmt: skip
+
+        self.move(f"reading {name}", read)
 
     @on(SourcePane.Toggled)
     def _toggled(self, message: SourcePane.Toggled) -> None:

@@ -81,6 +81,26 @@ def read_preview(store: Store, artifact: ArtifactRecord, view: str | None = None
     return Preview(artifact, chosen, views, lines, note, longest(lines))
 
 
+def preview_bytes(data: bytes, size: int) -> tuple[str, Sequence[Line], str]:
+    """Return the bytes of a string as lines: as JSON or text if they are that, else as hex.
+
+    Args:
+        data: The bytes, or the first of them.
+        size: How many there are.
+
+    Returns:
+        The form, the lines, and what is not shown.
+    """
+    text = _text(data, whole=len(data) == size)
+    note = f"the first {bytes_(len(data))} of {bytes_(size)}" if len(data) < size else ""
+    if text is None:
+        rows = [hex_line(at, data[at : at + _HEX]) for at in range(0, len(data), _HEX)]
+        return "hex", rows, note
+    if text[:1] in ("{", "[") and _is_json(text):
+        return "json", _json_lines(text), note
+    return "text", plain_lines(text), note
+
+
 def read_diff(store: Store, artifact: ArtifactRecord) -> Preview:
     """Compare an artifact with the version before it.
 
@@ -153,6 +173,10 @@ def _as_text(text: str, artifact: ArtifactRecord) -> Sequence[Line]:
 
 
 def _as_json(text: str, artifact: ArtifactRecord) -> Sequence[Line]:
+    return _json_lines(text)
+
+
+def _json_lines(text: str) -> Sequence[Line]:
     return highlighted(json.dumps(json.loads(text), ensure_ascii=False, indent=2), "json")
 
 

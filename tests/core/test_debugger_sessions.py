@@ -14,7 +14,7 @@ import pytest
 
 import respell
 from respell.debug import AsyncDebugger, Debugger
-from respell.errors import RespellError, StoreError, UsageError
+from respell.errors import RespellError, SessionNotFound, StoreError, UsageError
 from respell.store import Store
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="checkpoints are kept on Linux only")
@@ -130,6 +130,26 @@ def test_in_a_store_that_can_only_be_read_breakpoints_work_and_are_not_kept(
     with Debugger.open(session.id, store=store) as debugger:
         kept = [(one.id, one.condition) for one in debugger.breakpoints.list()]
         assert kept == [(1, ""), (2, "")]
+
+
+def test_of_a_session_that_is_deleted_meanwhile_nothing_comes_to_those_that_are_made_later(
+    script: Any, store: Store, tmp_path: Path
+) -> None:
+    session = script("print(1)\nprint('theirs')\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        with Store(tmp_path / "store") as elsewhere:
+            elsewhere.sessions.delete(session.key)
+        later = script("print('another')\nprint('one')\n").session
+        assert debugger.step_over().line == 2  # it has read what it needs for that
+        with pytest.raises(SessionNotFound, match="deleted meanwhile"):
+            debugger.breakpoints.add_line("main.lua", 2)
+        with pytest.raises(SessionNotFound, match="deleted meanwhile"):
+            debugger.bookmark("here")
+        with pytest.raises(SessionNotFound, match="deleted meanwhile"):
+            debugger.output()
+        assert debugger.breakpoints.list() == []
+    with Debugger.open(later.id, store=store) as debugger:
+        assert (debugger.breakpoints.list(), debugger.bookmarks()) == ([], [])
 
 
 @pytest.mark.parametrize("kept", [True, False])

@@ -17,6 +17,7 @@ from respell.store.care.checking import check
 from respell.store.exchange.exporting import export_session
 from respell.store.exchange.importing import import_session
 from respell.store.heads import SLOT_SIZE, DamagedSlot, Head
+from respell.store.session_rows import LAST_KEY
 from store_children import effect
 
 
@@ -111,7 +112,7 @@ def test_a_deleted_session_leaves_its_place(tmp_path: Path) -> None:
         store.sync()
         assert [it.key for it in store._database.heads.read()] == [first.key]
         third = session_of(store, "third")
-        assert third.key == second.key  # SQLite gives the number again
+        assert third.key > second.key  # the number is not given again
         store.sync()
         assert check(store, read_data=True).findings == []
 
@@ -212,6 +213,7 @@ def test_a_late_write_spares_the_slot_of_the_session_that_got_the_key(
 
         def give_the_key_to_another() -> None:
             other.sessions.delete(session.key)
+            other.notes.set(LAST_KEY, None)  # as an older program, which does not know of it
             assert session_of(other, "two").key == session.key
             append(other, session.key, 2)
 

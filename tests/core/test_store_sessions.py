@@ -222,8 +222,9 @@ def test_a_deleted_session_takes_everything_with_it(store: Store) -> None:
             ask(gone.key, "x") if ask == store.inbox.post else ask(gone.key)  # type: ignore[operator]
     with pytest.raises(SessionNotFound):
         store.sessions.delete(gone.key)
-    # Its number may come again, its id as well: nothing of the old one shows up.
+    # Its number never comes again; its id may, and nothing of the old one shows up.
     new = store.sessions.insert(SessionRecord(id=gone.id))
+    assert new.key > gone.key
     assert store.sessions.get(new.key).input is None
     assert list(store.history.records(new.key)) == []
 

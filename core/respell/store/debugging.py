@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from respell import values
-from respell.errors import NotFound
+from respell.errors import NotFound, SessionNotFound
 from respell.store.database import Database
 from respell.store.sums import row_sum
 
@@ -48,7 +48,11 @@ class Debugging:
         return [(int(name), value) for name, value in self._all(session, _BREAKPOINT)]
 
     def set_breakpoint(self, session: int, number: int, fields: dict[str, Any]) -> None:
-        """Keep a breakpoint; one of the same number is replaced."""
+        """Keep a breakpoint; one of the same number is replaced.
+
+        Raises:
+            SessionNotFound: The session is deleted.
+        """
         self._set(session, _BREAKPOINT, str(number), fields)
 
     def delete_breakpoint(self, session: int, number: int) -> None:
@@ -63,7 +67,11 @@ class Debugging:
         ]
 
     def set_bookmark(self, session: int, name: str, position: str, note: str) -> Bookmark:
-        """Keep a bookmark; one of the same name is replaced."""
+        """Keep a bookmark; one of the same name is replaced.
+
+        Raises:
+            SessionNotFound: The session is deleted.
+        """
         self._set(session, _BOOKMARK, name, {"position": position, "note": note})
         return Bookmark(name, position, note)
 
@@ -84,12 +92,14 @@ class Debugging:
 
     def _set(self, session: int, kind: str, name: str, value: dict[str, Any]) -> None:
         row = (session, kind, name, values.encode(value))
-        self._database.write(
-            "INSERT INTO debug_marks (session, kind, name, value, sum) VALUES (?, ?, ?, ?, ?)"
+        if not self._database.write(
+            "INSERT INTO debug_marks (session, kind, name, value, sum) SELECT ?1, ?2, ?3, ?4, ?5"
+            " WHERE EXISTS (SELECT 1 FROM sessions WHERE key = ?1 AND NOT deleted)"
             " ON CONFLICT (session, kind, name) DO UPDATE SET value = excluded.value,"
             " sum = excluded.sum",
             (*row, row_sum(*row)),
-        )
+        ):
+            raise SessionNotFound(f"a {kind} can't be kept: its session was deleted meanwhile")
 
     def _delete(self, session: int, kind: str, name: str) -> bool:
         sql = "DELETE FROM debug_marks WHERE session = ? AND kind = ? AND name = ?"

@@ -44,7 +44,9 @@ def lineage(database: Database, session: int) -> list[Segment]:
     while key is not None:
         row = database.row("SELECT fork_of, fork_seq FROM sessions WHERE key = ?", (key,))
         if row is None:
-            raise SessionNotFound(f"there is no session with key {key}")
+            raise SessionNotFound(
+                f"the session (key {key}) is not in the store any more; was it deleted meanwhile?"
+            )
         if row[0] is not None and row[0] >= key:  # a fork is younger than what it was forked from
             raise StoreCorrupt(
                 f"the session with key {key} can't be a fork of the one with key {row[0]}; "

@@ -20,6 +20,7 @@ from respell.store.database import Database
 from respell.store.heads import Head
 from respell.store.history import History
 from respell.store.leases import Leases
+from respell.store.notes import Notes
 from respell.store.queries import Where, order
 from respell.store.sums import SUMMED, sum_sql
 from respell.times import rfc3339
@@ -62,7 +63,7 @@ _UNNEEDED = (
     " AND EXISTS (SELECT 1 FROM sessions AS it WHERE it.id = grantee AND NOT it.deleted))"
 )
 
-# A key that nobody has any more may be given to a new session at any time.
+# Another purge may have removed it meanwhile.
 _IS_STILL_IT = "SELECT 1 FROM sessions WHERE key = ?1 AND id = ?3 AND deleted = 1"
 
 OWNED_TABLES = (
@@ -92,6 +93,7 @@ class Sessions:
         self._history = history
         self._leases = leases
         self._bus = bus
+        self._notes = Notes(database)
         self._clock = clock
         self._updates: dict[tuple[str, ...], str] = {}
 
@@ -445,6 +447,8 @@ class Sessions:
             for scope in OWN_SCOPES:
                 database.write("DELETE FROM state WHERE scope = ?", (scope + session_id,))
             database.write("DELETE FROM sessions WHERE key = ?", (key,))
+            if key > int(self._notes.get(rows.LAST_KEY) or 0):
+                self._notes.set(rows.LAST_KEY, str(key))
             database.heads.remove(key, session_id)
         return True
 

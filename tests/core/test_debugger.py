@@ -164,6 +164,19 @@ def test_a_line_can_be_run_to_in_both_directions(debug: Open) -> None:
     assert debugger.run_to_line(9).line == 10
 
 
+def test_a_line_that_was_run_to_is_told_from_a_breakpoint(debug: Open) -> None:
+    debugger = debug(SUMS)
+    assert debugger.run_to_line(10).reason == "goto"
+    assert debugger.run_back_to_line(2).reason == "goto"
+    point = debugger.breakpoints.add_line("main.lua", 10)
+    for move in (debugger.run_to_line, debugger.run_back_to_line):
+        stop = move(10)
+        assert (stop.reason, stop.breakpoints) == ("breakpoint", (point.id,))
+        debugger.end()
+    assert debugger.run_back_to_line(2).breakpoints == (point.id,)  # which comes first
+    assert debugger.run_back_to_line(2).reason == "goto"
+
+
 def test_the_end_of_a_failed_session_is_where_its_error_was_raised(debug: Open) -> None:
     debugger = debug("local function f(x)\n  return x.y.z\nend\nf({})\n", code=1)
     stop = debugger.end()

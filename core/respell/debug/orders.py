@@ -52,6 +52,8 @@ def order_of(
 def at_breakpoints(breakpoints: BreakpointTable, stop: Stop) -> Stop:
     """Return a stop with all that its breakpoints have to say; temporary ones are gone then."""
     numbers = list(stop.breakpoints)
+    if stop.reason == "breakpoint" and not numbers:
+        return replace(stop, reason="goto")  # the line that it was to run to
     if stop.at_end and (stop.error or "").startswith(DIVERGES):
         numbers += [one for one in breakpoints.divergences() if one not in numbers]
     if not numbers:

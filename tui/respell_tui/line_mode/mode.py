@@ -199,8 +199,6 @@ class LineMode:
         end = "the end so far" if live is not None and live.runs else "end"
         known = {"step": "", "goto": "", "event": "", "end": end}
         why = known.get(stop.reason, stop.reason)
-        if stop.reason == "breakpoint" and not stop.breakpoints:
-            why = ""  # the line that it was to run to
         if stop.breakpoints:
             why += " " + ", ".join(str(number) for number in stop.breakpoints)
         function = f" in {stop.function}" if stop.function else ""

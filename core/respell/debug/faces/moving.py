@@ -43,7 +43,10 @@ class Moving(Staged):
         return self._trail.move("continue", True, self._on.go)
 
     def run_to_line(self, line: int, source: str | None = None) -> Stop:
-        """Go to the next time a line is about to run (the next one with code), or to the end."""
+        """Go to the next time a line is about to run (the next one with code), or to the end.
+
+        It stops there with the reason `goto`; or at a breakpoint before.
+        """
         return self._trail.move("line", True, lambda: self._on.go(**self._to_line(line, source)))
 
     def play(self, speed: float = 1.0) -> Iterator[Stop]:

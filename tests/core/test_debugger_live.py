@@ -18,7 +18,7 @@ from gate import Gate, gated_server
 from live_processes import becomes, descendants
 from respell.debug import Debugger, Live, Position
 from respell.debug.breakpoint_table import Whose
-from respell.errors import InvalidTransition, UsageError
+from respell.errors import InvalidTransition, UsageError, WorkerFailed
 from respell.store import Store
 from stories import begin, event_lines, kill_group, respell, session_json, write_script
 
@@ -109,6 +109,27 @@ def what_happened(store: Path, session: str) -> list[tuple[Any, ...]]:
     for one in events[:1]:
         one["args"] = {}  # seed and script
     return [tuple(one[name] for name in kept) for one in events]
+
+
+@LINUX
+def test_a_process_that_a_signal_has_stopped_is_named(bench: Bench, gate: Gate) -> None:
+    process = bench.run(ASKS, gate.url, "2")
+    gate.wait_for(1)
+    _, live = bench.attach()
+    assert "stopped" not in live.describe()
+    worker = live.host and min(descendants(live.host.pid))
+    assert worker
+    for pid, named in ((worker, f"its process {worker}"), (process.pid, "it")):
+        os.kill(pid, signal.SIGSTOP)
+        becomes(pid, "T")
+        assert f"; {named} is stopped by a signal" in live.describe()
+        assert live.describe().endswith(f"`kill -CONT {pid}`")
+        if pid == process.pid:
+            with pytest.raises(WorkerFailed, match=f"has not heard .* `kill -CONT {pid}`"):
+                live.pause(timeout_s=0.1)
+        os.kill(pid, signal.SIGCONT)
+        becomes(pid, "SRD")
+    assert "stopped" not in live.describe()
 
 
 # Following -------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
+from respell.debug.stopped import stopped_process
 from respell.debug.worker import Cancelled
 from respell.engine.wake import Wake
 from respell.errors import InvalidTransition, SessionNotFound, UsageError, WorkerFailed
@@ -123,7 +124,8 @@ class Live:
         session = self._store.sessions.get(self._key)
         after = f"after event {session.events}"
         if status == "running":
-            return f"it runs ({self.host}), {session.events} events so far"
+            stopped = self._stopped()
+            return f"it runs ({self.host}), {session.events} events so far{stopped}"
         if status == "paused":
             hold = self.hold
             who = "`respell pause`" if hold is None else f"the debugger of process {hold.pid}"
@@ -300,9 +302,17 @@ class Live:
 
     def _sure(self, done: Callable[[], bool], timeout_s: float) -> None:
         if not self._until(done, timeout_s):
-            raise WorkerFailed(
-                f"{self.host} has not heard within {timeout_s:g} s; it may be stopped itself"
-            )
+            why = self._stopped() or "; it may be stopped itself"
+            raise WorkerFailed(f"{self.host} has not heard within {timeout_s:g} s{why}")
+
+    def _stopped(self) -> str:
+        """Return that a signal has stopped the process that runs it, or one of that; or nothing."""
+        host = self.host
+        pid = stopped_process(host.pid) if host is not None and host.is_near else None
+        if host is None or pid is None:
+            return ""
+        which = "it" if pid == host.pid else f"its process {pid}"
+        return f"; {which} is stopped by a signal and does nothing: `kill -CONT {pid}`"
 
     def _until(self, done: Callable[[], bool], timeout_s: float | None) -> bool:
         """Wait until something is so; false where it took too long.

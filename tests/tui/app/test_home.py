@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import respell
 from app_pages import Page, opened
 from respell.sessions.session import Session
+from respell_tui.panes.sessions import SessionsPane
+from respell_tui.work import Job
 
 QUESTION = """
 local answer = Session.suspend{
@@ -294,6 +298,49 @@ def test_a_session_goes_into_a_file_and_comes_back(
             await it.lists("story")
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("what", ["export", "import"])
+def test_a_file_that_takes_long_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Escape ends it: nothing is left of an export, and nothing of an import."""
+    path = ran(tmp_path, "Artifact.store(nil, 'a.txt', 'some words')")
+    monkeypatch.chdir(tmp_path)
+    here, go_on = threading.Event(), threading.Event()
+    if what == "import":
+        with respell.open(path) as store:
+            respell.session("@last", store=store).export(tmp_path / "story.respell")
+        path = tmp_path / "other"
+
+    def slowly(job: Job, *how_far: Any) -> None:
+        here.set()
+        assert go_on.wait(30)
+        progress(job, *how_far)
+
+    progress = Job.progress
+    monkeypatch.setattr(Job, "progress", slowly)
+
+    async def story() -> None:
+        async with opened(path) as it:
+            await it.shows("story" if what == "export" else "No sessions yet.")
+            await it.press("x" if what == "export" else "i", "ctrl+o")
+            await it.until(here.is_set, "the work")
+            await it.shows(f"{what}ing", "esc cancels")
+            await it.press("escape")
+            await it.says("was cancelled")
+            go_on.set()
+            await it.until(lambda: not it.app.screen.query_one(SessionsPane).working(what))
+
+    try:
+        asyncio.run(story())
+    finally:
+        go_on.set()
+    if what == "export":
+        assert not list(tmp_path.glob("*.respell*"))
+    else:
+        with respell.open(path) as store:
+            assert list(respell.list_sessions(store=store)) == []
 
 
 # What was open -----------------------------------------------------------------------------

@@ -265,6 +265,23 @@ def test_hovering_over_what_does_not_end_is_given_up(dap: Dap, ran: Any) -> None
 LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc")
 
 
+@pytest.mark.parametrize("moves", [False, True])
+def test_who_does_not_read_any_more_has_gone_though_the_other_pipe_stays_open(
+    ran: Any, moves: bool
+) -> None:
+    with adapter(ran.store) as dap:
+        dap.launch(ran.long)
+        process = dap.process  # type: ignore[attr-defined]
+        workers = descendants(process.pid)
+        if moves:
+            dap.ask("setBreakpoints", source={"path": str(ran.folder / "long.lua")},
+                    breakpoints=[{"line": 4, "condition": "n < 0"}])  # fmt: skip
+        process.stdout.close()
+        dap.send("continue" if moves else "threads", {"threadId": 1} if moves else {})
+        assert process.wait(WITHIN_S) == 0
+        gone(workers)
+
+
 @LINUX
 @pytest.mark.parametrize("how", ["disconnect", "close", "close in a move", "kill"])
 def test_nothing_is_left_however_it_ends(ran: Any, how: str) -> None:

@@ -111,5 +111,16 @@ class Connection:
                 return
             try:
                 self._write(data)
+                return
             except OSError:
-                self._gone = True  # the reading thread notices it too, and ends all
+                self._gone = True
+        # Of a pipe that nobody reads any more the reading thread hears nothing: who else has the
+        # other one may keep it open.
+        self.over.set()
+        self.on_gone()
+        self.requests.put(None)
+
+    @property
+    def is_deaf(self) -> bool:
+        """Whether nothing can be sent to the client any more."""
+        return self._gone

@@ -90,7 +90,7 @@ class DapSession:
                 except queue.Empty:
                     self._look()
                     continue
-                if request is None:
+                if request is None or self.connection.is_deaf:
                     break
                 self._serve(request)
         finally:
@@ -127,7 +127,7 @@ class DapSession:
             return
         self.connection.respond(request, body)
         try:
-            for act in list(self._after):
+            for act in [] if self.connection.is_deaf else list(self._after):
                 act()
         except Exception as error:  # noqa: BLE001 - as above; the response was sent already
             self._tell_failure(error)

@@ -49,6 +49,26 @@ def text(debugger: Debugger, expression: str) -> str:
     return found.error or ", ".join(one.text for one in found.values)
 
 
+def test_edits_are_made_again_in_another_debugger(script: Any, store: Store) -> None:
+    """Of one that broke off, nothing that was tried is lost."""
+    session = script(SUMS).session
+    with Debugger.open(session, store=store) as debugger:
+        debugger.run_to_line(11)
+        debugger.set_variable("total", "70")
+        debugger.go_to("4+0")
+        debugger.set_outcome({"result": 1})
+        made = debugger.edits
+        debugger.end()
+        output = debugger.output()
+    with Debugger.open(session, store=store) as debugger:
+        debugger.edit(made)
+        assert debugger.edits == made
+        debugger.end()
+        assert debugger.output() == output
+        with pytest.raises(UsageError, match="no edits were given"):
+            debugger.edit(())
+
+
 @pytest.mark.parametrize("checkpoints", [True, False])
 def test_setting_a_variable_shows_what_would_have_come_of_it(
     script: Any, store: Store, checkpoints: bool

@@ -15,6 +15,8 @@ import pytest
 import respell as core
 from app_live import Beside, beside, moment, replay, rests
 from app_pages import Page, opened
+from app_replay import SUM as PRICES
+from app_replay import chooses, goes, ran, stands, story
 from live_processes import descendants, gone
 
 SUM = """\
@@ -139,6 +141,30 @@ def test_a_worker_that_hangs_can_be_given_up_and_started_again(live: Beside) -> 
         await it.until(lambda: moment(it).position.event < 6, "event 5")
 
     live.tell(tell)
+
+
+def test_a_dry_run_whose_debugger_is_given_up_is_there_again(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await goes(it, "4+4")
+        await chooses(it, "sum")
+        await it.press("u")
+        await it.shows("What if sum were")
+        await it.press("end", "backspace", "backspace")
+        await it.type("99")
+        await it.press("enter")
+        await it.shows("WHAT IF", "sum is 99")
+        await stands(it, "4+4")
+        stopped = stop_all()
+        await it.press("n")
+        await it.shows("at work for")
+        await it.press("ctrl+r")
+        await it.until(lambda: not replay(it).is_moving, "it stands again")
+        gone(stopped)
+        await it.shows("WHAT IF", "1 Events  of the dry run", "sum is 99")
+        await it.press("X")
+        await it.shows("REPLAY", "sum is 10")
+
+    story(ran(tmp_path, PRICES), tell)
 
 
 def workers() -> set[int]:

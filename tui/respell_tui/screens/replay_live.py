@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 from textual import on, work
 from textual.events import Unmount
 
-from respell.debug import AsyncDebugger, Debugger
+from respell.debug import AsyncDebugger, Debugger, Stop
+from respell.debug.edits import Edit
 from respell.errors import RespellError, SessionNotFound, WorkerFailed
 from respell.sessions.pausing import ask_host
 from respell_tui.app import StoreChanged
@@ -41,6 +43,7 @@ class ReplayLive(Resuming, ReplayWhatIf):
         self.now: Now | None = None
         self.held = False
         self._first = position
+        self._again: Sequence[Edit] = ()
         self._behind = False
         self._marked = 0
         self._marks: list[Mark] = []
@@ -50,7 +53,7 @@ class ReplayLive(Resuming, ReplayWhatIf):
     @work(group="debugger", exclusive=True, exit_on_error=False)
     async def open_debugger(self) -> None:
         """Open the debugger, in place of one that is there."""
-        first, self.opening = self._first, True
+        first, again, self.opening = self._first, self._again, True
         try:
             await self._close()
             self.why_not = "the debugger is still opening"
@@ -68,14 +71,20 @@ class ReplayLive(Resuming, ReplayWhatIf):
         self._behind = self.now is None or self.now.runs
         if self.moment is None:
             self.source.show_body()
-        self.move_first("going there", lambda it: it.go_to(first) if first else it.end())
+
+        def go(debugger: Debugger) -> Stop:
+            if again and debugger.live is None:
+                debugger.edit(again)
+            return debugger.go_to(first) if first else debugger.end()
+
+        self.move_first("going there", go)
 
     def reopen(self) -> None:
         """Open the debugger again, where it stands."""
         moment = self.moment
         if moment is not None:
             self._first = None if moment.stop.at_end else str(moment.position)
-        self.edits = ()
+        self._again = self.edits_made
         self.open_debugger()
 
     @on(Unmount)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -88,6 +88,20 @@ class Trying(Moving):
             Divergence: It does something else before here; says where, and what.
         """
         return self._edit(lambda: [self._editing.script(script)])
+
+    def edit(self, edits: Sequence[Edit]) -> Stop:
+        """Make edits that were made before, in this debugger or another over the session.
+
+        Args:
+            edits: What `edits` returned then. They are made besides those that there are.
+
+        Raises:
+            UsageError: One of them can't be made, or there are none.
+            Divergence: A script among them does something else before its place.
+        """
+        if not edits:
+            raise UsageError("no edits were given: `edits` returns those of a dry run")
+        return self._edit(lambda: list(edits))
 
     def discard_edits(self) -> Stop:
         """Go back to the session as it was recorded, to where the first edit was made."""

@@ -128,6 +128,7 @@ def test_pause_stops_it_where_it_is_by_then(dap: Dap, tmp_path: Path) -> None:
     dap.event("progressStart")
     dap.ask("pause", threadId=1)
     assert dap.stopped()["reason"] == "pause"
+    assert dap.output("important") == ""
     first = int(dap.values()["n"])
     assert first > 1
     dap.move("next")

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import pytest
@@ -474,6 +475,16 @@ def test_a_debugger_that_was_closed_says_so(debug: Open) -> None:
             use(debugger)
     debugger.cancel()
     assert debugger.stop.reason == "entry"
+
+
+def test_a_computation_that_is_cancelled_keeps_nobody_from_looking(debug: Open) -> None:
+    debugger = debug(SUMS)
+    begun = Timer(0.05, debugger.cancel)
+    begun.start()
+    assert debugger.evaluate("(function() while true do end end)()").error == "it was cancelled"
+    begun.join()
+    assert debugger.variables().locals is not None
+    assert debugger.step_in().reason == "step"
 
 
 # Looking ---------------------------------------------------------------------------------

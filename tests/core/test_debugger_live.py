@@ -537,6 +537,8 @@ def test_waiting_for_an_effect_can_be_given_up_and_it_stands_still_behind_it(
     threading.Thread(target=lambda: (gate.wait_for(1), debugger.cancel())).start()
     stop = debugger.continue_()
     assert (stop.reason, stop.at_end, stop.line) == ("pause", True, 4)
+    assert [one.number for one in debugger.coroutines()] == [0]  # the pause was the move's alone
+    assert [one.name for one in debugger.variables().locals][:2] == ["url", "n"]
     gate.let_out(10)
     until(live, lambda: debugger.session.records >= 3)  # start, intent, outcome
     assert gate.asked == ["/1"]

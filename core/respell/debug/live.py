@@ -332,4 +332,5 @@ class Live:
                 if until is not None and time.monotonic() >= until:
                     return done()
                 if poll.poll(_LOOK_S * 1000):
+                    self._wake.clear()  # what is asked next was not meant
                     raise Cancelled("the waiting was cancelled")

@@ -267,6 +267,7 @@ class DebugWorker:
             wait_s = longest if until is None else min(longest, max(0.0, until - now))
             ready = dict(poll.poll(wait_s * 1000))
             if self._wake.fd in ready:
+                self._wake.clear()  # what is asked next was not meant
                 raise Cancelled("the move was cancelled")
             if not ready:
                 if until is not None and time.monotonic() >= until:

@@ -132,6 +132,21 @@ def test_in_a_store_that_can_only_be_read_breakpoints_work_and_are_not_kept(
         assert kept == [(1, ""), (2, "")]
 
 
+def test_two_debuggers_of_a_session_keep_their_breakpoints_apart(
+    script: Any, store: Store
+) -> None:
+    session = script("print(1)\nprint(2)\nprint(3)\n").session
+    with (
+        Debugger.open(session.id, store=store) as one,
+        Debugger.open(session.id, store=store) as other,
+    ):
+        for debugger, line in ((one, 1), (other, 2), (one, 3)):
+            debugger.breakpoints.add_line("main.lua", line)
+        one.breakpoints.remove(1)
+    with Debugger.open(session.id, store=store) as later:
+        assert [(it.id, it.line) for it in later.breakpoints.list()] == [(2, 2), (3, 3)]
+
+
 def test_of_a_session_that_is_deleted_meanwhile_nothing_comes_to_those_that_are_made_later(
     script: Any, store: Store, tmp_path: Path
 ) -> None:

@@ -347,7 +347,7 @@ class BreakpointTable:
         return Whose({**scope, "name": name, "path": path}, position)
 
     def _add(self, kind: Any, **fields: Any) -> Breakpoint:
-        made = Breakpoint(max(self._all, default=0) + 1, kind, **fields)
+        made = Breakpoint(self._free_number(), kind, **fields)
         if kind in OF_EVENTS and not made.name:
             raise UsageError(f"say which {kind}: a name, or a pattern such as *")
         if made.hits:
@@ -365,6 +365,13 @@ class BreakpointTable:
         self._all[made.id] = made
         self.on_change()
         return made
+
+    def _free_number(self) -> int:
+        """Return a number that none has, here or in another debugger of the session."""
+        numbers = list(self._all)
+        if self._kept:
+            numbers += [one for one, _ in self._store.debugging.breakpoints(self._session.key)]
+        return max(numbers, default=0) + 1
 
     def _keep(self, point: Breakpoint) -> None:
         if self._kept and not callable(point.where):  # a Python function can't be kept

@@ -187,6 +187,67 @@ def test_a_debugger_for_asyncio_is_opened_as_any_other(
     assert asyncio.run(stands_at()) == (2 if kept else 0)
 
 
+LONG = "local n = 0\nfor i = 1, 30000000 do\n  n = n + 1\nend\nprint(n)\n"
+
+
+@LINUX
+def test_a_debugger_for_asyncio_is_closed_in_the_middle_of_a_move_and_twice(
+    script: Any, store: Store
+) -> None:
+    session = script(LONG).session
+
+    async def told() -> str:
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        async with await AsyncDebugger.open(
+            session, store=store, on_progress=lambda _: loop.call_soon_threadsafe(begun.set)
+        ) as debugger:
+            await debugger.use(
+                lambda one: one.breakpoints.add_line("main.lua", 3, condition="n < 0")
+            )
+            move = asyncio.create_task(debugger.call(Debugger.continue_))
+            await begun.wait()
+            await debugger.close()
+            await debugger.close()
+            with pytest.raises(UsageError, match="the debugger is closed"):
+                await debugger.call(Debugger.step_in)
+            return (await move).reason
+
+    before = descendants(os.getpid())
+    assert asyncio.run(told()) == "cancelled"
+    wait_until_gone(descendants(os.getpid()) - before)
+
+
+@LINUX
+def test_opening_one_for_asyncio_that_is_cancelled_leaves_no_process(
+    script: Any, store: Store
+) -> None:
+    session = script("print(1)\n").session
+
+    async def give_up() -> None:
+        opening = asyncio.create_task(AsyncDebugger.open(session, store=store))
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+    before = descendants(os.getpid())
+    asyncio.run(give_up())
+    wait_until_gone(descendants(os.getpid()) - before)
+
+
+def test_a_script_is_launched_for_asyncio(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "main.lua").write_text("print(1)\nprint(2)\n")
+
+    async def launched() -> str:
+        opened = await AsyncDebugger.launch(tmp_path / "main.lua", store=store, name="begun")
+        async with opened as debugger:
+            return f"{(await debugger.call(Debugger.step_over)).line} {debugger.position}"
+
+    assert asyncio.run(launched()) == "2 2+1"
+    assert store.sessions.find("begun").status == "suspended"
+
+
 # Processes -------------------------------------------------------------------------------
 
 

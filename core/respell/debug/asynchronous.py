@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from respell.debug.checkpoints import BUDGET_BYTES
 from respell.debug.debugger import Debugger, OnProgress
@@ -38,6 +38,7 @@ class AsyncDebugger:
         """Use `AsyncDebugger.open`."""
         self._thread = thread
         self._debugger = debugger
+        self._is_closed = False
 
     @classmethod
     async def open(
@@ -51,19 +52,40 @@ class AsyncDebugger:
         keep_breakpoints: bool = True,
     ) -> AsyncDebugger:
         """Open a session (see `Debugger.open`); `on_progress` is called in the thread."""
+        return await cls._made(
+            lambda: Debugger.open(
+                session, store=store, checkpoints=checkpoints, budget_bytes=budget_bytes,
+                on_progress=on_progress, keep_breakpoints=keep_breakpoints,
+            )
+        )  # fmt: skip
+
+    @classmethod
+    async def launch(
+        cls, script: str | os.PathLike[str], *, store: Store, **options: Any
+    ) -> AsyncDebugger:
+        """Run a script as a new session that is debugged (see `Debugger.launch`).
+
+        Args:
+            script: The Lua file.
+            store: Where the session is created.
+            options: All that `Debugger.launch` takes.
+        """
+        return await cls._made(lambda: Debugger.launch(script, store=store, **options))
+
+    @classmethod
+    async def _made(cls, make: Callable[[], Debugger]) -> AsyncDebugger:
         thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
-        loop = asyncio.get_running_loop()
-        with ExitStack() as unless_opened:
-            unless_opened.callback(thread.shutdown, wait=False)
-            debugger = await loop.run_in_executor(
-                thread,
-                lambda: Debugger.open(
-                    session, store=store, checkpoints=checkpoints, budget_bytes=budget_bytes,
-                    on_progress=on_progress, keep_breakpoints=keep_breakpoints,
-                ),
-            )  # fmt: skip
-            unless_opened.pop_all()
-        return cls(thread, debugger)
+        future = asyncio.get_running_loop().run_in_executor(thread, make)
+        try:
+            return cls(thread, await asyncio.shield(future))
+        except asyncio.CancelledError:
+            await asyncio.wait([future])
+            if future.exception() is None:
+                await cls(thread, future.result()).close()
+            raise
+        finally:
+            if not future.done() or future.exception() is not None:
+                thread.shutdown(wait=False)
 
     @property
     def stop(self) -> Stop:
@@ -94,8 +116,7 @@ class AsyncDebugger:
         Args:
             function: What is called; it must not keep the debugger.
         """
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._thread, lambda: function(self._debugger))
+        future = self._begun(lambda: function(self._debugger))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -105,10 +126,9 @@ class AsyncDebugger:
 
     async def play(self, speed: float = 1.0) -> AsyncIterator[Stop]:
         """Go forward at the pace of the recording (see `Debugger.play`)."""
-        stops = self._debugger.play(speed)
-        loop = asyncio.get_running_loop()
+        stops = await self.use(lambda debugger: debugger.play(speed))
         while True:
-            future = loop.run_in_executor(self._thread, next, stops, None)
+            future = self._begun(lambda: next(stops, None))
             try:
                 stop = await asyncio.shield(future)
             except asyncio.CancelledError:
@@ -119,15 +139,27 @@ class AsyncDebugger:
                 return
             yield stop
 
+    def _begun(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Begin to call something in the debugger's thread."""
+        if self._is_closed:
+            raise UsageError("the debugger is closed; open the session again")
+        return asyncio.get_running_loop().run_in_executor(self._thread, function)
+
     def cancel(self) -> None:
         """End the move in progress; it returns with the reason cancelled."""
         self._debugger.cancel()
 
     async def close(self) -> None:
-        """End all processes."""
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._debugger.close)
-        self._thread.shutdown()
+        """End all processes, and what is in progress; a second time does nothing."""
+        if self._is_closed:
+            return
+        self._debugger.cancel()
+        closing = self._begun(self._debugger.close)
+        self._is_closed = True
+        try:
+            await asyncio.shield(closing)
+        finally:
+            self._thread.shutdown(wait=False)
 
     async def __aenter__(self) -> AsyncDebugger:
         """Return itself."""

@@ -132,9 +132,7 @@ def test_in_a_store_that_can_only_be_read_breakpoints_work_and_are_not_kept(
         assert kept == [(1, ""), (2, "")]
 
 
-def test_two_debuggers_of_a_session_keep_their_breakpoints_apart(
-    script: Any, store: Store
-) -> None:
+def test_two_debuggers_of_a_session_keep_their_breakpoints_apart(script: Any, store: Store) -> None:
     session = script("print(1)\nprint(2)\nprint(3)\n").session
     with (
         Debugger.open(session.id, store=store) as one,

@@ -154,3 +154,53 @@ def test_breakpoints_need_not_be_kept_with_the_session(debugger: Debugger, store
         assert other.continue_().line == 17
     with Debugger.open(ident, store=store) as again:
         assert [one.line for one in again.breakpoints.list()] == [12]
+
+
+RETURNS = """\
+local function many(...)
+  return "a", nil, ... end
+local function none()
+  local x = 1 end
+local function tail(...)
+  return many(...) end
+local function fails()
+  error("no") end
+local function other()
+  return 99 end
+print(many(1), none(), tail(2), pcall(fails) and 1 or other())
+local co = coroutine.wrap(function(x)
+  local y = coroutine.yield(x)
+  return y * 2 end)
+print(co(1), co(os.time()))
+"""
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_what_a_function_returns_is_known_before_it_does(
+    script: Any, store: Store, checkpoints: bool
+) -> None:
+    session = script(RETURNS).session
+    seen: dict[int, list[str] | None] = {}
+    with Debugger.open(session.id, store=store, checkpoints=checkpoints) as debugger:
+        while not debugger.step_in().at_end:
+            if debugger.stop.function != "main chunk":
+                found = debugger.returns()
+                seen[debugger.stop.line] = None if found is None else [it.text for it in found]
+        time = str(debugger.event() and next(debugger.events(3)).outcome)
+    assert seen == {
+        2: ['"a"', "nil", "2"], 4: [], 6: ['"a"', "nil", "2"], 8: None, 10: ["99"],
+        13: [str(int(time) * 2)], 14: [str(int(time) * 2)],
+    }  # fmt: skip
+
+
+def test_of_many_values_that_are_returned_the_first_ones_are_shown(
+    script: Any, store: Store
+) -> None:
+    session = script("local function f()\n  return table.unpack({}, 1, 40) end\nf()\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.run_to_line(2)
+        found = debugger.returns()
+        assert found is not None
+        assert (len(found), found.more) == (16, True)
+        main = debugger.returns(1)
+        assert main == []

@@ -122,6 +122,17 @@ def test_frames_are_chosen_and_their_ends_are_said(orders: CommandLine) -> None:
     assert "there is no frame 9" in typed(orders, "frame 9", code=2).err
 
 
+def test_what_a_function_returned_is_said_where_it_has(orders: CommandLine) -> None:
+    shown = typed(orders, "delete", "b price_of", "c", "finish", "c", "up", "finish", "delete").out
+    found = re.findall(r"\n    returned (\S+)\n", shown)
+    assert len(found) == 2
+    assert all(float(one) > 0 for one in found)
+    told = answers(orders, "b price_of", "c", "finish", "c", "up", "finish", "rf", "delete")
+    assert [one["text"] for one in told[2]["returned"]] == found[:1]
+    assert [one["text"] for one in told[5]["returned"]] == found[1:]
+    assert "returned" not in told[6]
+
+
 def test_a_deep_stack_is_shown_from_both_ends(respell: CommandLine) -> None:
     respell("run", respell.script("""
         local function down(n)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from respell.debug.changes import Listed
 from respell.debug.execution import ENTRY
 from respell.debug.going_back import GoingBack
-from respell.debug.inspecting import Frame
+from respell.debug.inspecting import Frame, Value, value_of
 from respell.debug.position import Position
 from respell.debug.standing import Standing
 from respell.debug.stops import Stop, replaced
@@ -57,6 +58,20 @@ def calls_of_line(standing: Standing) -> list[Call]:
         Call(as_text(more["name"]), as_text(more["source"]), more["line"], Position(event, steps))
         for event, steps, more in report["hits"] or []
     ]
+
+
+def returned_by(standing: Standing, frame: Frame) -> Listed[Value] | None:
+    """Return what a frame's function will return; None if it won't, or that is not recorded."""
+    if standing.stop.at_end:
+        return None
+    standing.execution.begin_move()
+    report = standing.execution.probe(
+        arm=1, want="returns", coroutine=frame.coroutine, depth=frame.depth
+    )
+    if report["reason"] != "returned":
+        return None
+    found = [value_of(one) for one in report["at_values"] or []]
+    return Listed(found, more=report["at_count"] > len(found))
 
 
 def go_to_entry(standing: Standing, back: GoingBack, frame: Frame) -> Stop:

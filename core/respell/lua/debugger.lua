@@ -18,6 +18,7 @@ return function(engine, env)
 
   local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
   local NEVER = 1 << 62
+  local MOST_RETURNED = 16
   local DEEP = 120   -- functions; fewer than that never fill a stack
 
   local view = engine.debug_view   -- lua/inspection.lua
@@ -38,7 +39,8 @@ return function(engine, env)
   local from_event, from_steps = 0, 0     -- where it began: errors there are not new
   local late_event                        -- stops at the first line after this one's answer
   local through                    -- calls are wanted of functions that others call for it, too
-  local want, want_co, want_depth  -- "line", "over", "out", "event", "watch", "count", "calls"
+  -- "line", "over", "out", "event", "watch", "count", "calls", "returns"
+  local want, want_co, want_depth
   local stepping, want_thread             -- whether it is one of the first three; of `want_co`
   local collect = false                   -- go on at hits, and remember the last one
   local last, found                       -- the last hit: {event, steps, reason, more}
@@ -78,7 +80,7 @@ return function(engine, env)
     end
     local mask = not deep and (armed or step_edits) and "l" or nil
     if mask and (functions or data_call or want == "calls") then mask = "lc" end
-    if mask and (want == "watch" or want == "count") then mask = "lcr" end
+    if mask and (want == "watch" or want == "count" or want == "returns") then mask = "lcr" end
     tracked, moved = mask == "lcr", true
     if mask == hooked then return end
     hooked = mask
@@ -120,6 +122,7 @@ return function(engine, env)
 
   local function stand_back()
     deep = true
+    if want == "returns" then return pause("gone") end
     set_hooks()
   end
 
@@ -320,6 +323,22 @@ return function(engine, env)
     end
   end
 
+  -- Whether the function that is looked at has returned, and what. Where another one is seen
+  -- at its depth, or one further out, before that, an error has ended it; and where nothing could
+  -- be seen for a while, that is not known. Levels: 1 is here, 2 the function entered or left.
+  local function on_leaving(what)
+    if not armed or co_number(running()) ~= want_co or getinfo(2 + want_depth, "l") then return end
+    local there = getinfo(1 + want_depth, "l") ~= nil
+    if there and what == "tail call" then return end
+    if not there or what ~= "return" then return pause("gone") end
+    local info, list = getinfo(2, "r"), {}
+    for i = 1, raw.math.min(info.ntransfer, MOST_RETURNED) do
+      local _, value = raw.debug.getlocal(2, info.ftransfer + i - 1)
+      list[i] = view.snapshot(value)
+    end
+    return pause("returned", { values = list, count = info.ntransfer })
+  end
+
   function on_hook(what, line)
     if what == "line" then
       -- At lines alone: so it is the same place whatever else is looked at.
@@ -328,6 +347,7 @@ return function(engine, env)
     end
     moved = true
     if want == "count" then return end
+    if want == "returns" then return on_leaving(what) end
     if want ~= "watch" then return on_call(what) end
     if not armed then return end
     if what == "return" then return over_time.on_return() end

@@ -37,7 +37,17 @@ def _out(mode: LineMode, move: Callable[[Debugger], Stop], rest: str) -> Answer:
             f"{mode.debugger.stop.coroutine}` chooses the one that runs"
         )
     times = number_in(rest, "how many functions to leave") if rest else 1
-    return _go(mode, move, str(times + mode.frame))
+    leaving = times + mode.frame
+    if move is not Debugger.step_out:
+        return _go(mode, move, str(leaving))
+    left = mode.debugger.stack(first=leaving - 1, count=1)
+    returned = mode.debugger.returns(left[0]) if left else None
+    answer = _go(mode, move, str(leaving))
+    if returned is None or mode.debugger.stop.reason != "step":
+        return {**answer, "returned": None}
+    shown = ", ".join(one.text for one in returned) or "nothing"
+    mode.line(mode.shortened(f"    returned {shown}{', …' if returned.more else ''}"))
+    return {**answer, "returned": [one.to_json() for one in returned]}
 
 
 def _to(mode: LineMode, where: str) -> Stop:

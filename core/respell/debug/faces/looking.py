@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from respell.debug.calls import Call, calls_of_line
+from respell.debug.calls import Call, calls_of_line, returned_by
+from respell.debug.changes import Listed
 from respell.debug.faces.scene import Staged
 from respell.debug.inspecting import Coroutine, Evaluated, Frame, Value, Variable, Variables
 from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Only
@@ -47,6 +48,22 @@ class Looking(Staged):
     def calls(self) -> list[Call]:
         """Return what the line that is next calls directly, in the order of time."""
         return calls_of_line(self._standing)
+
+    def returns(self, frame: Frame | int = 0) -> Listed[Value] | None:
+        """Return what the call of a frame's function returns later, 16 values at most.
+
+        Args:
+            frame: The frame.
+
+        Returns:
+            The values; the list's `more` says whether there are others. None where it is ended by
+            an error, or has not returned by the end of what is recorded.
+
+        Raises:
+            Cancelled: It was cancelled.
+        """
+        self._standing.be_here()
+        return returned_by(self._standing, self._frame(frame))
 
     def sources(self) -> list[SourceText]:
         """Return the script and what it loaded, in the order in which that was first loaded."""

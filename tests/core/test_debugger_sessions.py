@@ -132,6 +132,25 @@ def test_in_a_store_that_can_only_be_read_breakpoints_work_and_are_not_kept(
         assert kept == [(1, ""), (2, "")]
 
 
+def test_of_a_session_that_was_resumed_since_it_was_opened_the_debugger_knows(
+    script: Any, store: Store
+) -> None:
+    session = script("local v = Session.suspend()\nprint(v)\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.end()
+        debugger.bookmark("here")
+        assert debugger.gone_on() is None
+        script.resume(session, value=1)
+        now = debugger.gone_on()
+        assert now is not None
+        assert (now.status, now.events > session.events) == ("completed", True)
+        assert debugger.end().line == 1
+    with Debugger.open(session.id, store=store) as debugger:
+        assert debugger.gone_on() is None
+        debugger.end()
+        assert debugger.output() == ["1"]
+
+
 def test_two_debuggers_of_a_session_keep_their_breakpoints_apart(script: Any, store: Store) -> None:
     session = script("print(1)\nprint(2)\nprint(3)\n").session
     with (

@@ -23,6 +23,7 @@ from respell.debug.live import Live
 from respell.debug.position import Position, check_bookmark
 from respell.debug.what_if import Edited, Editing, WhatIf, edited, edits_of_mapping
 from respell.debug.worker import Cancelled
+from respell.errors import SessionNotFound
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.debugging import Bookmark
@@ -216,6 +217,21 @@ class Debugger(Trying, Looking, Asking):
     ) -> None:
         """Close it."""
         self.close()
+
+    def gone_on(self) -> SessionRecord | None:
+        """Return the session as it is now, if more was recorded since it was opened; or None.
+
+        A session that a process ran then is followed with `live`. One that was resumed later has
+        to be opened again.
+        """
+        store, session = self._recorded
+        if self.live is not None:
+            return None
+        try:
+            now = store.sessions.get(session.key)
+        except SessionNotFound:
+            return None
+        return now if now.records > session.records else None
 
     @property
     def checkpoint_bytes(self) -> int:

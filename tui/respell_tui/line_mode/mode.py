@@ -218,6 +218,11 @@ class LineMode:
         if debugger.live is not None:
             return "" if debugger.live.runs else debugger.live.describe()
         session = debugger.session
+        if (now := debugger.gone_on()) is not None:
+            return (
+                f"it has gone on since this was opened: {now.events} events by now, and it is "
+                f"{now.status}; `q`, and open it again"
+            )
         if session.status == "active":
             return "its process died here: nothing more is recorded"
         if session.status != "suspended":

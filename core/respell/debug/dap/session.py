@@ -295,6 +295,8 @@ class DapSession:
         live = self.debugger.live
         if stop.at_end and live is not None:
             return f"{live.describe()}, {stop.position}"
+        if stop.at_end and (now := self.debugger.gone_on()) is not None:
+            return f"the end when it was opened; it has gone on since, {now.events} events by now"
         if stop.at_end:
             status = self.debugger.session.status
             return f"the end of what is recorded ({status}), {stop.position}"

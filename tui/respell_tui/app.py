@@ -45,6 +45,7 @@ LIVENESS_S = 2.0
 
 _MADE = re.compile(r"^session ([0-9a-f-]{36})$", re.MULTILINE)
 
+_FOR_SHELLS = re.compile(r"session [0-9a-f-]{36}$|its history: respell ")
 _ENDINGS = {
     1: "the script failed", 2: "refused", 4: "it diverged from its history",
     5: "a limit stopped it", 6: "the store is busy, full, corrupt or too new",
@@ -375,15 +376,23 @@ class RespellApp(Acting, Working, App[None]):
     def _ended(self, what: str, code: int, said: str) -> None:
         """Say how a command ended; what its session says of it is in the list anyway."""
         self.changed()
+        made = _MADE.search(said)
+        ident = made.group(1) if made is not None else ""
+        of = f"{what} ({ident[:8]})" if ident and ident[:8] not in what else what
         if code in (0, 3):
-            self.flash(f"{what}: " + ("done" if code == 0 else "suspended"), "good")
+            self.flash(f"{of}: " + ("done" if code == 0 else "suspended"), "good")
             return
         from respell_tui.screens.dialog import Choice, Question
 
-        last = [line for line in said.splitlines() if line.strip()][-12:]
+        # What is said of the session itself, and of commands for a shell, is seen here anyway.
+        last = [line for line in said.splitlines() if line.strip() and not _FOR_SHELLS.match(line)]
         title = _ENDINGS.get(code, f"It ended with {code}")
-        self.push_screen(Question(f"{what}: {title}", [[(cell(line), "")] for line in last],
-                                  [Choice("ok", "Close", "c")]))  # fmt: skip
+        choices = [Choice("open", "Open where it ended", "o")] if ident else []
+        self.push_screen(
+            Question(f"{of}: {title}", [[(cell(line), "")] for line in last[-12:]],
+                     [*choices, Choice("ok", "Close", "c")]),
+            lambda answer: self.jump_to(ident) if answer == "open" else None,
+        )  # fmt: skip
 
 
 def _keys_of(config: Config) -> dict[str, tuple[str, ...]]:

@@ -235,7 +235,7 @@ def test_a_script_that_fails_at_once_says_so(tmp_path: Path) -> None:
             await it.press("ctrl+u")
             await it.type(str(script))
             await it.press("ctrl+o")
-            await it.shows("running the script:", "syntax error")
+            await it.shows(f"running {script.name}", "syntax error")
 
     asyncio.run(story())
 

@@ -14,7 +14,8 @@ EVERYWHERE: tuple[Action, ...] = (
            "Opens the command line: an action's name, an event's number, a position, a percentage.",
            "app"),
     Action("app.back", ("escape",), "back",
-           "Goes one step back: closes the search, the zoom, the question, the screen.", "app"),
+           "Goes one step back: closes the search, the zoom, the question, the screen.", "app",
+           footer=85),
     Action("app.again", ("ctrl+r",), "try again",
            "Tries again what failed: opens the store anew, starts the debugger's processes anew "
            "where one stands.", "app"),
@@ -40,8 +41,11 @@ LISTS: tuple[Action, ...] = (
     Action("list.page_down", ("pagedown",), "page down", "Goes one page down.", "list"),
     Action("list.first", ("home",), "first", "Goes to the first line.", "list"),
     Action("list.last", ("end",), "last", "Goes to the last line.", "list"),
-    Action("list.left", ("left",), "left", "Shows what is left of this, in a long line.", "list"),
-    Action("list.right", ("right",), "right", "Shows what is right of this, in a long line.",
+    Action("list.left", ("left",), "left",
+           "Shows what is left of this, in a long line; of a variable closes what is open.",
+           "list"),
+    Action("list.right", ("right",), "right",
+           "Shows what is right of this, in a long line; of a variable opens what is inside.",
            "list"),
     Action("list.choose", ("enter",), "open", "Opens what the cursor is on.", "list"),
 )  # fmt: skip

@@ -43,6 +43,10 @@ def _stoppable(row: SessionRow) -> str | None:
     return f"it is {row.state}: nothing runs"
 
 
+def _pause_or_go_on(it: HomeSituation) -> str:
+    return "go on" if it.session is not None and it.session.state == "paused" else "pause"
+
+
 def _pausable(row: SessionRow) -> str | None:
     return None if row.state in _LIVE else f"it is {row.state}: nothing runs"
 
@@ -85,6 +89,10 @@ def _with_views(it: HomeSituation) -> str | None:
     return None if it.views > 1 else "it can be shown in no other way"
 
 
+def _where_nothing_is(it: HomeSituation) -> str:
+    return "demo" if it.session is None else ""
+
+
 HOME: tuple[Action, ...] = (
     Action("session.open", ("enter", "o"), "open",
            "Opens the session in the debugger, at its end.", "home", _with_session(_always),
@@ -99,7 +107,7 @@ HOME: tuple[Action, ...] = (
            _with_session(_stoppable), footer=16),
     Action("session.pause", ("p",), "pause",
            "Lets the running session wait where it is, or go on.", "home",
-           _with_session(_pausable), footer=18),
+           _with_session(_pausable), footer=18, now=_pause_or_go_on),
     Action("session.fork", ("F",), "fork",
            "Makes a new session that goes on from one of its events.", "home",
            _with_session(_forkable), footer=20),
@@ -116,7 +124,8 @@ HOME: tuple[Action, ...] = (
            "home", _with_session(_always)),
     Action("session.import", ("i",), "import", "Brings in a session from a file.", "home"),
     Action("session.demo", ("D",), "demo",
-           "Runs the built-in example: it reads some files, makes a report, and asks.", "home"),
+           "Runs the built-in example: it reads some files, makes a report, and asks.", "home",
+           footer=5, now=_where_nothing_is),
     Action("session.order", ("S",), "sort",
            "Sorts the sessions by something else: newest, last changed, name, status, events.",
            "home"),

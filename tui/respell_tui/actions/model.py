@@ -32,6 +32,8 @@ class Action:
         footer: Its place in the footer, from the left; 0 to leave it out.
         must: It is in the footer however small the screen is.
         shy: It is in the footer only while it can act.
+        first_in: Panes in whose footer it has room before others have.
+        now: Given a screen's situation, what the footer calls it; None for `label`.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Action:
     footer: int = 0
     must: bool = False
     shy: bool = False
+    first_in: tuple[str, ...] = ()
+    now: Callable[[Any], str] | None = None
 
     @property
     def method(self) -> str:

@@ -43,6 +43,10 @@ def _held(it: ReplaySituation) -> str | None:
     return _running(it) or (None if it.held else "it is not held: p holds it")
 
 
+def _hold_or_go_on(it: ReplaySituation) -> str:
+    return "go on" if it.held or it.state == "paused" else "hold"
+
+
 def _resumable(it: ReplaySituation) -> str | None:
     if it.redacted:
         return "parts of it were replaced when it was exported: it can only be looked at"
@@ -64,6 +68,8 @@ def _edited(it: ReplaySituation) -> str | None:
 def _event(it: ReplaySituation) -> str | None:
     return None if it.event else "put the cursor on an event first: 1 goes there"
 
+
+_VARIABLES = ("replay/variables",)
 
 _MOVES: tuple[Action, ...] = (
     Action("step.over", ("n", "f10"), "step", "Goes to the next line of this function.",
@@ -115,7 +121,7 @@ _SET: tuple[Action, ...] = (
 _ASKED: tuple[Action, ...] = (
     Action("value.last_change", ("l",), "last change",
            "Goes back to where the variable under the cursor got its value.",
-           "replay", _variable, 11),
+           "replay", _variable, 11, first_in=_VARIABLES),
     Action("value.next_change", ("L",), "next change",
            "Goes on to where the variable under the cursor gets another value.",
            "replay", _variable),
@@ -124,7 +130,7 @@ _ASKED: tuple[Action, ...] = (
            "replay", _variable, 14),
     Action("value.origin", ("i",), "origin",
            "Shows which effect made the value of the variable under the cursor, and how it got "
-           "there.", "replay", _variable, 12),
+           "there.", "replay", _variable, 12, first_in=_VARIABLES),
     Action("value.evaluate", ("equals_sign",), "evaluate",
            "Evaluates expressions here, in a copy that is thrown away; tab completes.",
            "replay", _ready, 13),
@@ -150,7 +156,7 @@ _WHAT_IF: tuple[Action, ...] = (
 
 _LIVE: tuple[Action, ...] = (
     Action("live.pause", ("p",), "hold", "Holds the program that runs, or lets it go on.",
-           "replay", _running, 1, shy=True),
+           "replay", _running, 1, shy=True, now=_hold_or_go_on),
     Action("live.step", ("P",), "one effect", "Lets a program that is held get one effect done.",
            "replay", _held, 1, shy=True),
     Action("live.resume", ("r",), "resume",
@@ -169,7 +175,7 @@ _PANES: tuple[Action, ...] = (
            "replay/events", footer=22),
     Action("event.change", ("u",), "what if",
            "Gives the event under the cursor another outcome, and tries what comes of it.",
-           "replay/events", _event_ready, 26),
+           "replay/events", _event_ready, 26, first_in=("replay/events",)),
     Action("event.edit", ("w",), "editor",
            "The same in $EDITOR, beginning with the outcome that is recorded.",
            "replay/events", _event_ready),
@@ -177,7 +183,7 @@ _PANES: tuple[Action, ...] = (
            "Asks for a condition, a hit count or a log text for the breakpoint of this line.",
            "replay/source", _ready, 22),
     Action("go.to_line", ("t",), "run to", "Goes on until the line under the cursor runs.",
-           "replay/source", _forward, 23),
+           "replay/source", _forward, 23, first_in=("replay/source",)),
     Action("go.back_to_line", ("T",), "back to", "Goes back to when this line ran the last time.",
            "replay/source", _back, 24),
     Action("line.executions", ("x",), "each time", "Shows every time that this line ran.",
@@ -192,7 +198,7 @@ _PANES: tuple[Action, ...] = (
            "replay/source"),
     Action("value.change", ("u",), "what if",
            "Gives the variable under the cursor another value here, and tries what comes of it.",
-           "replay/variables", _variable, 25),
+           "replay/variables", _variable, 25, first_in=_VARIABLES),
     Action("value.edit", ("w",), "editor",
            "The same in $EDITOR, for a value that takes several lines.",
            "replay/variables", _variable),

@@ -11,14 +11,19 @@ from textual.message import Message
 
 from respell.artifacts.record import ArtifactRecord
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, cell, marked, plain
+from respell_tui.paint import Line, cell, marked
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.artifacts import artifact_line, artifact_matches
 from respell_tui.shown.preview import Preview
 from respell_tui.widgets.line_view import LineView
-from respell_tui.widgets.search import Search
+from respell_tui.widgets.search import Matches, Search
 
-_MOST_SEARCHED = 2_000_000
+_NONE: tuple[Line, ...] = (
+    [("", "")],
+    [(" This session has kept no artifact.", "")],
+    [(" A script keeps one with ", "dim"), ("Artifact.store", "strong"),
+     ("; what tools and agents give back is kept, too.", "dim")],
+)  # fmt: skip
 
 
 class ArtifactList(LineView):
@@ -41,6 +46,8 @@ class ArtifactList(LineView):
 
 class ArtifactsPane(Pane):
     """Shows the artifacts of a session."""
+
+    takes = ("enter",)
 
     number = 3
     title = "Artifacts"
@@ -93,6 +100,10 @@ class ArtifactsPane(Pane):
             of: Whose they are, in words.
         """
         self._all = artifacts
+        if of and not artifacts:
+            self.show_note(*_NONE)
+        else:
+            self.show_body()
         self.entitle((f" of {of}" if of else "", "dim"))
         self._filter()
 
@@ -143,6 +154,8 @@ class PreviewLines(LineView):
 class PreviewPane(Pane):
     """Shows what an artifact holds."""
 
+    takes = ("enter",)
+
     number = 4
     title = "Content"
     place = "home/artifacts"
@@ -152,10 +165,11 @@ class PreviewPane(Pane):
         """Begin without any."""
         super().__init__(id="preview", classes="zoomable")
         self.preview: Preview | None = None
+        self._matches = Matches()
 
     def body(self) -> ComposeResult:
         """The search and the lines."""
-        yield Search("text; enter, then . and ,")
+        yield Search("text", "keeps it, then . and , go to the others")
         yield PreviewLines(id="preview-lines")
 
     @property
@@ -182,8 +196,18 @@ class PreviewPane(Pane):
         self.list.show(preview.lines, cursor=None if same else 0, longest=preview.longest)
         self.entitle(f"  {cell(preview.artifact.name)[:60]}",
                      (f" v{preview.artifact.version}", "dim"))  # fmt: skip
+        self._say_size(preview)
+
+    def _say_size(self, preview: Preview) -> None:
         note = f"  {preview.note}" if preview.note else ""
-        self.subtitle((preview.view, "accent"), (f"{note}  {len(preview.lines):,} lines", "dim"))
+        size = f"{len(preview.lines):,} line" + ("s" if len(preview.lines) != 1 else "")
+        self.subtitle((preview.view, "accent"), (f"{note}  {size}", "dim"))
+
+    @on(LineView.Chosen)
+    def _opened(self, message: LineView.Chosen) -> None:
+        """Give it the whole screen, or take that back."""
+        message.stop()
+        self.action_act("pane.zoom")
 
     # Search ------------------------------------------------------------------------------
 
@@ -192,7 +216,10 @@ class PreviewPane(Pane):
         message.stop()
         self.list.wanted = message.text.lower()
         self.list.redraw()
-        self.find(0)
+        if message.text:
+            self.find(0)
+        elif self.preview is not None:
+            self._say_size(self.preview)
 
     @on(Search.Left)
     def _left(self, message: Search.Left) -> None:
@@ -207,13 +234,9 @@ class PreviewPane(Pane):
         """
         wanted, rows = self.list.wanted, self.preview.lines if self.preview else ()
         if not wanted or not rows:
+            self.screen.flash("nothing is searched for: / does", "warn")  # type: ignore[attr-defined]
             return
-        at = self.list.cursor + by
-        step = by or 1
-        for _ in range(min(len(rows), _MOST_SEARCHED // 40)):
-            at %= len(rows)
-            if wanted in plain(rows[at]).lower():
-                self.list.go_to(at)
-                return
-            at += step
-        self.subtitle((f"{wanted!r} is not there", "warn"))
+        at, said = self._matches.beside(rows, wanted, self.list.cursor, by)
+        if at >= 0:
+            self.list.go_to(at)
+        self.subtitle((said, "accent" if at >= 0 else "warn"))

@@ -33,11 +33,13 @@ class Pane(Acting, Working, Vertical):
         number: The key that goes here.
         title: What stands in the frame.
         place: Where its actions are in the table, e.g. `home/sessions`.
+        takes: Keys of its screen that mean something else in its list.
     """
 
     number: ClassVar[int] = 0
     title: ClassVar[str] = ""
     place: ClassVar[str] = ""
+    takes: ClassVar[tuple[str, ...]] = ()
 
     _above: tuple[object, ...] | None = None
     _below: tuple[Part | str, ...] | None = None

@@ -10,11 +10,11 @@ from textual.message import Message
 
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.paint import Line, Part, marked, plain
+from respell_tui.paint import Line, Part, marked
 from respell_tui.panes.pane import Pane
 from respell_tui.shown.source import Beside, Code, source_line
 from respell_tui.widgets.line_view import LineView
-from respell_tui.widgets.search import Search
+from respell_tui.widgets.search import Matches, Search
 from respell_tui.work import Job
 
 
@@ -77,10 +77,11 @@ class SourcePane(Pane):
         """Begin without a source."""
         super().__init__(id="source", classes="zoomable")
         self._icons = icons
+        self._matches = Matches()
 
     def body(self) -> ComposeResult:
         """A line to search in, and the lines."""
-        yield Search("text; enter, then . and ,")
+        yield Search("text", "keeps it, then . and , go to the others")
         yield SourceList(self._icons)
 
     @property
@@ -116,6 +117,10 @@ class SourcePane(Pane):
         view.show((), cursor=beside.line - 1 if moved and beside.line else None,
                   longest=code.longest + 12)  # fmt: skip
         self.entitle(("  " + code.name if code.name else "", "strong"))
+        self._say_line()
+
+    def _say_line(self) -> None:
+        code, beside = self.list.code, self.list.beside
         parts: list[Part | str] = []
         if beside.hits and code.lines:
             parts = [(f"{len(beside.hits)} lines ran   ", "dim")]
@@ -145,7 +150,10 @@ class SourcePane(Pane):
         message.stop()
         self.list.wanted = message.text.lower()
         self.list.redraw()
-        self.find(0)
+        if message.text:
+            self.find(0)
+        else:
+            self._say_line()
 
     @on(Search.Left)
     def _left(self, message: Search.Left) -> None:
@@ -163,12 +171,10 @@ class SourcePane(Pane):
             if by:
                 self.screen.flash("nothing is searched for: / does", "warn")  # type: ignore[attr-defined]
             return
-        for far in range(len(rows)):
-            at = (view.cursor + by + far * (by or 1)) % len(rows)
-            if view.wanted in plain(rows[at]).lower():
-                view.go_to(at)
-                return
-        self.subtitle((f"{view.wanted!r} is not there", "warn"))
+        at, said = self._matches.beside(rows, view.wanted, view.cursor, by)
+        if at >= 0:
+            view.go_to(at)
+        self.subtitle((said, "accent" if at >= 0 else "warn"))
 
     def close_search(self) -> bool:
         """Close the search; return whether there was one."""

@@ -17,6 +17,24 @@ from respell_tui.shown.variables import GLOBALS, Row, lines_of, rows_of
 from respell_tui.widgets.line_view import LineView
 
 
+class Tree(LineView):
+    """Lines of which some open: right and left do that first, and scroll only then."""
+
+    def do_list_right(self) -> None:
+        """Open what is inside of this, or scroll to the right."""
+        if not self._turn(True):
+            super().do_list_right()
+
+    def do_list_left(self) -> None:
+        """Scroll to the left, or close what is inside of this."""
+        if self.scroll_offset.x or not self._turn(False):
+            super().do_list_left()
+
+    def _turn(self, opened: bool) -> bool:
+        pane = next(one for one in self.ancestors if isinstance(one, VariablesPane))
+        return pane.turn(opened)
+
+
 class VariablesPane(Pane):
     """Shows what the function that runs sees, and who called it."""
 
@@ -59,7 +77,7 @@ class VariablesPane(Pane):
 
     def body(self) -> ComposeResult:
         """The list."""
-        yield LineView(id="variable-list")
+        yield Tree(id="variable-list")
 
     @property
     def list(self) -> LineView:
@@ -104,10 +122,6 @@ class VariablesPane(Pane):
         changed = (at for at, row in enumerate(self.rows) if row.old is not None)
         return next(changed, min(1, len(self.rows) - 1))
 
-    @on(LineView.Moved)
-    def _moved(self, message: LineView.Moved) -> None:
-        message.stop()
-
     @on(LineView.Chosen)
     def _chosen(self, message: LineView.Chosen) -> None:
         """Open or close what is inside, or show all of a value; go to a function of the stack."""
@@ -118,7 +132,15 @@ class VariablesPane(Pane):
         if row.frame >= 0:
             self.post_message(self.Wanted(row.frame, row.coroutine))
         elif row.opens:
-            self.opened = self.opened ^ {row.path}
-            self.post_message(self.Wanted())
+            self.turn(not row.is_open)
         elif row.value is not None:
             self.post_message(self.Looked(row))
+
+    def turn(self, opened: bool) -> bool:
+        """Open or close what the cursor is on; return whether it was not so already."""
+        row = self.row
+        if row is None or not row.opens or row.is_open == opened:
+            return False
+        self.opened = self.opened ^ {row.path}
+        self.post_message(self.Wanted())
+        return True

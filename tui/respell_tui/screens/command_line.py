@@ -32,17 +32,25 @@ class CommandLine(ModalScreen[str | None]):
     }
     """
 
-    def __init__(self, known: list[str]) -> None:
-        """Ask, and suggest some of what is known."""
+    def __init__(self, known: list[str], hint: str = "") -> None:
+        """Ask, and suggest some of what is known.
+
+        Args:
+            known: What is suggested.
+            hint: What can be typed, in words.
+        """
         super().__init__()
-        self._known = known
+        self._known, self._hint = known, hint
         self._at = len(_history)
 
     def compose(self) -> ComposeResult:
         """A colon and the line."""
         with Horizontal():
             yield Label(" :")
-            line = Input(suggester=SuggestFromList(self._known, case_sensitive=False), compact=True)
+            line = Input(
+                placeholder=self._hint, compact=True,
+                suggester=SuggestFromList(self._known, case_sensitive=False),
+            )  # fmt: skip
             line.cursor_blink = False
             yield line
 

@@ -97,6 +97,11 @@ class Compare(Place):
         yield DifferencePane(classes="zoomable")
         yield KeyBar()
 
+    @property
+    def behind(self) -> str:
+        """The screen it was asked for on."""
+        return "back"
+
     def on_mount(self) -> None:
         """Compare them."""
         self.entitle((self._a, "removed"), " and ", (self._b, "added"))

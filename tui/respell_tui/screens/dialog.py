@@ -97,6 +97,8 @@ class Question(Dialog):
     def on_mount(self) -> None:
         """Begin at the answer that changes nothing."""
         self.query(Button).last().focus()
+        if len(self._choices) == 1:
+            self.query_one(".dialog").border_subtitle = content("enter or esc closes")
 
     def on_key(self, event: Any) -> None:
         """Take a letter as an answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -84,6 +85,15 @@ class Form(Dialog):
     def on_mount(self) -> None:
         """Begin with the first field."""
         self.query_one("#field-0").focus()
+        self.query_one(".dialog").border_subtitle = content(self._keys())
+
+    def _keys(self) -> str:
+        parts = ["y n change it"] if any(one.kind == YES_NO for one in self._fields) else []
+        if len(self._fields) == 1:
+            parts.append(f"enter: {self._done}")
+        else:
+            parts += ["enter next field", f"ctrl+o: {self._done}"]
+        return "   ".join((*parts, "esc cancels"))
 
     def _given(self) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -103,8 +113,18 @@ class Form(Dialog):
             wrong = self.query_one(".form--wrong", Static)
             wrong.update(content(str(error)))
             wrong.add_class("-shown")
+            self._go_to_what_is_wrong(str(error))
             return
         self.dismiss(result)
+
+    def _go_to_what_is_wrong(self, said: str) -> None:
+        """Go to the field that an error names, the first of them."""
+        places = {
+            found.start(): at for at, field in enumerate(self._fields)
+            if (found := re.search(rf"(?<!\w){re.escape(field.label)}(?!\w)", said))
+        }  # fmt: skip
+        if places:
+            self.query_one(f"#field-{places[min(places)]}").focus()
 
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:

@@ -12,7 +12,8 @@ from textual.widgets import Static
 from respell_tui.actions import Action, within
 from respell_tui.actions.binding import reason
 from respell_tui.actions.keys import Keys, display
-from respell_tui.paint import Line, hanging, lines
+from respell_tui.icons import ASCII
+from respell_tui.paint import Line, content, hanging, lines
 from respell_tui.screens.dialog import Dialog
 
 if TYPE_CHECKING:
@@ -83,6 +84,13 @@ class Help(Dialog):
         """The lines."""
         with VerticalScroll(classes="dialog--text"):
             yield _Rows(self._rows)
+
+    def on_mount(self) -> None:
+        """Say how more of it is seen."""
+        keys = "↑ ↓ pgup pgdn scroll   esc closes"
+        if self.app.icons is ASCII:  # type: ignore[attr-defined]
+            keys = "up down pgup pgdn scroll   esc closes"
+        self.query_one(".dialog").border_subtitle = content(keys)
 
 
 class _Rows(Static):

@@ -202,6 +202,16 @@ class Home(SessionActions, ArtifactActions):
             return True
         return False
 
+    @property
+    def commands(self) -> str:
+        """What can be typed behind `:`, in words."""
+        return "an action's name, or a session's name or id"
+
+    @property
+    def behind(self) -> str:
+        """On a narrow screen the sessions are behind their artifacts."""
+        return "sessions" if self.has_class("-narrow", "-artifacts") else ""
+
     def command(self, text: str) -> bool:
         """Also take the beginning of a session's id, or its name: goes there."""
         if super().command(text):

@@ -63,7 +63,8 @@ class SessionActions(Resuming, HomePanes):
 
     def _start(self, words: list[str] | None) -> None:
         if words:
-            self.respell.run_command(["run", *words], "running the script", new=True)
+            what = f"running {Path(words[0]).name}"
+            self.respell.run_command(["run", *words], what, new=True)
 
     def do_session_demo(self) -> None:
         """Run the built-in example."""

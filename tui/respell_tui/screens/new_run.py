@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from respell import values
-from respell.errors import UsageError
+from respell.errors import RespellError, UsageError
 from respell.policies.limits import check_limits
 from respell.rules import parse_flag
 from respell_tui.paint import Line
@@ -62,7 +62,7 @@ def words_of(given: Mapping[str, Any]) -> list[str]:
     """
     script = given["script"].strip()
     if not Path(script).expanduser().is_file():
-        raise UsageError(f"there is no file {script!r}" if script else "name a script")
+        raise UsageError(f"script: there is no file {script!r}" if script else "name a script")
     words = [str(Path(script).expanduser())]
     if given["input"].strip():
         values.parse_json(given["input"], what="input")
@@ -72,7 +72,10 @@ def words_of(given: Mapping[str, Any]) -> list[str]:
     for tag in given["tags"].split():
         words += ["--tag", tag]
     limits = _split("limits", given["limits"])
-    check_limits(dict(_pair(one) for one in limits), lift=True)
+    try:
+        check_limits(dict(_pair(one) for one in limits), lift=True)
+    except RespellError as error:
+        raise UsageError(f"limits: {error}") from None
     for one in limits:
         words += ["--limit", one]
     for option in ("allow", "deny"):
@@ -85,7 +88,7 @@ def words_of(given: Mapping[str, Any]) -> list[str]:
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals:
-        raise UsageError(f"limits: write {text!r} as NAME=NUMBER")
+        raise UsageError(f"write {text!r} as NAME=NUMBER")
     return name, value
 
 

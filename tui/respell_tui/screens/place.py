@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -10,9 +11,11 @@ from textual.widget import Widget
 
 from respell_tui.actions import by_id, within
 from respell_tui.actions.binding import Acting, perform, reasons
+from respell_tui.actions.keys import display
 from respell_tui.paint import Part
 from respell_tui.panes.pane import Pane
 from respell_tui.widgets.bars import Key, KeyBar, TitleBar
+from respell_tui.widgets.search import Search
 from respell_tui.work import Job, Problem, Working
 
 if TYPE_CHECKING:
@@ -53,6 +56,16 @@ class Place(Acting, Working, Screen[Any]):
     def situation(self) -> Any:
         """What its actions are judged by: plain data."""
         return None
+
+    @property
+    def commands(self) -> str:
+        """What can be typed behind `:`, in words."""
+        return "an action's name"
+
+    @property
+    def behind(self) -> str:
+        """What the footer says that escape goes back to; empty for nothing."""
+        return ""
 
     # Panes -------------------------------------------------------------------------------
 
@@ -202,7 +215,7 @@ class Place(Acting, Working, Screen[Any]):
         """Ask for a command."""
         from respell_tui.screens.command_line import CommandLine
 
-        self.app.push_screen(CommandLine(self.known_commands()), self._command)
+        self.app.push_screen(CommandLine(self.known_commands(), self.commands), self._command)
 
     def do_app_help(self) -> None:
         """Show what can be done here."""
@@ -255,18 +268,26 @@ class Place(Acting, Working, Screen[Any]):
 
     def show_keys(self) -> None:
         """Show the keys that work here now."""
-        keys = self.respell.keys
+        typed = self.focused if isinstance(self.focused, Search) else None
+        back = self.respell.keys.shown("app.back")
+        self.query_one(KeyBar).show(tuple(self._keys_now()) if typed is None else typed.keys(back))
+
+    def _keys_now(self) -> Iterator[Key]:
+        keys, chain, now = self.respell.keys, self._chain(), self.situation
+        taken = self.focused_pane.takes if self.focused_pane is not None else ()
         chosen = sorted(
-            (one for place in self._chain() for one in within(place)
-             if one.footer and keys.of(one.id)),
+            (one for place in chain for one in within(place) if one.footer and keys.of(one.id)),
             key=lambda one: one.footer,
-        )  # fmt: skip
+        )
         why_not = reasons(self, [action.id for action in chosen])
-        self.query_one(KeyBar).show(tuple(
-            Key(action.id, keys.shown(action.id), action.label, why, action.must)
-            for action, why in zip(chosen, why_not, strict=True)
-            if not (action.shy and why)
-        ))  # fmt: skip
+        for action, why in zip(chosen, why_not, strict=True):
+            label = action.now(now) if action.now is not None else action.label
+            if action.id == "app.back":
+                label = self.behind
+            if label and not (action.shy and why):
+                key = next((one for one in keys.of(action.id) if one not in taken), "")
+                yield Key(action.id, display(key), label, why, action.must,
+                          chain[0] in action.first_in or action.id == "app.back")  # fmt: skip
 
     def _chain(self) -> list[str]:
         pane = self.focused_pane

@@ -328,6 +328,12 @@ class Replay(ReplayLive):
 
         self.move(f"reading {name}", read)
 
+    @on(LineView.Moved)
+    def _cursor_moved(self, message: LineView.Moved) -> None:
+        """Other keys work on a variable than on what is above it."""
+        message.stop()
+        self.show_keys()
+
     @on(SourcePane.Toggled)
     def _toggled(self, message: SourcePane.Toggled) -> None:
         message.stop()
@@ -364,7 +370,12 @@ class Replay(ReplayLive):
         else:
             text = plain(view.line(view.cursor, MAX_CELLS)).strip()
         self.app.copy_to_clipboard(visible(text))
-        self.flash("copied")
+        self.flash(f"copied {text}")
+
+    @property
+    def commands(self) -> str:
+        """What can be typed behind `:`, in words."""
+        return "an event's number, a position such as 12+340, 50%, or an action's name"
 
     def command(self, text: str) -> bool:
         """Also take an event, a position, a percentage, or a bookmark: goes there."""

@@ -26,6 +26,11 @@ class ReplayPanes(Place):
     place = "replay"
     SHOWN: ClassVar = (3, 4, 5, 6)
 
+    @property
+    def behind(self) -> str:
+        """The sessions."""
+        return "home"
+
     def compose(self) -> ComposeResult:
         """Below the source, one of 4, 5 and 6; on a narrow screen one of 3 to 6."""
         icons = self.respell.icons

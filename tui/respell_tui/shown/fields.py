@@ -86,6 +86,11 @@ def _hint(schema: Mapping[str, Any]) -> str:
         parts.append(f"{low} to {high}")
     elif low is not None or high is not None:
         parts.append(f"{low} or more" if low is not None else f"{high} or less")
+    short, long = schema.get("minLength"), schema.get("maxLength")
+    if short and long is not None:
+        parts.append(f"{short} to {long} characters")
+    elif short or long is not None:
+        parts.append(f"{short} characters or more" if short else f"{long} characters or less")
     if isinstance(schema.get("description"), str):
         parts.append(schema["description"])
     return ", ".join(parts)[:200]

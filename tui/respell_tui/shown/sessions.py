@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from respell.sessions.pausing import is_paused
@@ -45,8 +47,11 @@ class SessionRow:
 
     @property
     def remark(self) -> str:
-        """Its question, or its error."""
-        return remark(self.record)
+        """Its question, or its error; that without its place, for which a list has no room."""
+        said = remark(self.record)
+        place = re.compile(rf"{re.escape(Path(self.record.script or '').name)}:\d+: ")
+        found = place.match(said) if self.record.script else None
+        return said[found.end() :] if found is not None else said
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,7 @@ class Key:
         label: What it does.
         why_not: Why it can't act now; None where it can.
         must: It is shown however little room there is.
+        first: It is shown before others that can act.
     """
 
     ident: str
@@ -58,6 +59,7 @@ class Key:
     label: str
     why_not: str | None = None
     must: bool = False
+    first: bool = False
 
 
 class KeyBar(Widget):
@@ -158,13 +160,15 @@ class KeyBar(Widget):
     def _chosen(self) -> list[Key]:
         """Return the keys there is room for, in their order.
 
-        Those that must be there come first, then those that can act now.
+        Those that must be there come first, then what the pane is there for, then what can act.
         """
         left = self.size.width - 2
         chosen: set[Key] = set()
 
         def urgency(key: Key) -> int:
-            return 0 if key.must else 1 if key.why_not is None else 2
+            if key.must:
+                return 0
+            return 3 if key.why_not is not None else 1 if key.first else 2
 
         for key in sorted(self._keys, key=urgency):
             if _room(key) > left:

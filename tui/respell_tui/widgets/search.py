@@ -2,9 +2,45 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
+
 from textual import on
 from textual.message import Message
 from textual.widgets import Input
+
+from respell_tui.paint import Line, plain
+from respell_tui.widgets.bars import Key
+
+
+class Matches:
+    """Which of some lines have what is searched for, and which of them comes next."""
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._of: tuple[Sequence[Line], str] = ((), "")
+        self._at: list[int] = []
+
+    def beside(self, rows: Sequence[Line], wanted: str, cursor: int, by: int) -> tuple[int, str]:
+        """Return the index of a line that has it, and in words which of them that is.
+
+        Args:
+            rows: The lines.
+            wanted: What is searched for, in lower case.
+            cursor: Where to begin.
+            by: 1 forwards, -1 backwards, 0 from here on; at the end it begins again.
+
+        Returns:
+            -1 and what to say where no line has it.
+        """
+        if self._of[0] is not rows or self._of[1] != wanted:
+            self._of = (rows, wanted)
+            self._at = [at for at, row in enumerate(rows) if wanted in plain(row).lower()]
+        if not self._at:
+            return -1, f"{wanted!r} is not there"
+        place = bisect_left(self._at, cursor) - 1 if by < 0 else bisect_left(self._at, cursor + by)
+        place %= len(self._at)
+        return self._at[place], f"match {place + 1:,} of {len(self._at):,}"
 
 
 class Search(Input):
@@ -28,9 +64,15 @@ class Search(Input):
     class Left(Message):
         """Nobody types here any more."""
 
-    def __init__(self, hint: str) -> None:
-        """Say in it what can be typed."""
+    def __init__(self, hint: str, done: str = "keeps it") -> None:
+        """Say in it what can be typed.
+
+        Args:
+            hint: What can be typed.
+            done: What enter does, as the footer says it.
+        """
         super().__init__(placeholder=hint, compact=True)
+        self._done_label = done
         self.cursor_blink = False
 
     @property
@@ -42,6 +84,22 @@ class Search(Input):
         """Show it and type here."""
         self.add_class("-open")
         self.focus()
+
+    def keys(self, back: str) -> tuple[Key, ...]:
+        """Return what the footer says while words are typed here: other keys are letters now.
+
+        Args:
+            back: The key that closes it.
+        """
+        return (Key("list.choose", "enter", self._done_label),
+                Key("app.back", back, "closes the search"))  # fmt: skip
+
+    def do_list_choose(self) -> None:
+        """Keep the words, and go to the list."""
+        if self.value.strip():
+            self.post_message(self.Left())
+        else:
+            self.close()
 
     def close(self) -> bool:
         """Hide it and forget the words; return whether it was shown."""
@@ -61,7 +119,4 @@ class Search(Input):
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
         event.stop()
-        if self.value.strip():
-            self.post_message(self.Left())
-        else:
-            self.close()
+        self.do_list_choose()

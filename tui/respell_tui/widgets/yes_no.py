@@ -14,9 +14,13 @@ _ON, _OFF = "[x] yes", "[ ] no "
 
 
 class YesNo(Checkbox):
-    """A checkbox: space changes it, enter leaves it as it is and goes on."""
+    """A checkbox: y, n or space change it, enter leaves it as it is and goes on."""
 
-    BINDINGS: ClassVar = [Binding("enter", "submit", "Next", show=False)]
+    BINDINGS: ClassVar = [
+        Binding("enter", "submit", "Next", show=False),
+        Binding("y", "say(True)", "Yes", show=False),
+        Binding("n", "say(False)", "No", show=False),
+    ]
     DEFAULT_CSS = """
     YesNo { border: none; padding: 0; }
     YesNo:focus, YesNo.-textual-compact:focus { border: none; text-style: reverse; }
@@ -45,6 +49,10 @@ class YesNo(Checkbox):
     def get_content_width(self, container: Size, viewport: Size) -> int:
         """As wide as the wider of the two."""
         return len(_ON)
+
+    def action_say(self, value: bool) -> None:
+        """Say yes, or no."""
+        self.value = value
 
     def action_submit(self) -> None:
         """Go on to what comes next."""

@@ -297,3 +297,29 @@ def test_a_long_help_says_that_it_scrolls(tmp_path: Path) -> None:
         await it.shows("pgdn scroll   esc closes")
 
     story(ran(tmp_path, SUM), tell)
+
+
+COUNTED = """\
+print("begin")
+for i = 1, 8 do
+  State.set("n", i)
+  print(i)
+end
+"""
+
+
+def test_the_state_is_that_of_the_position_after_there_was_none(tmp_path: Path) -> None:
+    """What was painted before the pane had nothing to show is not seen again."""
+
+    async def tell(it: Page) -> None:
+        await it.press("6")
+        await it.shows("n = 8")
+        await it.press("2")
+        await does(it, "g", "line 1")
+        await it.shows("No state was set")
+        screen(it).source.list.go_to(3)
+        await it.press("b")
+        await does(it, "c", "line 4")
+        await it.shows("n = 1")
+
+    story(ran(tmp_path, COUNTED), tell)

@@ -117,7 +117,8 @@ class SourcePane(Pane):
         view.show((), cursor=beside.line - 1 if moved and beside.line else None,
                   longest=code.longest + 12)  # fmt: skip
         self.entitle(("  " + code.name if code.name else "", "strong"))
-        self._say_line()
+        if moved or not view.wanted:  # else it says which match this is
+            self._say_line()
 
     def _say_line(self) -> None:
         code, beside = self.list.code, self.list.beside
@@ -129,7 +130,8 @@ class SourcePane(Pane):
     def show_progress(self, job: Job, done: float, total: float, words: str) -> None:
         """Say that lines are counted, which keeps nobody waiting, and how that is ended."""
         key = self.screen.respell.keys.shown("line.hits")  # type: ignore[attr-defined]
-        self.subtitle((f"{job.what} for {done:.0f} s  {key} stops that", "dim"))
+        if not self.list.wanted:
+            self.subtitle((f"{job.what} for {done:.0f} s  {key} stops that", "dim"))
 
     # Search ------------------------------------------------------------------------------
 

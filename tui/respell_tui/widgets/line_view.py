@@ -158,6 +158,8 @@ class LineView(Acting, ScrollView, can_focus=True):
         ]
         if different:
             self.refresh(*different)
+        elif not self.size.height:
+            self.refresh()  # it is hidden: what was painted before would be seen again later
 
     @property
     def count(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import respell
 from app_pages import SMALL, Page, opened
 from app_replay import SUM, does, ran, screen, story
+from respell_tui.screens.compare import BothSides
 from respell_tui.widgets.bars import KeyBar
 
 LAST = -1
@@ -166,6 +167,29 @@ def test_enter_gives_a_content_the_whole_screen_and_o_opens_the_session(tmp_path
             await it.shows("1 Sessions")
 
     asyncio.run(tell())
+
+
+def test_enter_shows_both_sides_of_a_difference_in_full(tmp_path: Path) -> None:
+    """The columns have room for the beginning of each."""
+    long = "w" * 150
+    store = ran(tmp_path, f"print('{long} one')\n", name="other")
+    ran(tmp_path, f"print('{long} two')\n")
+
+    async def tell(it: Page) -> None:
+        await it.press("d")
+        await it.shows("Compare story with")
+        await it.press("enter")
+        await it.shows("enter both in full")
+        await it.press("enter")
+        await it.says("nothing more is known of this line")
+        view = it.app.screen.query_one(BothSides)
+        view.go_to(next(at for at, row in enumerate(view.rows) if "output.line" in row.left))
+        await it.press("enter")
+        await it.shows("Both sides", "args.text", "www one", "www two")
+        await it.press("escape")
+        await it.hides("Both sides")
+
+    story(store, tell)
 
 
 # The list ----------------------------------------------------------------------------------

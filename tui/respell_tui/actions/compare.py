@@ -9,4 +9,7 @@ COMPARE: tuple[Action, ...] = (
            "compare/both", footer=1),
     Action("difference.previous", ("N",), "difference before",
            "Goes back to the place before that differs.", "compare/both", footer=2),
+    Action("difference.show", ("enter",), "both in full",
+           "Shows what differs in this line in full, one side below the other.", "compare/both",
+           footer=3),
 )  # fmt: skip

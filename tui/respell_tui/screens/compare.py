@@ -10,10 +10,12 @@ from textual.app import ComposeResult
 
 from respell.history.diff import Difference
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line
+from respell_tui.paint import Line, plain
 from respell_tui.panes.pane import Pane
+from respell_tui.screens.content import Content
 from respell_tui.screens.place import Place
-from respell_tui.shown.compared import Both, line_of, rows_of
+from respell_tui.shown.compared import Both, line_of, rows_of, whole_lines
+from respell_tui.text import width
 from respell_tui.widgets.bars import KeyBar, TitleBar
 from respell_tui.widgets.line_view import LineView
 from respell_tui.work import Job
@@ -72,6 +74,21 @@ class DifferencePane(Pane):
     @on(LineView.Moved)
     def _moved(self, message: LineView.Moved) -> None:
         message.stop()
+
+    def do_difference_show(self) -> None:
+        """Show what differs in this line, in full."""
+        view = self.query_one(BothSides)
+        rows = whole_lines(view.rows[view.cursor]) if view.rows else []
+        if not rows:
+            self.screen.flash("nothing more is known of this line", "warn")  # type: ignore[attr-defined]
+            return
+        longest = max(width(plain(row)) for row in rows)
+        self.app.push_screen(Content("Both sides", rows, longest, folds=True))
+
+    @on(LineView.Chosen)
+    def _opened(self, message: LineView.Chosen) -> None:
+        message.stop()
+        self.action_act("difference.show")
 
 
 class Compare(Place):

@@ -287,7 +287,7 @@ class Place(Acting, Working, Screen[Any]):
             if label and not (action.shy and why):
                 key = next((one for one in keys.of(action.id) if one not in taken), "")
                 yield Key(action.id, display(key), label, why, action.must,
-                          chain[0] in action.first_in or action.id == "app.back")  # fmt: skip
+                          chain[0] in action.first_in)  # fmt: skip
 
     def _chain(self) -> list[str]:
         pane = self.focused_pane

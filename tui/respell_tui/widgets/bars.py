@@ -160,7 +160,8 @@ class KeyBar(Widget):
     def _chosen(self) -> list[Key]:
         """Return the keys there is room for, in their order.
 
-        Those that must be there come first, then what the pane is there for, then what can act.
+        Those that must be there come first, then the way back, what the pane is there for, and
+        what can act.
         """
         left = self.size.width - 2
         chosen: set[Key] = set()
@@ -168,7 +169,9 @@ class KeyBar(Widget):
         def urgency(key: Key) -> int:
             if key.must:
                 return 0
-            return 3 if key.why_not is not None else 1 if key.first else 2
+            if key.why_not is not None:
+                return 4
+            return 1 if key.ident == "app.back" else 2 if key.first else 3
 
         for key in sorted(self._keys, key=urgency):
             if _room(key) > left:

@@ -347,3 +347,15 @@ def test_the_state_is_that_of_the_position_after_there_was_none(tmp_path: Path) 
         await it.shows("n = 1")
 
     story(ran(tmp_path, COUNTED), tell)
+
+
+def test_the_help_of_a_session_is_in_groups(tmp_path: Path) -> None:
+    """At the end of a session moves can't act, and are not behind everything else for that."""
+
+    async def tell(it: Page) -> None:
+        await it.press("question_mark")
+        await it.shows(
+            "On this screen: forwards and back", "Goes to the next line of this function."
+        )
+
+    story(ran(tmp_path, SUM), tell, size=(120, 60))

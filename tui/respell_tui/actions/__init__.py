@@ -13,9 +13,9 @@ from respell_tui.actions.compare import COMPARE
 from respell_tui.actions.everywhere import EVERYWHERE, LISTS
 from respell_tui.actions.home import HOME
 from respell_tui.actions.model import Action, possible
-from respell_tui.actions.replay import REPLAY
+from respell_tui.actions.replay import REPLAY, REPLAY_GROUPS
 
-__all__ = ["ACTIONS", "Action", "by_id", "in_chain", "nearest", "possible", "within"]
+__all__ = ["ACTIONS", "Action", "by_id", "groups", "in_chain", "nearest", "possible", "within"]
 
 ACTIONS: tuple[Action, ...] = (*EVERYWHERE, *LISTS, *HOME, *REPLAY, *COMPARE)
 
@@ -34,6 +34,14 @@ def by_id(ident: str) -> Action:
 def within(where: str) -> tuple[Action, ...]:
     """Return the actions of exactly one place, e.g. `home` or `home/sessions`."""
     return tuple(action for action in ACTIONS if action.where == where)
+
+
+def groups(where: str) -> Iterator[tuple[str, tuple[Action, ...]]]:
+    """Yield the actions of a place in groups, each with a title; an empty one for all of them."""
+    if where == "replay":
+        yield from REPLAY_GROUPS
+    else:
+        yield "", within(where)
 
 
 def in_chain(where: str) -> Iterator[Action]:

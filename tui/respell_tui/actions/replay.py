@@ -206,4 +206,13 @@ _PANES: tuple[Action, ...] = (
            "replay/variables", _variable),
 )  # fmt: skip
 
+REPLAY_GROUPS: tuple[tuple[str, tuple[Action, ...]], ...] = (
+    ("forwards and back", _MOVES),
+    ("about a value", _ASKED),
+    ("breakpoints, bookmarks, search", _SET),
+    ("what if, forks, comparing", _WHAT_IF),
+    ("while it runs", _LIVE),
+)
+"""What the help shows together, with its titles."""
+
 REPLAY: tuple[Action, ...] = (*_LIVE, *_MOVES, *_SET, *_ASKED, *_WHAT_IF, *_PANES)

@@ -9,7 +9,7 @@ from textual.binding import Binding
 from textual.containers import VerticalScroll
 from textual.widgets import Static
 
-from respell_tui.actions import Action, within
+from respell_tui.actions import Action, groups
 from respell_tui.actions.binding import reason
 from respell_tui.actions.keys import Keys, display
 from respell_tui.icons import ASCII
@@ -36,13 +36,14 @@ def help_of(keys: Keys, screen: Any, pane: Pane | None) -> list[Line]:
     parts += [(screen.place, "On this screen"), ("list", "In a list"), ("app", "Everywhere")]
     rows: list[Line] = []
     for place, title in parts:
-        actions = [one for one in within(place) if keys.of(one.id)]
-        if not actions:
-            continue
-        # What can't act now comes last: most of it belongs to another kind of session.
-        actions.sort(key=lambda one: reason(screen, one.id) is not None)
-        rows += [[(title, "title")], *(_row(keys, screen, one) for one in _merged(actions)),
-                 [("", "")]]  # fmt: skip
+        for group, its in groups(place):
+            actions = [one for one in its if keys.of(one.id)]
+            if not actions:
+                continue
+            # What can't act now comes last: most of it belongs to another kind of session.
+            actions.sort(key=lambda one: reason(screen, one.id) is not None)
+            rows.append([(f"{title}: {group}" if group else title, "title")])
+            rows += [*(_row(keys, screen, one) for one in _merged(actions)), [("", "")]]
     return [*rows, [("`:` and the name of any action does the same; ", "dim"), ("ctrl+p", "key"),
                     (" finds them all.", "dim")]]  # fmt: skip
 

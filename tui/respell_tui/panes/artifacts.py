@@ -20,8 +20,8 @@ from respell_tui.widgets.search import Matches, Search
 
 _NONE: tuple[Line, ...] = (
     [("", "")],
-    [(" This session has kept no artifact.", "")],
-    [(" A script keeps one with ", "dim"), ("Artifact.store", "strong"),
+    [("This session has kept no artifact.", "")],
+    [("A script keeps one with ", "dim"), ("Artifact.store", "strong"),
      ("; what tools and agents give back is kept, too.", "dim")],
 )  # fmt: skip
 

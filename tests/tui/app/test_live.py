@@ -42,6 +42,7 @@ def test_what_runs_is_followed_as_it_comes(live: Beside, size: tuple[int, int]) 
         await it.shows("total 6")
         await it.press("3")
         await it.shows("i = 4", "total = 6")
+        await it.shows("p hold")  # whichever pane it is
 
     live.tell(tell, size=size)
 

@@ -9,7 +9,7 @@ from textual import events, on
 from textual.screen import Screen
 from textual.widget import Widget
 
-from respell_tui.actions import by_id, within
+from respell_tui.actions import Action, by_id, within
 from respell_tui.actions.binding import Acting, perform, reasons
 from respell_tui.actions.keys import display
 from respell_tui.paint import Part
@@ -286,8 +286,8 @@ class Place(Acting, Working, Screen[Any]):
                 label = self.behind
             if label and not (action.shy and why):
                 key = next((one for one in keys.of(action.id) if one not in taken), "")
-                yield Key(action.id, display(key), label, why, action.must,
-                          chain[0] in action.first_in)  # fmt: skip
+                rank = 5 if why and not action.must else _rank(action, chain[0])
+                yield Key(action.id, display(key), label, why, rank)
 
     def _chain(self) -> list[str]:
         pane = self.focused_pane
@@ -312,6 +312,12 @@ class Place(Acting, Working, Screen[Any]):
     def _pressed(self, message: KeyBar.Pressed) -> None:
         message.stop()
         perform(self.focused or self, message.ident)
+
+
+def _rank(action: Action, place: str) -> int:
+    """Return which actions have room in the last line before others: those of the lowest."""
+    firsts = (action.must, action.shy, action.id == "app.back", place in action.first_in)
+    return next((rank for rank, so in enumerate(firsts) if so), len(firsts))
 
 
 def _number(number: int) -> Any:

@@ -50,16 +50,14 @@ class Key:
         key: The key as people call it.
         label: What it does.
         why_not: Why it can't act now; None where it can.
-        must: It is shown however little room there is.
-        first: It is shown before others that can act.
+        rank: Those of the lowest have room first.
     """
 
     ident: str
     key: str
     label: str
     why_not: str | None = None
-    must: bool = False
-    first: bool = False
+    rank: int = 0
 
 
 class KeyBar(Widget):
@@ -158,22 +156,11 @@ class KeyBar(Widget):
         return segments
 
     def _chosen(self) -> list[Key]:
-        """Return the keys there is room for, in their order.
-
-        Those that must be there come first, then the way back, what the pane is there for, and
-        what can act.
-        """
+        """Return the keys there is room for, in their order."""
         left = self.size.width - 2
         chosen: set[Key] = set()
 
-        def urgency(key: Key) -> int:
-            if key.must:
-                return 0
-            if key.why_not is not None:
-                return 4
-            return 1 if key.ident == "app.back" else 2 if key.first else 3
-
-        for key in sorted(self._keys, key=urgency):
+        for key in sorted(self._keys, key=lambda key: key.rank):
             if _room(key) > left:
                 break
             left -= _room(key)

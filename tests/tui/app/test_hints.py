@@ -108,13 +108,13 @@ def test_one_line_is_not_called_lines(tmp_path: Path) -> None:
     asyncio.run(tell())
 
 
-def test_on_a_small_screen_the_artifacts_say_how_to_get_back(tmp_path: Path) -> None:
+def test_on_a_small_screen_it_is_said_how_to_get_to_artifacts_and_back(tmp_path: Path) -> None:
     with respell.open(tmp_path / "store") as store:
         respell.create(store=store, name="kept").artifacts.store("one.txt", "just this")
 
     async def tell() -> None:
         async with opened(tmp_path / "store", size=SMALL) as it:
-            await it.lists("kept")
+            await it.shows("artifacts 1 (3 goes there)")
             await it.press("3")
             await it.until(lambda: "esc sessions" in keys(it), "the way back")
             await it.press("escape")

@@ -39,7 +39,9 @@ class SummaryLines(LineView):
         if self.summary is None:
             return []
         if self._made[0] != width:
-            self._made = (width, summary_lines(self.summary, width, self.now, self.icons))
+            alone = self.screen.has_class("-narrow")
+            made = summary_lines(self.summary, width, self.now, self.icons, alone=alone)
+            self._made = (width, made)
         return self._made[1]
 
     @property

@@ -113,7 +113,9 @@ def _amount(name: str, value: float) -> str:
 # As lines ----------------------------------------------------------------------------------
 
 
-def summary_lines(it: Summary, cells: int, now: int, icons: Icons) -> list[Line]:
+def summary_lines(
+    it: Summary, cells: int, now: int, icons: Icons, *, alone: bool = False
+) -> list[Line]:
     """Return a session at a glance, in lines of at most so many cells.
 
     What asks for a person comes first: the question, what is in doubt, the error.
@@ -123,6 +125,7 @@ def summary_lines(it: Summary, cells: int, now: int, icons: Icons) -> list[Line]
         cells: How many cells there are.
         now: The time, in µs since 1970 UTC.
         icons: The signs.
+        alone: Its artifacts are not seen beside it: it is said how to get there.
     """
     record = it.record
     rows: list[Line] = [_status(it, now, icons)]
@@ -133,7 +136,8 @@ def summary_lines(it: Summary, cells: int, now: int, icons: Icons) -> list[Line]
         rows += _field("arguments", shlex.join(record.args), cells)
     if record.input is not None:
         rows += _field("input", values.json_line(record.input), cells)
-    rows += _field("events", f"{record.events:,}   artifacts {record.artifacts:,}", cells)
+    there = " (3 goes there)" if alone and record.artifacts else ""
+    rows += _field("events", f"{record.events:,}   artifacts {record.artifacts:,}{there}", cells)
     rows += _used(record, cells)
     rows += [_bar(bar, cells, icons) for bar in it.bars]
     rows += _field("began", _moment(record.created_at, now), cells)

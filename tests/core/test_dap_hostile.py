@@ -16,7 +16,11 @@ import pytest
 import respell
 from dap_client import WITHIN_S, Dap, adapter, port_adapter
 from live_processes import descendants, gone
+from respell.debug import Coroutine, Debugger
+from respell.debug.dap.connection import Connection
 from respell.debug.dap.framing import MOST_BYTES, FrameReader, Malformed, framed
+from respell.debug.dap.messages import request_of
+from respell.debug.dap.session import DapSession
 from respell.store import Store
 
 PLAIN = """\
@@ -263,6 +267,41 @@ def test_hovering_over_what_does_not_end_is_given_up(dap: Dap, ran: Any) -> None
 
 
 LINUX = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="reads /proc")
+
+
+def test_a_pause_that_comes_as_the_end_of_a_move_is_told_is_no_failure(
+    ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    connection = Connection(
+        lambda: b"", lambda data: sent.append(json.loads(data.partition(b"\r\n\r\n")[2])),
+        forgiving=True,
+    )  # fmt: skip
+    session = DapSession(connection, lambda *_: Store(ran.store))
+
+    def ask(number: int, command: str, **arguments: Any) -> None:
+        told = {"seq": number, "type": "request", "command": command, "arguments": arguments}
+        session._serve(request_of(json.dumps(told).encode()))
+
+    ask(1, "initialize", adapterID="respell")
+    ask(2, "launch", session=ran.plain)
+    ask(3, "configurationDone")
+    coroutines = Debugger.coroutines
+
+    def paused(debugger: Debugger) -> list[Coroutine]:
+        monkeypatch.setattr(Debugger, "coroutines", coroutines)
+        session.progress.heard(request_of(
+            b'{"seq": 5, "type": "request", "command": "pause", "arguments": {"threadId": 1}}'
+        ))  # fmt: skip
+        return debugger.coroutines()
+
+    monkeypatch.setattr(Debugger, "coroutines", paused)
+    del sent[:]
+    ask(4, "next", threadId=1)
+    ask(5, "pause", threadId=1)
+    session.close()
+    assert [one.get("event", one.get("command")) for one in sent] == ["next", "stopped", "pause"]
+    assert sent[1]["body"]["description"] == "pause, 1+2"
 
 
 @pytest.mark.parametrize("moves", [False, True])

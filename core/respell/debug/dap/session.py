@@ -162,8 +162,14 @@ class DapSession:
         )
 
     def _tell_failure(self, error: Exception) -> None:
-        """Tell of a move that failed after it was answered: one stands where one stood."""
-        self.tell(f"{_words_of(error)}\n", "important")
+        """Tell of a move that failed after it was answered: one stands where one stood.
+
+        A pause may come when it has ended already, as that is told: it is no failure.
+        """
+        if isinstance(error, Cancelled):
+            self.gave_up = self.progress.pausing
+        else:
+            self.tell(f"{_words_of(error)}\n", "important")
         if self._debugger is not None and self.configured:
             self.stopped(self._debugger.stop, reason="pause")
 

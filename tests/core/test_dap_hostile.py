@@ -304,6 +304,19 @@ def test_a_pause_that_comes_as_the_end_of_a_move_is_told_is_no_failure(
     assert sent[1]["body"]["description"] == "pause, 1+2"
 
 
+@pytest.mark.parametrize("stops", [True, False])
+def test_where_it_can_not_begin_there_it_says_so_and_stops_once(
+    ran: Any, dap: Dap, stops: bool
+) -> None:
+    dap.begin()
+    dap.send("launch", {"session": ran.plain, "at": "nowhere", "stopOnEntry": stops})
+    dap.event("initialized")
+    dap.ask("configurationDone")
+    assert dap.stopped()["description"] == "pause, 1+1"
+    assert "'nowhere' is not a position" in dap.output("important")
+    assert dap.move("next")["description"] == "step, 1+2"
+
+
 @pytest.mark.parametrize("moves", [False, True])
 def test_who_does_not_read_any_more_has_gone_though_the_other_pipe_stays_open(
     ran: Any, moves: bool

@@ -219,19 +219,17 @@ def _begin(session: DapSession) -> None:
     debugger = session.debugger
     live = debugger.live
     at = options.at
-    try:
-        if live is not None and options.attached:
-            if options.hold and live.runs:
-                live.pause()
-            live.refresh()
-            at = at or "end"
-        if at and at != "start":
-            to_place(debugger, at)
-            session.output.skip(debugger.last_event if live else debugger.position.event)
-    finally:
-        if options.stop_on_entry:
-            session.stopped(debugger.stop, reason="entry")
-    if not options.stop_on_entry:
+    if live is not None and options.attached:
+        if options.hold and live.runs:
+            live.pause()
+        live.refresh()
+        at = at or "end"
+    if at and at != "start":
+        to_place(debugger, at)
+        session.output.skip(debugger.last_event if live else debugger.position.event)
+    if options.stop_on_entry:
+        session.stopped(debugger.stop, reason="entry")
+    else:
         session.move(Debugger.continue_)
 
 

@@ -359,3 +359,31 @@ def test_the_help_of_a_session_is_in_groups(tmp_path: Path) -> None:
         )
 
     story(ran(tmp_path, SUM), tell, size=(120, 60))
+
+
+def test_what_is_too_long_for_the_last_line_takes_more_of_them(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with opened(tmp_path / "store", size=SMALL) as it:
+            await it.shows("No sessions yet.")
+            bar = it.app.screen.query_one(KeyBar)
+            it.app.flash("word " * 30 + "and the end", "warn")
+            await it.shows("the end")
+            assert bar.size.height == 3
+            await it.press("down")
+            await it.until(lambda: bar.size.height == 1, "one line")
+            it.app.flash("word " * 300 + "and the end", "warn")
+            await it.until(lambda: bar.size.height == 4, "four lines")
+            assert keys(it).endswith("…")
+
+    asyncio.run(tell())
+
+
+def test_what_is_said_in_several_lines_hides_nothing_of_the_line_of_time(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        it.app.flash("word " * 30 + "and the end", "warn")
+        await it.shows("the end")
+        rows = it.text.splitlines()
+        assert " of 8 " in rows[-4]
+        assert all("word" in row or "the end" in row for row in rows[-3:])
+
+    story(ran(tmp_path, SUM), tell, size=SMALL)

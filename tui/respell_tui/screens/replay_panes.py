@@ -45,8 +45,8 @@ class ReplayPanes(Place):
                     yield EventPane("event")
                     yield ConsolePane("output")
                     yield ThenPane("then", icons)
-        yield KeyBar()
         yield Scrubber(icons)
+        yield KeyBar()
 
     @property
     def is_there(self) -> bool:

@@ -16,10 +16,14 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from respell_tui.paint import Part, cell, content
-from respell_tui.text import fit, width
+from respell_tui.text import fit, width, wrap
 
 FLASH_S = 6.0
 """How long a word of the app stands in place of the keys, unless a key is pressed."""
+
+
+MOST_SAID = 4
+"""In how many lines at most that is said."""
 
 
 class TitleBar(Static):
@@ -68,7 +72,7 @@ class KeyBar(Widget):
     }  # fmt: skip
     DEFAULT_CSS = """
     KeyBar {
-        height: 1; dock: bottom; background: $panel;
+        height: auto; dock: bottom; background: $panel;
         & > .key-bar--key { color: $footer-key-foreground; text-style: bold; }
         & > .key-bar--off { color: $text-disabled; }
         &:nocolor > .key-bar--off { text-style: dim; }
@@ -93,6 +97,7 @@ class KeyBar(Widget):
         self._flash: Part | None = None
         self._timer: Timer | None = None
         self._work = ""
+        self._said: list[str] = []
 
     def show(self, keys: tuple[Key, ...]) -> None:
         """Show these keys."""
@@ -106,7 +111,7 @@ class KeyBar(Widget):
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(FLASH_S, self.unflash)
-        self.refresh()
+        self._say(self._lines_of(cell(text)))
 
     def busy(self, text: str) -> None:
         """Say what is being done, in place of the keys, for as long as it is; empty for nothing."""
@@ -118,7 +123,20 @@ class KeyBar(Widget):
         """Show the keys again."""
         if self._flash is not None:
             self._flash = None
-            self.refresh()
+            self._say([])
+
+    def _say(self, said: list[str]) -> None:
+        """Take as many lines as there are to say, and have the screen laid out for that."""
+        other = max(1, len(said)) != max(1, len(self._said))
+        self._said = said
+        self.refresh(layout=other)
+
+    def _lines_of(self, text: str) -> list[str]:
+        """Break what is said where the bar ends; what is far too long is cut."""
+        room = max(20, self.size.width - 2)
+        found = wrap(text, room)
+        rest = " ".join(found[MOST_SAID - 1 :])
+        return [*found[: MOST_SAID - 1], *([fit(rest, room)] if rest else [])]
 
     @property
     def said(self) -> str:
@@ -126,15 +144,16 @@ class KeyBar(Widget):
         return self._flash[0] if self._flash is not None else self._work
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """One line."""
-        return 1
+        """One line, or as many as what is said takes."""
+        return max(1, len(self._said))
 
     def render_line(self, y: int) -> Strip:
         """Draw it."""
         base = self.rich_style
         if self._flash is not None or self._work:
-            text, role = self._flash or (self._work, "warn")
-            shown = fit(f" {cell(text)}", self.size.width)
+            role = self._flash[1] if self._flash is not None else "warn"
+            said = self._said if self._flash is not None else [cell(self._work)]
+            shown = fit(f" {said[y]}" if y < len(said) else "", self.size.width)
             segments = [Segment(shown, base + self._style(role or "key"))]
         else:
             segments = self._drawn(base)

@@ -43,7 +43,7 @@ class Scrubber(Widget):
     }  # fmt: skip
     DEFAULT_CSS = """
     Scrubber {
-        height: 1; dock: bottom; margin-bottom: 1; background: $surface;
+        height: 1; background: $surface;
         & > .scrubber--done { color: $primary; }
         & > .scrubber--rest { color: $text-disabled; }
         & > .scrubber--here { color: $accent; text-style: bold reverse; }

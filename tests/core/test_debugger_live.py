@@ -129,7 +129,8 @@ def test_a_process_that_a_signal_has_stopped_is_named(bench: Bench, gate: Gate) 
                 live.pause(timeout_s=0.1)
         os.kill(pid, signal.SIGCONT)
         becomes(pid, "SRD")
-    assert "stopped" not in live.describe()
+    until(live, lambda: live.is_held)  # it has heard now
+    assert "is held by this debugger" in live.describe()
 
 
 # Following -------------------------------------------------------------------------------
@@ -553,3 +554,40 @@ def test_what_can_not_be_launched_is_refused_as_run_would(bench: Bench) -> None:
     with pytest.raises(UsageError, match="no_such"):
         bench.launch("print(1)", limits={"no_such": 1})
     assert not bench.store.leases.live()
+
+
+# What if ---------------------------------------------------------------------------------
+
+SETS = """\
+local n = 0
+n = n + 1
+State.set("n", n)
+n = n + 1
+State.set("n", n)
+print(n)
+local kept = Tool.invoke("calculator", { input = "1 + " .. n })
+print("over", kept.result)
+"""
+
+
+@pytest.mark.parametrize("line", [2, 4, 6])
+def test_a_variable_is_set_where_nothing_is_recorded_yet(bench: Bench, line: int) -> None:
+    debugger, live = bench.launch(SETS)
+    while debugger.step_over().line != line:
+        assert not debugger.stop.at_end
+    where, records = debugger.position, debugger.session.records
+    stop = debugger.set_variable("n", "40")
+    assert (stop.position, stop.line, stop.at_end) == (where, line, False)
+    assert debugger.end().reason == "unrecorded"
+    printed = {2: "42", 4: "41", 6: "40"}[line]
+    assert debugger.output() == [printed]
+    assert debugger.stop.line == 7
+    assert debugger.step_back().position > where
+    assert debugger.discard_edits().position == where
+    assert live.refresh() == 0
+    assert debugger.session.records == records  # nothing of it has happened
+    assert debugger.evaluate("n").values[0].text == {2: "0", 4: "1", 6: "2"}[line]
+    debugger.end()
+    while not debugger.step_over().at_end:
+        pass
+    assert debugger.output()[0] == "2"

@@ -311,6 +311,8 @@ class Live:
         pid = stopped_process(host.pid) if host is not None and host.is_near else None
         if host is None or pid is None:
             return ""
+        if pid != host.pid and (self.hold is not None or self._store.inbox.waiting(self._key)):
+            return ""  # its host may just have done that, to hold it
         which = "it" if pid == host.pid else f"its process {pid}"
         return f"; {which} is stopped by a signal and does nothing: `kill -CONT {pid}`"
 

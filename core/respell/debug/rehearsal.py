@@ -170,7 +170,8 @@ class _Rehearsal:
         if report["kind"] == "divergence":
             self._check_divergence(report)
         goes_on = report["kind"] in ("divergence", "quiet") or (
-            report["kind"] == "frontier" and (self._by_itself or self._has_more_to_do())
+            report["kind"] == "frontier"
+            and (self._by_itself or self._has_more_to_do() or self._is_done_last(used))
         )
         kept = {seq: body for seq, body in replaced.items() if seq <= used}
         if goes_on:
@@ -218,6 +219,19 @@ class _Rehearsal:
     def _has_more_to_do(self) -> bool:
         """Whether edits wait for what was never recorded."""
         return any(True for _ in self._waiting())
+
+    def _is_done_last(self, used: int) -> bool:
+        """Whether a variable is set behind all that is recorded, as the script still runs.
+
+        What it asks for next depends on that.
+        """
+        # Before its first effect a script has used no record yet: there is that of its start.
+        last = [
+            max(1, self._done[i])
+            for i, one in enumerate(self._edits, 1)
+            if isinstance(one, VariableEdit) and i in self._done
+        ]
+        return used == self._session.records and used in last
 
     def _waiting(self) -> Iterator[Edit]:
         for i, one in enumerate(self._edits, 1):

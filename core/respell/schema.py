@@ -317,6 +317,11 @@ def _sentence(what: str, error: Any) -> str:
             return f"{subject} must be text; it is bytes that are not UTF-8"
         case "type" | "pattern":
             return f"{subject} {error.message}, not {_described(error.instance)}"
+        case "minLength" | "maxLength":
+            bound = "at least" if error.validator == "minLength" else "at most"
+            noun = "character" if error.validator_value == 1 else "characters"
+            allowed = f"{bound} {error.validator_value} {noun}"
+            return f"{subject} must have {allowed}, not {len(error.instance)}"
     return f"{subject}: {error.message:.300}"
 
 

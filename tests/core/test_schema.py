@@ -67,6 +67,19 @@ def test_an_error_names_the_parameter_and_what_is_allowed(value: Any, says: str)
     assert str(caught.value).replace("  ", " ").startswith(says)
 
 
+@pytest.mark.parametrize(
+    ("schema", "text", "says"),
+    [
+        ({"minLength": 3}, "me", "value must have at least 3 characters, not 2"),
+        ({"maxLength": 1}, "me", "value must have at most 1 character, not 2"),
+    ],
+)
+def test_an_error_names_the_length_that_is_allowed(schema: Any, text: str, says: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        validate({"type": "string", **schema}, text, "value")
+    assert str(caught.value) == says
+
+
 def test_bytes_are_fine_where_any_string_is() -> None:
     validate(SCHEMA, {"name": "x", "blob": b"\xff"}, "parameter")
     validate(SCHEMA, {"name": "x", "blob": "text"}, "parameter")

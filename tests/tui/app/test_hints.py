@@ -234,7 +234,7 @@ def test_a_form_says_its_keys_and_goes_to_what_is_wrong(tmp_path: Path) -> None:
             await it.press("y", "tab")
             await it.type("me")
             await it.press("ctrl+o")
-            await it.shows("'me' is too short")
+            await it.shows("value who must have at least 3 characters, not 2")
             await it.type("!")
             await it.press("ctrl+o")
             await it.until(lambda: it.sessions.row and it.sessions.row.state == "completed", "end")
@@ -387,3 +387,14 @@ def test_what_is_said_in_several_lines_hides_nothing_of_the_line_of_time(tmp_pat
         assert all("word" in row or "the end" in row for row in rows[-3:])
 
     story(ran(tmp_path, SUM), tell, size=SMALL)
+
+
+def test_on_a_tiny_screen_what_is_said_takes_one_line(tmp_path: Path) -> None:
+    async def tell() -> None:
+        async with opened(tmp_path / "store", size=(40, 9)) as it:
+            await it.shows("1 Sessions")
+            it.app.flash("word " * 30 + "and the end", "warn")
+            await it.until(lambda: keys(it).endswith("…"), "what is said")
+            assert it.app.screen.query_one(KeyBar).size.height == 1
+
+    asyncio.run(tell())

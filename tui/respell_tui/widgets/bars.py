@@ -23,7 +23,7 @@ FLASH_S = 6.0
 
 
 MOST_SAID = 4
-"""In how many lines at most that is said."""
+"""In how many lines at most that is said; in fewer on a screen that has few."""
 
 
 class TitleBar(Static):
@@ -135,8 +135,9 @@ class KeyBar(Widget):
         """Break what is said where the bar ends; what is far too long is cut."""
         room = max(20, self.size.width - 2)
         found = wrap(text, room)
-        rest = " ".join(found[MOST_SAID - 1 :])
-        return [*found[: MOST_SAID - 1], *([fit(rest, room)] if rest else [])]
+        most = max(1, min(MOST_SAID, self.screen.size.height // 5))
+        rest = " ".join(found[most - 1 :])
+        return [*found[: most - 1], *([fit(rest, room)] if rest else [])]
 
     @property
     def said(self) -> str:

@@ -156,6 +156,24 @@ def test_breakpoints_need_not_be_kept_with_the_session(debugger: Debugger, store
         assert [one.line for one in again.breakpoints.list()] == [12]
 
 
+def test_a_string_of_another_time_has_no_number_to_ask_for_its_bytes_by(
+    script: Any, store: Store
+) -> None:
+    text = "local a = 'another'\nlocal s = 'one'\ns = 'two'\ns = (function() return a end)()\n"
+    session = script(text + "print(s)\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.run_to_line(3)
+        changed = debugger.breakpoints.add_data("s")
+        debugger.end()
+        while not debugger.reverse_continue().changes:
+            assert debugger.stop.reason != "entry"
+        assert debugger.stop.changes[0].breakpoint == changed.id
+        found = [debugger.stop.changes[0].old, *(one.new for one in debugger.values("s"))]
+        last = debugger.last_change("s")
+        assert last is not None
+        assert [one.bytes_ref for one in (*found, last.new)] == [0] * (len(found) + 1)
+
+
 RETURNS = """\
 local function many(...)
   return "a", nil, ... end

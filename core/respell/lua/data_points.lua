@@ -87,7 +87,7 @@ return function(engine)
 
     local function shown(value)
       if rawequal(value, ABSENT) then value = nil end
-      return view.snapshot(value)
+      return view.describe_now(value)
     end
 
     local function differ(value, before)

@@ -334,7 +334,7 @@ return function(engine, env)
     local info, list = getinfo(2, "r"), {}
     for i = 1, raw.math.min(info.ntransfer, MOST_RETURNED) do
       local _, value = raw.debug.getlocal(2, info.ftransfer + i - 1)
-      list[i] = view.snapshot(value)
+      list[i] = view.describe_now(value)
     end
     return pause("returned", { values = list, count = info.ntransfer })
   end

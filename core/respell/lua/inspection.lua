@@ -188,7 +188,7 @@ return function(engine, env)
     local kept = refs
     refs = {}
     local shown = describe(v)
-    refs, shown.ref = kept, nil
+    refs, shown.ref, shown.bytes = kept, nil, nil
     return shown
   end
 
@@ -201,13 +201,6 @@ return function(engine, env)
     return format("(error object is a %s value)", type(e))
   end
 
-  -- A value as text of this very moment, while the script runs.
-  function view.snapshot(v)
-    refs = refs or {}
-    local shown = describe(v)
-    shown.ref = nil
-    return shown
-  end
 
   function view.main_thread() return main end
 

@@ -343,6 +343,22 @@ def test_a_file_that_takes_long_is_given_up(
             assert list(respell.list_sessions(store=store)) == []
 
 
+def test_of_much_content_the_beginning_is_searched(tmp_path: Path) -> None:
+    """A key is answered at once, however long what is shown is: what was searched is said."""
+    path = ran(tmp_path, "Artifact.store(nil, 'raw', ('\\0abcdefg'):rep(65536))")
+
+    async def story() -> None:
+        async with opened(path) as it:
+            await it.shows("hex", "32,768 lines")
+            await it.press("4", "slash")
+            await it.type("bcd")
+            await it.shows("match 1 of 20,000 in the first 20,000 lines")
+            await it.type("x")
+            await it.shows("'bcdx' is not in the first 20,000 lines")
+
+    asyncio.run(story())
+
+
 # What was open -----------------------------------------------------------------------------
 
 

@@ -11,12 +11,12 @@ from textual.message import Message
 
 from respell.artifacts.record import ArtifactRecord
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, cell, marked
-from respell_tui.panes.pane import Pane
+from respell_tui.paint import Line, cell
+from respell_tui.panes.searched import MarkedLines, SearchedPane, TextPane
 from respell_tui.shown.artifacts import artifact_line, artifact_matches
 from respell_tui.shown.preview import Preview
 from respell_tui.widgets.line_view import LineView
-from respell_tui.widgets.search import Matches, Search
+from respell_tui.widgets.search import Search
 
 _NONE: tuple[Line, ...] = (
     [("", "")],
@@ -44,7 +44,7 @@ class ArtifactList(LineView):
         return artifact_line(self.rows[index], width)
 
 
-class ArtifactsPane(Pane):
+class ArtifactsPane(SearchedPane):
     """Shows the artifacts of a session."""
 
     takes = ("enter",)
@@ -80,11 +80,6 @@ class ArtifactsPane(Pane):
     def list(self) -> ArtifactList:
         """The list."""
         return self.query_one(ArtifactList)
-
-    @property
-    def search(self) -> Search:
-        """The search."""
-        return self.query_one(Search)
 
     @property
     def artifact(self) -> ArtifactRecord | None:
@@ -134,24 +129,12 @@ class ArtifactsPane(Pane):
         self._words = message.text.split()
         self._filter()
 
-    @on(Search.Left)
-    def _left(self, message: Search.Left) -> None:
-        message.stop()
-        self.list.focus()
+
+class PreviewLines(MarkedLines):
+    """The content."""
 
 
-class PreviewLines(LineView):
-    """The content, with what is searched for marked."""
-
-    wanted: str = ""
-
-    def line(self, index: int, width: int) -> Line:
-        """Draw one line."""
-        row = self._lines[index]
-        return marked(row, self.wanted) if self.wanted else row
-
-
-class PreviewPane(Pane):
+class PreviewPane(TextPane):
     """Shows what an artifact holds."""
 
     takes = ("enter",)
@@ -165,7 +148,6 @@ class PreviewPane(Pane):
         """Begin without any."""
         super().__init__(id="preview", classes="zoomable")
         self.preview: Preview | None = None
-        self._matches = Matches()
 
     def body(self) -> ComposeResult:
         """The search and the lines."""
@@ -176,11 +158,6 @@ class PreviewPane(Pane):
     def list(self) -> PreviewLines:
         """The lines."""
         return self.query_one(PreviewLines)
-
-    @property
-    def search(self) -> Search:
-        """The search."""
-        return self.query_one(Search)
 
     def show(self, preview: Preview | None) -> None:
         """Show an artifact; None for none."""
@@ -196,9 +173,18 @@ class PreviewPane(Pane):
         self.list.show(preview.lines, cursor=None if same else 0, longest=preview.longest)
         self.entitle(f"  {cell(preview.artifact.name)[:60]}",
                      (f" v{preview.artifact.version}", "dim"))  # fmt: skip
-        self._say_size(preview)
+        self.say_what_it_is()
 
-    def _say_size(self, preview: Preview) -> None:
+    @property
+    def rows(self) -> Sequence[Line]:
+        """What is searched in."""
+        return self.preview.lines if self.preview is not None else ()
+
+    def say_what_it_is(self) -> None:
+        """Say in which form it is shown, and how long that is."""
+        preview = self.preview
+        if preview is None:
+            return
         note = f"  {preview.note}" if preview.note else ""
         size = f"{len(preview.lines):,} line" + ("s" if len(preview.lines) != 1 else "")
         self.subtitle((preview.view, "accent"), (f"{note}  {size}", "dim"))
@@ -208,35 +194,3 @@ class PreviewPane(Pane):
         """Give it the whole screen, or take that back."""
         message.stop()
         self.action_act("pane.zoom")
-
-    # Search ------------------------------------------------------------------------------
-
-    @on(Search.Wanted)
-    def _searched(self, message: Search.Wanted) -> None:
-        message.stop()
-        self.list.wanted = message.text.lower()
-        self.list.redraw()
-        if message.text:
-            self.find(0)
-        elif self.preview is not None:
-            self._say_size(self.preview)
-
-    @on(Search.Left)
-    def _left(self, message: Search.Left) -> None:
-        message.stop()
-        self.list.focus()
-
-    def find(self, by: int) -> None:
-        """Go to the next line that has what is searched for, or to the one before.
-
-        Args:
-            by: 1 forwards, -1 backwards, 0 from here on.
-        """
-        wanted, rows = self.list.wanted, self.preview.lines if self.preview else ()
-        if not wanted or not rows:
-            self.screen.flash("nothing is searched for: / does", "warn")  # type: ignore[attr-defined]
-            return
-        at, said = self._matches.beside(rows, wanted, self.list.cursor, by)
-        if at >= 0:
-            self.list.go_to(at)
-        self.subtitle((said, "accent" if at >= 0 else "warn"))

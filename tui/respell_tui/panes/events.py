@@ -16,7 +16,7 @@ from respell.store import Store
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
 from respell_tui.paint import Line, Part, content
-from respell_tui.panes.pane import Pane
+from respell_tui.panes.searched import SearchedPane
 from respell_tui.shown.history import EventLines, headline, outcome, read_page
 from respell_tui.shown.timeline import Timeline, timeline_line
 from respell_tui.widgets.line_view import LineView
@@ -87,7 +87,7 @@ class EventList(LineView):
         self.post_message(self.Measured(axis))
 
 
-class EventsPane(Pane):
+class EventsPane(SearchedPane):
     """Shows all events, or those that are looked for."""
 
     number = 1
@@ -131,11 +131,6 @@ class EventsPane(Pane):
     def list(self) -> EventList:
         """The list."""
         return self.query_one(EventList)
-
-    @property
-    def search(self) -> Search:
-        """The line to search in."""
-        return self.query_one(Search)
 
     @property
     def view(self) -> Store | None:
@@ -271,11 +266,6 @@ class EventsPane(Pane):
     def _searched(self, message: Search.Wanted) -> None:
         message.stop()
         self._look_through()
-
-    @on(Search.Left)
-    def _left(self, message: Search.Left) -> None:
-        message.stop()
-        self.list.focus()
 
     def _look_through(self) -> None:
         """Find what is looked for, in the background: a history may be long."""

@@ -13,7 +13,7 @@ from respell_tui.actions.binding import bindings
 from respell_tui.describe import age
 from respell_tui.icons import UNICODE, Icons, of_state
 from respell_tui.paint import Line, Part, cell
-from respell_tui.panes.pane import Pane
+from respell_tui.panes.searched import SearchedPane
 from respell_tui.shown.sessions import STATE_ROLES, SessionRow, matching
 from respell_tui.text import fit, width
 from respell_tui.widgets.line_view import LineView
@@ -81,7 +81,7 @@ class SessionList(LineView):
         return session_line(self.rows[index], width, self.now, self.icons)
 
 
-class SessionsPane(Pane):
+class SessionsPane(SearchedPane):
     """Shows the sessions that match the search."""
 
     number = 1
@@ -119,11 +119,6 @@ class SessionsPane(Pane):
     def list(self) -> SessionList:
         """The list."""
         return self.query_one(SessionList)
-
-    @property
-    def search(self) -> Search:
-        """The search."""
-        return self.query_one(Search)
 
     @property
     def row(self) -> SessionRow | None:
@@ -203,11 +198,6 @@ class SessionsPane(Pane):
         message.stop()
         self._words = message.text.split()
         self._filter()
-
-    @on(Search.Left)
-    def _left(self, message: Search.Left) -> None:
-        message.stop()
-        self.list.focus()
 
     def target(self) -> Any:
         """The list, or the note in its place."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events, on
@@ -10,15 +11,15 @@ from textual.message import Message
 
 from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
-from respell_tui.paint import Line, Part, marked
-from respell_tui.panes.pane import Pane
+from respell_tui.paint import Line, Part
+from respell_tui.panes.searched import MarkedLines, TextPane
 from respell_tui.shown.source import Beside, Code, source_line
 from respell_tui.widgets.line_view import LineView
-from respell_tui.widgets.search import Matches, Search
+from respell_tui.widgets.search import Search
 from respell_tui.work import Job
 
 
-class SourceList(LineView):
+class SourceList(MarkedLines):
     """The lines with their gutter."""
 
     margin = 4
@@ -33,8 +34,6 @@ class SourceList(LineView):
     def count(self) -> int:
         """How many there are."""
         return len(self.code.lines)
-
-    wanted: str = ""
 
     class Gutter(Message):
         """Somebody clicked on what stands beside a line."""
@@ -52,13 +51,12 @@ class SourceList(LineView):
             self.go_to(index)
             self.post_message(self.Gutter(index + 1))
 
-    def line(self, index: int, width: int) -> Line:
+    def plain_line(self, index: int, width: int) -> Line:
         """Return one line."""
-        row = source_line(self.code, index, self.beside, self.icons)
-        return marked(row, self.wanted) if self.wanted else row
+        return source_line(self.code, index, self.beside, self.icons)
 
 
-class SourcePane(Pane):
+class SourcePane(TextPane):
     """Shows the source that runs, and the line that is next."""
 
     number = 2
@@ -77,17 +75,11 @@ class SourcePane(Pane):
         """Begin without a source."""
         super().__init__(id="source", classes="zoomable")
         self._icons = icons
-        self._matches = Matches()
 
     def body(self) -> ComposeResult:
         """A line to search in, and the lines."""
         yield Search("text", "keeps it, then . and , go to the others")
         yield SourceList(self._icons)
-
-    @property
-    def search(self) -> Search:
-        """The line to search in."""
-        return self.query_one(Search)
 
     @property
     def list(self) -> SourceList:
@@ -118,9 +110,15 @@ class SourcePane(Pane):
                   longest=code.longest + 12)  # fmt: skip
         self.entitle(("  " + code.name if code.name else "", "strong"))
         if moved or not view.wanted:  # else it says which match this is
-            self._say_line()
+            self.say_what_it_is()
 
-    def _say_line(self) -> None:
+    @property
+    def rows(self) -> Sequence[Line]:
+        """What is searched in."""
+        return self.list.code.lines
+
+    def say_what_it_is(self) -> None:
+        """Say which line is next, and how many ran."""
         code, beside = self.list.code, self.list.beside
         parts: list[Part | str] = []
         if beside.hits and code.lines:
@@ -146,37 +144,6 @@ class SourcePane(Pane):
     def do_find_previous(self) -> None:
         """Go to the match before."""
         self.find(-1)
-
-    @on(Search.Wanted)
-    def _searched(self, message: Search.Wanted) -> None:
-        message.stop()
-        self.list.wanted = message.text.lower()
-        self.list.redraw()
-        if message.text:
-            self.find(0)
-        else:
-            self._say_line()
-
-    @on(Search.Left)
-    def _left(self, message: Search.Left) -> None:
-        message.stop()
-        self.list.focus()
-
-    def find(self, by: int) -> None:
-        """Go to the next line that has what is searched for, or to the one before.
-
-        Args:
-            by: 1 forwards, -1 backwards, 0 from here on.
-        """
-        view, rows = self.list, self.list.code.lines
-        if not view.wanted:
-            if by:
-                self.screen.flash("nothing is searched for: / does", "warn")  # type: ignore[attr-defined]
-            return
-        at, said = self._matches.beside(rows, view.wanted, view.cursor, by)
-        if at >= 0:
-            view.go_to(at)
-        self.subtitle((said, "accent" if at >= 0 else "warn"))
 
     def close_search(self) -> bool:
         """Close the search; return whether there was one."""

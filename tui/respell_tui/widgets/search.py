@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import islice
 
 from textual import on
 from textual.message import Message
@@ -11,6 +12,9 @@ from textual.widgets import Input
 
 from respell_tui.paint import Line, plain
 from respell_tui.widgets.bars import Key
+
+_MOST, _MOST_READ = 200_000, 20_000
+"""Lines that are searched; of those that are read or made just then, a keystroke's worth."""
 
 
 class Matches:
@@ -33,14 +37,18 @@ class Matches:
         Returns:
             -1 and what to say where no line has it.
         """
+        most = _MOST if isinstance(rows, list | tuple) else _MOST_READ
         if self._of[0] is not rows or self._of[1] != wanted:
             self._of = (rows, wanted)
-            self._at = [at for at, row in enumerate(rows) if wanted in plain(row).lower()]
+            self._at = [
+                at for at, row in enumerate(islice(rows, most)) if wanted in plain(row).lower()
+            ]
+        among = f" in the first {most:,} lines" if len(rows) > most else ""
         if not self._at:
-            return -1, f"{wanted!r} is not there"
+            return -1, f"{wanted!r} is not {among.strip() or 'there'}"
         place = bisect_left(self._at, cursor) - 1 if by < 0 else bisect_left(self._at, cursor + by)
         place %= len(self._at)
-        return self._at[place], f"match {place + 1:,} of {len(self._at):,}"
+        return self._at[place], f"match {place + 1:,} of {len(self._at):,}{among}"
 
 
 class Search(Input):

@@ -8,6 +8,7 @@ from pathlib import Path
 import respell
 from app_pages import SMALL, Page, opened
 from app_replay import SUM, does, ran, screen, story
+from respell_tui.panes.artifacts import PreviewLines
 from respell_tui.screens.compare import BothSides
 from respell_tui.widgets.bars import KeyBar
 
@@ -396,5 +397,29 @@ def test_on_a_tiny_screen_what_is_said_takes_one_line(tmp_path: Path) -> None:
             it.app.flash("word " * 30 + "and the end", "warn")
             await it.until(lambda: keys(it).endswith("…"), "what is said")
             assert it.app.screen.query_one(KeyBar).size.height == 1
+
+    asyncio.run(tell())
+
+
+def test_long_lines_of_a_content_are_folded_and_searched(tmp_path: Path) -> None:
+    with respell.open(tmp_path / "store") as store:
+        text = "begin " + "word " * 1_200 + "the end"
+        respell.create(store=store, name="kept").artifacts.store("one.txt", text)
+
+    async def tell() -> None:
+        async with opened(tmp_path / "store") as it:
+            await it.shows("begin word")
+            await it.press("4", "w")
+            await it.says("long lines are folded")
+            await it.until(lambda: it.app.screen.query_one(PreviewLines).count > 50, "more lines")
+            await it.press("end")
+            await it.shows("the end")
+            await it.press("home", "slash")
+            await it.type("the end")
+            await it.shows("match 1 of 1")
+            await it.press("enter", "z")
+            await it.until(lambda: it.app.screen.query_one(PreviewLines).count < 60, "wider lines")
+            await it.press("w")
+            await it.until(lambda: it.app.screen.query_one(PreviewLines).count == 1, "one line")
 
     asyncio.run(tell())

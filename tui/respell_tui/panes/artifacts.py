@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,12 +11,14 @@ from textual.message import Message
 
 from respell.artifacts.record import ArtifactRecord
 from respell_tui.actions.binding import bindings
-from respell_tui.paint import Line, cell
+from respell_tui.paint import Line, cell, wrapped
 from respell_tui.panes.searched import MarkedLines, SearchedPane, TextPane
 from respell_tui.shown.artifacts import artifact_line, artifact_matches
 from respell_tui.shown.preview import Preview
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
+
+_NEVER_FOLDED = ("hex", "table")
 
 _NONE: tuple[Line, ...] = (
     [("", "")],
@@ -133,6 +135,11 @@ class ArtifactsPane(SearchedPane):
 class PreviewLines(MarkedLines):
     """The content."""
 
+    @property
+    def shown(self) -> Sequence[Line]:
+        """The lines as they are shown, folded or not."""
+        return self._lines
+
 
 class PreviewPane(TextPane):
     """Shows what an artifact holds."""
@@ -148,6 +155,7 @@ class PreviewPane(TextPane):
         """Begin without any."""
         super().__init__(id="preview", classes="zoomable")
         self.preview: Preview | None = None
+        self._folds = False
 
     def body(self) -> ComposeResult:
         """The search and the lines."""
@@ -163,6 +171,7 @@ class PreviewPane(TextPane):
         """Show an artifact; None for none."""
         was, self.preview = self.preview, preview
         self.show_body()
+        self.stop_work("fold")
         if preview is None:
             self.entitle()
             self.subtitle()
@@ -170,15 +179,45 @@ class PreviewPane(TextPane):
             return
         same = was is not None and (was.artifact.id, was.view) == (
             preview.artifact.id, preview.view)  # fmt: skip
-        self.list.show(preview.lines, cursor=None if same else 0, longest=preview.longest)
+        self._show_lines(None if same else 0)
         self.entitle(f"  {cell(preview.artifact.name)[:60]}",
                      (f" v{preview.artifact.version}", "dim"))  # fmt: skip
         self.say_what_it_is()
 
+    def _show_lines(self, cursor: int | None) -> None:
+        """Show the lines, folded in a thread where that is wanted."""
+        preview, cells = self.preview, self.list.size.width
+        if preview is None:
+            return
+        self.stop_work("fold")
+        if not self._folds or preview.view in _NEVER_FOLDED or cells <= 0:
+            self.list.show(preview.lines, cursor=cursor, longest=preview.longest)
+            return
+        self.work("folding long lines",
+                  lambda job: [one for row in preview.lines for one in wrapped(row, cells)],
+                  lambda rows: self.list.show(rows, cursor=cursor),
+                  group="fold", failed=self.show_problem)  # fmt: skip
+
+    def fold(self) -> None:
+        """Fold long lines, or show them as they are."""
+        place: Any = self.screen
+        view = self.preview.view if self.preview is not None else ""
+        if view in _NEVER_FOLDED:
+            place.flash(f"what is shown as {view} is not folded: v shows it in another way", "warn")
+            return
+        self._folds = not self._folds
+        self._show_lines(0)
+        place.flash("long lines are folded" if self._folds else "lines are shown as they are")
+
+    def on_resize(self) -> None:
+        """Fold anew for the width there is now."""
+        if self._folds:
+            self.call_after_refresh(self._show_lines, None)
+
     @property
     def rows(self) -> Sequence[Line]:
         """What is searched in."""
-        return self.preview.lines if self.preview is not None else ()
+        return self.list.shown
 
     def say_what_it_is(self) -> None:
         """Say in which form it is shown, and how long that is."""

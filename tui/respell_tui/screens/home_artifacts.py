@@ -27,6 +27,10 @@ class ArtifactActions(HomePanes):
         assert artifact is not None  # the table of actions sees to it
         return artifact
 
+    def do_artifact_fold(self) -> None:
+        """Fold long lines, or show them as they are."""
+        self.preview.fold()
+
     def do_artifact_view(self) -> None:
         """Show it in the next way."""
         preview = self.preview.preview

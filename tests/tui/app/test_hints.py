@@ -412,6 +412,7 @@ def test_long_lines_of_a_content_are_folded_and_searched(tmp_path: Path) -> None
             await it.press("4", "w")
             await it.says("long lines are folded")
             await it.until(lambda: it.app.screen.query_one(PreviewLines).count > 50, "more lines")
+            await it.hides("›")
             await it.press("end")
             await it.shows("the end")
             await it.press("home", "slash")

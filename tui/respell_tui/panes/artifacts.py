@@ -186,7 +186,9 @@ class PreviewPane(TextPane):
 
     def _show_lines(self, cursor: int | None) -> None:
         """Show the lines, folded in a thread where that is wanted."""
-        preview, cells = self.preview, self.list.size.width
+        preview, view = self.preview, self.list
+        beside = 0 if view.show_vertical_scrollbar else 1  # there will be one
+        cells = view.scrollable_content_region.width - beside
         if preview is None:
             return
         self.stop_work("fold")

@@ -403,12 +403,12 @@ def test_on_a_tiny_screen_what_is_said_takes_one_line(tmp_path: Path) -> None:
 
 def test_long_lines_of_a_content_are_folded_and_searched(tmp_path: Path) -> None:
     with respell.open(tmp_path / "store") as store:
-        text = "begin " + "word " * 1_200 + "the end"
+        text = "begin " + "x" * 6_000 + " the end"
         respell.create(store=store, name="kept").artifacts.store("one.txt", text)
 
     async def tell() -> None:
         async with opened(tmp_path / "store") as it:
-            await it.shows("begin word")
+            await it.shows("begin xxx")
             await it.press("4", "w")
             await it.says("long lines are folded")
             await it.until(lambda: it.app.screen.query_one(PreviewLines).count > 50, "more lines")

@@ -492,3 +492,22 @@ def test_a_session_is_played_to_its_breakpoint_and_to_its_end(debug: Open, store
 
     debugger.breakpoints.remove(point.id)
     assert asyncio.run(story())[:3] == [2, 3, 4]
+
+
+@pytest.mark.parametrize("counted", [0, 1, 2, 3, 2000])
+def test_a_function_is_entered_with_the_line_after_which_none_is_counted(
+    script: Any, store: Store, monkeypatch: pytest.MonkeyPatch, counted: int
+) -> None:
+    """Its breakpoint is found whichever line is the first that runs without being counted."""
+    monkeypatch.setattr("respell.debug.going_on.COUNTED", counted)
+    session = script(
+        "local function f(x)\n  if x == 0 then return 'done' end\n  return f(x - 1)\nend\n"
+        "print(f(3))\n"
+    ).session
+    with Debugger.open(session, store=store, keep_breakpoints=False) as debugger:
+        debugger.breakpoints.add_function("f")
+        debugger.breakpoints.add_line("main.lua", 3)
+        lines = []
+        while not debugger.continue_().at_end:
+            lines.append(debugger.stop.line)
+        assert lines == [2, 3, 2, 3, 2, 3, 2]

@@ -112,7 +112,9 @@ def in_main(expression: str) -> Look:
             first = next((one for one in variables if one.name == expression), None)
             found = first.value.text if first else debugger.evaluate(expression).values[0].text
             return {0: found} if first or expression == "seen" else {}
-        value = debugger.evaluate(expression, frame)
+        # A field is looked at as it is: what `__index` would give is not of this table.
+        raw = f"rawget(rawget(rawget(t, 'a') or {{}}, 'b') or {{}}, {expression[-2]})"
+        value = debugger.evaluate(raw, frame)
         return {0: value.values[0].text if value.values else "nil"}
 
     return look

@@ -251,12 +251,10 @@ def test_n_moves_and_n_back_lead_to_where_they_began(
     session = script(text).session
     there, back = MOVES[kind]
     with (
-        Debugger.open(session.id, store=store) as debugger,
-        Debugger.open(session.id, store=store, checkpoints=False) as plain,
+        Debugger.open(session.id, store=store, keep_breakpoints=False) as debugger,
+        Debugger.open(session.id, store=store, keep_breakpoints=False, checkpoints=False) as plain,
     ):
         for one in (debugger, plain):
-            for point in one.breakpoints.list():
-                one.breakpoints.remove(point.id)
             one.breakpoints.add_line("main.lua", 3)
         last = debugger.end().position
         origin = debugger.go_to(chance.randint(1, last.event)).position

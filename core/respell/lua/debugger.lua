@@ -230,6 +230,17 @@ return function(engine, env)
     return not collect and want_co ~= 0 and (not want_thread or status(want_thread) == "dead")
   end
 
+  -- Looks for a breakpoint at a line that is not counted: one of the line, or of the function that
+  -- is entered with it. Called in the place of `on_line`: conditions know by the level where the
+  -- script is.
+  local function on_uncounted_line(line, source, f)
+    local list, entered = lines and lines[line], entering
+    entering = nil
+    if (list and matching(list, source, f)) or (entered and matching(entered, source, f)) then
+      return scouted()
+    end
+  end
+
   local function on_line(_, line)
     local f = line_of
     if moved then
@@ -243,7 +254,7 @@ return function(engine, env)
       if not armed then set_hooks() end
     end
     if not armed then
-      if scout and lines and lines[line] and matching(lines[line], source, f) then return scouted() end
+      if scout then return on_uncounted_line(line, source, f) end
       return
     end
     steps = steps + 1
@@ -254,8 +265,7 @@ return function(engine, env)
         if event < rearm then
           armed, counted, arm_at = false, false, rearm
           set_hooks()
-          if lines and lines[line] and matching(lines[line], source, f) then return scouted() end
-          return
+          return on_uncounted_line(line, source, f)
         end
       end
     end
@@ -314,9 +324,10 @@ return function(engine, env)
 
   local function on_call(what)
     local info = getinfo(2, "S")
-    if info.what == "C" or not armed then return end
+    if info.what == "C" or not (armed or scout) then return end
     local list = functions and functions[info.linedefined]
     if list then entering = list end
+    if not armed then return end
     if data_call then data_call(what) end
     if want == "calls" and source_of(getinfo(2, "f").func) and inside_of_wanted(what) then
       called = view.called()

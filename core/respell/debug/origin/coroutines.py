@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from respell.debug.inspecting import Frame
-from respell.debug.lua_source.tree import Call, Index, Name, Node
+from respell.debug.lua_source.tree import Call, Index, Name, Node, inside
 from respell.debug.lua_source.writing import text_of
 from respell.debug.origin.places import Place
 from respell.debug.origin.statements import (
@@ -100,12 +100,25 @@ def of_given(walk: Walk, asked: Asked, number: int) -> Next | None:
             return walk.lost_at(asked, f"coroutine {frame.coroutine} gives no value {number + 1}")
         place = walk.places.begin(frame, Place(last, frame.index), until)
         walk.step(place, f"{what} {text_of(value)}", asked.value, line=frame.line)
-        if what == "yield" and not calls_in(value):
+        if what == "yield" and not calls_in(value) and _is_own(walk, frame, value):
             place = Place(until, frame.index, frame.coroutine)  # it stands still there
         return replace(
             asked, node=value, place=place, until=until, result=result, statement=statement
         )
     return None
+
+
+def _is_own(walk: Walk, frame: Frame, value: Node) -> bool:
+    """Whether a value is made of locals of its function alone.
+
+    Any other variable may be what the resumer has assigned the value to.
+    """
+    function = walk.places.function(frame)
+    return all(
+        one.variable is not None and one.variable.function is function
+        for one in inside(value)
+        if isinstance(one, Name)
+    )
 
 
 def _given_at(walk: Walk, frame: Frame) -> tuple[list[Node], Statement, str] | None:

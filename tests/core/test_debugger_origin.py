@@ -163,8 +163,8 @@ WRONG = "local two = Tool.invoke('calculator', { expression = '1 + 1' }).result.
          "co(1)\nlocal a = co(two)", "a"),
         ("local m\nfor v in coroutine.wrap(function() coroutine.yield(two) end) do m = v end",
          "m"),
-        ("local a = two\nlocal co = coroutine.wrap(function()\n  coroutine.yield(a)\nend)\na = co()",
-         "a"),
+        ("local a = two\nlocal co = coroutine.wrap(function()\n  coroutine.yield(a)\nend)\n"
+         "a = co()", "a"),
         ("local function each(t) local i = 0 return function()\n  i = i + 1\n  return t[i]\n"
          "end end\nlocal m\nfor v in each({ 1, two }) do m = v end", "m"),
         ("State.set('k', { v = two })\nlocal a = State.get('k').v", "a"),

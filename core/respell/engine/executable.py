@@ -49,8 +49,8 @@ def check_executable(session: SessionRecord) -> None:
     if session.redacted:
         raise UsageError(
             f"session {session.id[:8]} was redacted when it was exported: its history is not what "
-            "happened any more, so it can't be resumed, replayed, debugged or forked. It can be shown "
-            "and compared; the original can still do all of that where it is"
+            "happened any more, so it can't be resumed, replayed, debugged or forked. It can be "
+            "shown and compared; the original can still do all of that where it is"
         )
 
 

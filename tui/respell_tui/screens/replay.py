@@ -229,7 +229,7 @@ class Replay(ReplayLive):
     def situation(self) -> ReplaySituation:
         """What its actions are judged by."""
         moment = self.moment
-        if not self.query(VariablesPane):
+        if not self.is_there:
             return ReplaySituation()
         row = self.variables.row
         return ReplaySituation(

@@ -19,6 +19,7 @@ return function(engine, env)
   local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
   local NEVER = 1 << 62
   local MOST_RETURNED = 16
+  local calls = 0                  -- and returns, while it is looked for what one returns
   local DEEP = 120   -- functions; fewer than that never fill a stack
 
   local view = engine.debug_view   -- lua/inspection.lua
@@ -80,8 +81,9 @@ return function(engine, env)
     end
     local mask = not deep and (armed or step_edits) and "l" or nil
     if mask and (functions or data_call or want == "calls") then mask = "lc" end
-    if mask and (want == "watch" or want == "count" or want == "returns") then mask = "lcr" end
+    if mask and (want == "watch" or want == "count") then mask = "lcr" end
     tracked, moved = mask == "lcr", true
+    if mask and want == "returns" then mask = "cr" end
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -358,7 +360,12 @@ return function(engine, env)
     end
     moved = true
     if want == "count" then return end
-    if want == "returns" then return on_leaving(what) end
+    if want == "returns" then
+      -- No line is looked at: a function may run for a long time.
+      calls = calls + 1
+      if calls & 7 == 0 and is_near_the_end() then return stand_back() end
+      return on_leaving(what)
+    end
     if want ~= "watch" then return on_call(what) end
     if not armed then return end
     if what == "return" then return over_time.on_return() end

@@ -237,16 +237,17 @@ class ReplayWhatIf(ReplayOverTime):
         )
 
     def _compare(self, other: SessionRecord) -> None:
-        record = self.record
-        assert record is not None
+        assert self.record is not None
+        # What was there first is on the left: a fork differs from its original, not the other way.
+        a, b = sorted((self.record, other), key=lambda one: one.created_at)
 
         def find() -> Difference:
             store = self.respell.store()
-            return diff(store, store.sessions.get(other.id), store.sessions.get(record.id))
+            return diff(store, store.sessions.get(a.id), store.sessions.get(b.id))
 
-        names = (other.name, record.name)
-        if other.name == record.name:
-            names = (other.id[:8], record.id[:8])
+        names = (a.name, b.name)
+        if a.name == b.name:
+            names = (a.id[:8], b.id[:8])
         self.app.push_screen(Compare(*names, find))
 
 

@@ -31,7 +31,7 @@ from respell_tui.icons import SETS, Icons, icons_of
 from respell_tui.inert import Inert
 from respell_tui.memory import Memory
 from respell_tui.paint import cell
-from respell_tui.palette import ActionProvider, SessionProvider
+from respell_tui.palette import ActionProvider, Palette, SessionProvider
 from respell_tui.screens.place import Place
 from respell_tui.theme import CYCLE, OWN, textual_name
 from respell_tui.work import Job, Problem, Working
@@ -78,8 +78,7 @@ class RespellApp(Acting, Working, App[None]):
     TITLE = "respell"
     BINDINGS: ClassVar = bindings("app")
     COMMANDS: ClassVar = {ActionProvider, SessionProvider}
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
+    ENABLE_COMMAND_PALETTE = False  # Textual's own; the action opens ours
     CSS_PATH = "app.tcss"
 
     def __init__(
@@ -292,7 +291,8 @@ class RespellApp(Acting, Working, App[None]):
 
     def do_app_commands(self) -> None:
         """Open the command palette."""
-        self.action_command_palette()
+        if not Palette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
 
     def do_app_theme(self) -> None:
         """Show the next theme."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.widgets import Input
 
 from respell.errors import StoreError
 from respell.sessions.record import SessionQuery, SessionRecord
@@ -14,6 +15,14 @@ from respell_tui.actions import ACTIONS, Action
 from respell_tui.actions.binding import perform, reason
 from respell_tui.paint import content
 from respell_tui.text import one_line
+
+
+class Palette(CommandPalette):
+    """The palette; like every line to type in, its cursor stands still."""
+
+    def on_mount(self) -> None:
+        """Still the cursor: over SSH each blink is sent, and pictures would depend on it."""
+        self.query_one(Input).cursor_blink = False
 
 
 class ActionProvider(Provider):

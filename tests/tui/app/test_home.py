@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.widgets import Input
 
 import respell
 from app_pages import Page, opened
@@ -473,6 +474,19 @@ def test_the_palette_runs_an_action(tmp_path: Path) -> None:
             await it.until(lambda: "session: complete" in it.text)
             await it.press("enter")
             await it.shows("Complete a session")
+
+    asyncio.run(story())
+
+
+def test_the_cursor_of_the_palette_stands_still(tmp_path: Path) -> None:
+    path = a_store(tmp_path / "store", "one")
+
+    async def story() -> None:
+        async with opened(path) as it:
+            await it.press("ctrl+p")
+            await it.until(lambda: isinstance(it.app.focused, Input), "the palette")
+            assert isinstance(it.app.focused, Input)
+            assert not it.app.focused.cursor_blink
 
     asyncio.run(story())
 

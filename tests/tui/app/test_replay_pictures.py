@@ -502,6 +502,7 @@ def test_the_palette(picture: Picture) -> None:
     async def ask(it: Page) -> None:
         await it.press("ctrl+p")
         await it.type("disc")
+        await it.app.workers.wait_for_complete()
 
     assert picture.of(ask, shows=("go to without discount", "edits: discard"), size=(80, 24))
 

@@ -291,8 +291,8 @@ class RespellApp(Acting, Working, App[None]):
 
     def do_app_commands(self) -> None:
         """Open the command palette."""
-        if not Palette.is_open(self):
-            self.push_screen(Palette(id="--command-palette"))
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def do_app_theme(self) -> None:
         """Show the next theme."""

@@ -19,9 +19,12 @@ settings.register_profile("same", derandomize=True, **_EVERYWHERE)
 settings.register_profile("explore", print_blob=True, **_EVERYWHERE)
 settings.load_profile("same")
 
-# Shells have their background jobs ignore Ctrl-C, and what tests start would inherit that.
+# Shells have their background jobs ignore Ctrl-C, `nohup` has them ignore that the terminal is
+# gone, and what tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord
 from respell.store import Store

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from respell import values
+from respell.effect import Manner
 from respell.engine import effects
-from respell.engine.effects import EffectContext, Manner
+from respell.engine.effects import EffectContext
 from respell.engine.effects.confined import remove_temporary_folder
 from respell.security import Permissions
 from respell.sessions.record import SessionRecord

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from respell.engine.effects import Kind, lookup
+from respell.effect import Kind
+from respell.engine.effects import lookup
 from respell.engine.effects.confined import make_temporary_folder, temporary_folder
 from respell.engine.effects.files import MAX_TRANSFER
 from respell.errors import EffectFailed, PermissionDenied, UsageError

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import respell
-from respell.engine.effects import Kind
+from respell.effect import Kind
 from respell.errors import EffectFailed, PermissionDenied
 from respell.store import Store
 from respell.tools import ToolRegistry

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from respell.engine.effects import Kind
+from respell.effect import Kind
 from respell.errors import EffectFailed, PermissionDenied
 from respell.tools import ToolRegistry
 from respell.tools.builtin import file_operations

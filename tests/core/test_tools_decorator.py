@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 import pytest
 
-from respell.engine.effects import Kind
+from respell.effect import Kind
 from respell.errors import EffectFailed, UsageError
 from respell.tools import Tool, ToolContext, ToolRegistry, ToolResult, make_tool, tool
 from workbench import tool_context, workbench

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import respell
-from respell.engine.effects import Kind
+from respell.effect import Kind
 from respell.errors import EffectFailed, PermissionDenied
 from respell.store import Store
 from respell.tools import ToolRegistry

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import respell
-from respell.engine.effects import Kind
+from respell.effect import Kind
 from respell.errors import EffectFailed
 from respell.store import Store
 from respell.tools import ToolRegistry

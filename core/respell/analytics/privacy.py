@@ -15,8 +15,7 @@ from blake3 import blake3
 from respell.analytics.over_time import OverTime
 from respell.analytics.session_stats import SessionStats
 from respell.analytics.store_stats import StoreStats
-from respell.engine import effects
-from respell.errors import EffectFailed
+from respell.effect import PERFORMED
 from respell.history.events import kind_of
 from respell.store import Store
 
@@ -84,10 +83,4 @@ class Pseudonyms:
 
 
 def _is_built_in(name: str) -> bool:
-    if name in _RECORDED or kind_of(name) != "effect":
-        return True
-    try:
-        effects.lookup(name)
-    except EffectFailed:
-        return False
-    return True
+    return name in _RECORDED or name in PERFORMED or kind_of(name) != "effect"

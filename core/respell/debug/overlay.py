@@ -9,8 +9,9 @@ from typing import Any
 
 from respell import values
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
+from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.engine.hooked import WrittenApart
 from respell.engine.lineage import aliases_of
 from respell.engine.performing import Outcome, attempt

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
 from respell.engine.answers import Answers
 from respell.engine.contexts import Contexts
-from respell.engine.effects import Kind
 from respell.engine.ledger import Ledger
 from respell.engine.numbering import Numbering
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, attempt

@@ -14,8 +14,9 @@ from itertools import chain
 from typing import Any
 
 from respell.config import Config
+from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.engine.effects.acting import carry_on
 from respell.engine.effects.events import receive_again
 from respell.engine.hooked import WrittenApart

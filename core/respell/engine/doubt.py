@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
 from respell.engine.attempts import ATTEMPT, SETTLED, notes_about_attempts
 from respell.engine.deadlines import DEADLINE
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.engine.executable import program_of
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.effects import Kind
 from respell.engine.hook_records import BESIDE
 from respell.engine.hosting import Hosting
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.effects import Kind
 from respell.engine.hosting import Hosting
 from respell.engine.performing import Ready
 from respell.engine.suspension import suspension_of

@@ -31,6 +31,7 @@ from dataclasses import replace
 from typing import Any
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
 from respell.engine.attempts import (
     BEFORE,
@@ -40,7 +41,7 @@ from respell.engine.attempts import (
     WAIT,
     about_to_be_performed,
 )
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.engine.hook_around import Around, Hooks, HooksByEffect, raw_outcome
 from respell.engine.hook_beside import Beside
 from respell.engine.hook_cache import HookCache

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
+from respell.effect import Kind
 from respell.engine import effects
 from respell.engine.asking import Asking
 from respell.engine.contexts import Contexts
-from respell.engine.effects import EffectContext, Kind
+from respell.engine.effects import EffectContext
 from respell.engine.hooking import Hooking
 from respell.engine.ledger import Ledger
 from respell.engine.performing import Outcome, Performing, Ready, Result, attempt

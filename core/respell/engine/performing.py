@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from respell import values
-from respell.engine.effects import Effect, EffectContext, Kind
+from respell.effect import Kind
+from respell.engine.effects import Effect, EffectContext
 from respell.errors import (
     EffectFailed,
     LimitExceeded,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from respell import values
+from respell.effect import Kind
 from respell.engine import effects
 from respell.engine.channel import Channel
 from respell.engine.deadlines import DEADLINE, is_left
@@ -203,7 +204,7 @@ class Simulation:
             cwd=self._program.cwd, tools=ToolRegistry(), number=0,
         )  # fmt: skip
         args = values.decode(encoded) or {}
-        changes = effect.manner(ctx, args).kind is effects.Kind.STORED
+        changes = effect.manner(ctx, args).kind is Kind.STORED
         if not changes and not self._touched:
             return recorded
         self._touched = self._touched or changes

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from respell.errors import UsageError
+from respell.effect import check_performed
+from respell.errors import EffectFailed, UsageError
 from respell.policies.rates import Rate
 
 LIMITS: Mapping[str, type] = {
@@ -127,11 +128,8 @@ def _rated(name: Any) -> str:
     if not isinstance(name, str) or not name or len(name.encode()) > 255:
         raise UsageError(f"a rate is of an effect or a tool, not of {name!r:.80}")
     if "." in name:
-        from respell.engine import effects
-        from respell.errors import EffectFailed
-
         try:
-            effects.lookup(name)
+            check_performed(name)
         except EffectFailed as error:
             raise UsageError(f"there is no rate of {name!r:.80}: {error}") from None
     return name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from respell.errors import UsageError
+from respell.effect import check_performed
+from respell.errors import EffectFailed, UsageError
 from respell.hooks.points import ANY_EFFECT, EFFECTS, find
 
 _CREATE = ("SessionStart",)
@@ -72,11 +73,8 @@ def _single(name: str, when: str) -> tuple[str, Callable[[str], bool] | None]:
         point = before if when == "before" else after
         return (point, None) if point and len(_effects_at(point)) == 1 else ("", name.__eq__)
     if "." in name and ":" not in name:
-        from respell.engine import effects
-        from respell.errors import EffectFailed
-
         try:
-            effects.lookup(name)
+            check_performed(name)
         except EffectFailed as error:
             raise UsageError(f"a middleware can't be around {name!r:.80}: {error}") from None
         return "", name.__eq__

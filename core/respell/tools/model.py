@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from respell.config import Config, default
-from respell.engine.effects import Kind, Manner
+from respell.effect import Kind, Manner
 from respell.errors import EffectFailed
 from respell.security import Permissions
 

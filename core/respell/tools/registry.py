@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from respell import values
-from respell.engine.effects import Kind, Manner
+from respell.effect import Kind, Manner
 from respell.errors import (
     EffectFailed,
     LimitReached,

@@ -6,47 +6,25 @@ are imported when the first effect of their family (`file` in `file.open`) is lo
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import importlib.util
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar
 
 from respell.config import Config, default
+from respell.effect import Kind, Manner, check_performed
 from respell.engine.accesses import Accesses
-from respell.errors import EffectFailed, UsageError
+from respell.errors import UsageError
 
 if TYPE_CHECKING:
     from respell.agents.streams import Streams
     from respell.security import Permissions
     from respell.sessions.record import SessionRecord
     from respell.store import Store
-    from respell.tools import ToolRegistry
-
-
-class Kind(Enum):
-    """What has to be on disk before and after an effect is performed."""
-
-    READ = "read"  # nothing changes: recorded in the next batch
-    STORED = "stored"  # changes the store: one transaction with its outcome
-    EXTERNAL = "external"  # the world outside can see it: intent before, outcome after
-
-
-@dataclass(frozen=True, slots=True)
-class Manner:
-    """How one call of an effect is performed.
-
-    Attributes:
-        kind: What has to be committed when.
-        idempotent: Performing it twice is the same as once, so it is never in doubt.
-    """
-
-    kind: Kind
-    idempotent: bool = False
+    from respell.tools.registry import ToolRegistry
 
 
 @dataclass(slots=True)
@@ -147,14 +125,11 @@ _MODULES = {
     "env": "environment",
     "event": "events",
     "file": "files",
-    "hook": "hooks",
     "input": "environment",
     "module": "modules",
     "process": "processes",
     "session": "sessions",
-    "timer": "timers",
     "tool": "tools",
-    "workflow": "workflows",
 }
 
 
@@ -203,11 +178,10 @@ def lookup(name: str) -> Effect:
     if found is None:
         _load(name.partition(".")[0])
         found = _effects.get(name)
-    if found is not None:
-        return found
-    near = difflib.get_close_matches(name, _effects, n=1)
-    hint = f"; the nearest is {near[0]}" if near else ""
-    raise EffectFailed(f"there is no effect {name!r}{hint}")
+    if found is None:
+        check_performed(name)
+        raise UsageError(f"nothing performs the effect {name}")
+    return found
 
 
 def _always(manner: Manner) -> Decider:

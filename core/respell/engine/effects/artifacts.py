@@ -14,7 +14,8 @@ from typing import Any, cast
 from respell.access import ADMIN, Grant
 from respell.artifacts import naming, reading, storing
 from respell.artifacts.record import SORTS, ArtifactQuery, ArtifactRecord, shown_type
-from respell.engine.effects import EffectContext, Kind, effect, granting
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect, granting
 from respell.engine.effects.acting import (
     all_acted_as,
     changing,

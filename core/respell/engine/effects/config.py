@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.arguments import Arguments
 from respell.errors import UsageError
 

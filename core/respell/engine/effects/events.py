@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from respell.engine.effects import EffectContext, Kind, effect, granting
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect, granting
 from respell.engine.effects.acting import acting_as, id_in_script
 from respell.engine.effects.arguments import Arguments, lua_type
 from respell.errors import SubscriptionNotFound, UsageError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from respell.access import ADMIN, LEVELS, Grant
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import (
     changing,
     ctx_session,

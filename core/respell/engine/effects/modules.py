@@ -7,7 +7,8 @@ import stat
 from pathlib import Path
 from typing import Any
 
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import lua_text, permissions_of
 from respell.errors import UsageError

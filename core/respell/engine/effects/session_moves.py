@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from respell.effect import Kind
 from respell.engine import fork as forking
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import (
     acting_as,
     begin_import,

@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from respell import values
-from respell.engine.effects import EffectContext, Kind, effect
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import acting_as, id_in_script
 from respell.engine.effects.arguments import Arguments
 from respell.engine.replay import Mode, ReplayResult, replay

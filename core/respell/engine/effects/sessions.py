@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from respell.effect import Kind
 from respell.engine.effects import (
     EffectContext,
-    Kind,
     effect,
     session_moves,
     session_replay,

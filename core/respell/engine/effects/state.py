@@ -14,7 +14,8 @@ from typing import Any
 
 from respell import values
 from respell.access import READ, WRITE
-from respell.engine.effects import EffectContext, Kind, effect, granting
+from respell.effect import Kind
+from respell.engine.effects import EffectContext, effect, granting
 from respell.engine.effects.acting import (
     acts_as,
     changing,

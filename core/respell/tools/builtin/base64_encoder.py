@@ -8,7 +8,7 @@ import errno
 import os
 from typing import Any
 
-from respell.engine.effects import Manner
+from respell.effect import Manner
 from respell.errors import UsageError
 from respell.tools.atomic import write_atomically
 from respell.tools.files import read_whole

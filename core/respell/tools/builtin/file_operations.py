@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from respell.engine.effects import Manner
+from respell.effect import Manner
 from respell.errors import UsageError
 from respell.times import rfc3339
 from respell.tools.atomic import sync_folder, write_atomically

@@ -13,10 +13,10 @@ import pytest
 import respell
 from command_line import CommandLine, next_line, session_of
 from respell import values
-from respell.engine.lineage import known_id
 from respell.errors import SessionNotFound, StoreCorrupt, UsageError
 from respell.history.events import events
 from respell.security import Permissions
+from respell.sessions.aliases import known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.care.checking import check

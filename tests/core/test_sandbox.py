@@ -19,13 +19,14 @@ from typing import Any
 
 import pytest
 
-from respell.engine import sandbox, seccomp
+from respell import sandbox
+from respell.sandbox import seccomp
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="these layers are Linux's")
 
 PREAMBLE = """
 import ctypes, errno, json, mmap, os, signal, socket, sys
-from respell.engine import sandbox
+from respell import sandbox
 link = socket.socket(fileno=int(sys.argv[1]))
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -219,7 +220,7 @@ def test_a_worker_dies_with_its_host_even_by_kill_9() -> None:
     import subprocess
     worker = '''
     import os, sys
-    from respell.engine import sandbox
+    from respell import sandbox
     sandbox.confine(memory_bytes=None)
     os.write(1, b"ready")
     while True: pass

@@ -18,13 +18,13 @@ from respell.debug.worker import CAN_FORK, TELL_EVERY_S, DebugWorker, OnWait, Re
 from respell.engine.ending import ended_by_itself
 from respell.engine.executable import program_of
 from respell.engine.frames import After
-from respell.engine.lineage import edits_of, known_id
 from respell.engine.program import Program
 from respell.engine.wake import Wake
 from respell.engine.windows import Batches
 from respell.errors import UsageError, WorkerFailed
 from respell.history.record import Part
 from respell.policies.limits import memory_of
+from respell.sessions.aliases import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

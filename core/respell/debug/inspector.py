@@ -20,9 +20,9 @@ from respell.debug.inspecting import (
 )
 from respell.debug.position import Position
 from respell.debug.worker import Cancelled, DebugWorker, as_text
-from respell.engine.lineage import aliases_of
 from respell.errors import UsageError
 from respell.history.events import Event, events
+from respell.sessions.aliases import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -28,7 +28,6 @@ from respell.engine.divergence import divergence
 from respell.engine.ending import ended_by_itself, shown_error
 from respell.engine.executable import program_of
 from respell.engine.frames import Kind as Frame
-from respell.engine.lineage import edits_of, known_id
 from respell.engine.open_events import OpenEvents
 from respell.engine.outcomes import fitting
 from respell.engine.performing import Outcome
@@ -39,6 +38,7 @@ from respell.errors import Divergence, UsageError, WorkerFailed
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.policies.limits import memory_of
+from respell.sessions.aliases import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import now_us

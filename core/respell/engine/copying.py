@@ -20,10 +20,10 @@ from respell.engine.effects import EffectContext
 from respell.engine.effects.acting import carry_on
 from respell.engine.effects.events import receive_again
 from respell.engine.hooked import WrittenApart
-from respell.engine.lineage import aliases_of, save_aliases
 from respell.engine.program import Program
 from respell.errors import ArtifactNotFound, SessionNotFound
 from respell.history.record import Part, Record, Status
+from respell.sessions.aliases import aliases_of, save_aliases
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from respell.engine.lineage import origin_of
 from respell.engine.program import Program
 from respell.errors import InvalidTransition, UsageError
 from respell.history.record import Record
 from respell.security import Permissions
+from respell.sessions.aliases import origin_of
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store import Store

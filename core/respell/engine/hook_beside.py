@@ -7,12 +7,12 @@ from typing import Any
 from respell import values
 from respell.effect import Kind
 from respell.engine import effects
-from respell.engine.hook_records import BESIDE
 from respell.engine.hosting import Hosting
 from respell.engine.performing import ODD_ARGUMENTS, Outcome, Result
 from respell.errors import RespellError, StoreError
 from respell.history.record import Part, Record
 from respell.hooks.executor import Chain
+from respell.hooks.records import BESIDE
 from respell.hooks.results import operation_of
 from respell.times import now_us
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from respell.engine.hook_records import notes_of
 from respell.history.record import Part, Record, Status
+from respell.hooks.records import notes_of
 from respell.hooks.results import recorded
 from respell.times import now_us
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from respell import values
-from respell.engine.hook_records import HOOK_CALL
 from respell.errors import UsageError
 from respell.history.record import Part, Record, Status
 from respell.hooks.breaker import Breaker, Meter
 from respell.hooks.context import About
 from respell.hooks.executor import Chain
+from respell.hooks.records import HOOK_CALL
 from respell.hooks.registry import Hook, HookRegistry, load_installed
 from respell.hooks.results import recorded
 from respell.sessions.record import SessionRecord

@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from respell import values
 from respell.engine.attempts import PERFORMED, STAGE
-from respell.engine.hook_records import BESIDE
 from respell.history.record import Part, Record, Status
+from respell.hooks.records import BESIDE
 
 
 class WrittenApart:

@@ -29,7 +29,6 @@ from respell.engine.hook_watch import HookWatch
 from respell.engine.hooking import Hooking
 from respell.engine.hosting import Hosting
 from respell.engine.ledger import Ledger
-from respell.engine.lineage import known_id
 from respell.engine.numbering import Numbering
 from respell.engine.open_events import OpenEvents
 from respell.engine.outside import Outside
@@ -50,6 +49,7 @@ from respell.errors import Divergence, WorkerFailed
 from respell.hooks.registry import load_installed
 from respell.policies.deciding import Policies
 from respell.policies.limits import memory_of
+from respell.sessions.aliases import known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.leases import Hold

@@ -28,7 +28,6 @@ from respell.engine.executable import check_executable, program_of
 from respell.engine.frames import Kind as Frame
 from respell.engine.hook_check import HookDifference
 from respell.engine.hook_check import check_hooks as check
-from respell.engine.lineage import edits_of, known_id
 from respell.engine.outcomes import fitting
 from respell.engine.program import Program
 from respell.engine.simulation import Simulation
@@ -46,6 +45,7 @@ from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.hooks.registry import HookRegistry, declared
 from respell.policies.limits import memory_of
+from respell.sessions.aliases import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -17,7 +17,6 @@ from respell.engine.ending import Ended
 from respell.engine.executable import check_resumable, program_of
 from respell.engine.host import Host
 from respell.engine.ledger import OnOutput
-from respell.engine.lineage import aliases_of, edits_of
 from respell.engine.policing import OnAlert
 from respell.engine.program import START, Program
 from respell.engine.services import Services
@@ -39,6 +38,7 @@ from respell.policies.deciding import Policies
 from respell.policies.limits import check_limits, merged
 from respell.security import Ask
 from respell.sessions.agreeing import agree_to_start
+from respell.sessions.aliases import aliases_of, edits_of
 from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
 from respell.sessions.record import SessionRecord, new_id

@@ -10,10 +10,10 @@ from typing import Any
 from respell import values
 from respell.engine.divergence import divergence
 from respell.engine.executable import program_of
-from respell.engine.lineage import edits_of, known_id
 from respell.engine.replay import executed
 from respell.errors import UsageError, WorkerFailed
 from respell.history.record import Part, Record, Status
+from respell.sessions.aliases import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

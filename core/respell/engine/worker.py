@@ -14,7 +14,8 @@ import select
 import sys
 import time
 
-from respell.engine import runtime, sandbox
+from respell import sandbox
+from respell.engine import runtime
 from respell.engine.frames import Kind, frame
 
 SPIN_S = 0.0003  # how long an answer is waited for awake

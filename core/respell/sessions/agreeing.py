@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from respell import values
-from respell.engine.hook_records import notes_of
 from respell.errors import HookCancelled, UsageError
 from respell.history.record import Packed, Record
 from respell.hooks.context import About
 from respell.hooks.executor import Call, Chain
+from respell.hooks.records import notes_of
 from respell.hooks.registry import Hook, HookRegistry, declared, load_installed
 from respell.hooks.results import Cache, Fork, HookResult, Modified, Redirect, Replace, Retry
 from respell.sessions.creating import checked_name, checked_tags

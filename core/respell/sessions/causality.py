@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from respell.engine.lineage import aliases_of
 from respell.errors import EventNotFound, SessionNotFound
 from respell.history.events import Event, events
+from respell.sessions.aliases import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.sessions.timeline import teller_of
 from respell.store import Store

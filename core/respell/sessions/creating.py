@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from respell.engine.effects.arguments import Arguments
+from respell.arguments import Arguments
 from respell.errors import UsageError
 from respell.policies.limits import LIMITS, RATE, check_limits
 from respell.sessions.record import SessionRecord

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from respell.access import Grant
+from respell.arguments import Arguments
 from respell.config import Config
 from respell.engine import fork as forking
 from respell.engine import run as running
 from respell.engine.doubt import Settlements
-from respell.engine.effects.arguments import Arguments
 from respell.engine.ending import Ended
 from respell.engine.fork import UNSET
 from respell.engine.ledger import OnOutput

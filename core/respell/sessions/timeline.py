@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from respell.engine.lineage import aliases_of
 from respell.errors import SessionNotFound, UsageError
 from respell.history.events import KINDS, Event, events
+from respell.sessions.aliases import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -11,7 +11,7 @@ import time
 
 import msgpack
 
-from respell.engine import sandbox
+from respell import sandbox
 from respell.errors import RespellError, UsageError
 
 TYPE_CHECKING = False

@@ -3,7 +3,7 @@
 A jq query, a template, a regular expression: what scripts hand in can be made to compute for
 ever, to eat all memory, or to crash the library that reads it, and nothing within a process
 can stop that. So it happens in a child process, confined like a worker (see
-`respell.engine.sandbox`), which lives on for the next computation of its kind.
+`respell.sandbox`), which lives on for the next computation of its kind.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from respell import sandbox
 from respell._version import __version__
-from respell.engine import sandbox
 from respell.errors import ConfigError
 from respell_tui.context import Command
 from respell_tui.output import fields

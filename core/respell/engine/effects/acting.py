@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from respell import values
 from respell.access import Decision, Grant
+from respell.arguments import lua_type
 from respell.engine.effects import EffectContext
-from respell.engine.effects.arguments import lua_type
 from respell.errors import (
     EffectFailed,
     LimitExceeded,

@@ -14,9 +14,9 @@ from respell.agents.protocol import (
     Response,
     estimated_usage,
 )
+from respell.arguments import Arguments
 from respell.effect import Kind, Manner
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
 from respell.errors import LimitReached, PermissionDenied, RespellError, UsageError
 

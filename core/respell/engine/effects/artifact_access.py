@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from respell.access import READ, WRITE, Grant
+from respell.arguments import Arguments
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
 from respell.engine.effects import EffectContext
 from respell.engine.effects.acting import (
@@ -19,7 +20,6 @@ from respell.engine.effects.acting import (
     owner_of,
     permitted,
 )
-from respell.engine.effects.arguments import Arguments
 from respell.errors import ArtifactNotFound, EffectFailed
 from respell.sessions.granting import Thing
 from respell.sessions.record import SessionRecord

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from respell.access import ADMIN, Grant
+from respell.arguments import Arguments
 from respell.artifacts import naming, reading, storing
 from respell.artifacts.record import SORTS, ArtifactQuery, ArtifactRecord, shown_type
 from respell.effect import Kind
@@ -23,7 +24,6 @@ from respell.engine.effects.acting import (
     owner_of,
     still_there,
 )
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.artifact_access import (
     check_open,
     effect_of,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.errors import UsageError
 
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.engine.effects import EffectContext
-from respell.engine.effects.arguments import Arguments
 from respell.errors import EffectFailed
 from respell.security import Permissions
 

@@ -6,9 +6,9 @@ import os
 import re
 from typing import Any, BinaryIO
 
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import lua_text
 from respell.errors import UsageError
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from respell.arguments import Arguments, lua_type
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect, granting
 from respell.engine.effects.acting import acting_as, id_in_script
-from respell.engine.effects.arguments import Arguments, lua_type
 from respell.errors import SubscriptionNotFound, UsageError
 from respell.store.bus_rows import (
     MAX_SUBSCRIPTIONS,

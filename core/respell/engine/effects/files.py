@@ -17,9 +17,9 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind, Manner
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import (
     bytes_argument,
     failed,

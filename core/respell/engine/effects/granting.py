@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from respell.access import ADMIN, LEVELS, Grant
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import (
@@ -15,7 +16,6 @@ from respell.engine.effects.acting import (
     permitted,
     still_there,
 )
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.artifact_access import named_artifact, record_of
 from respell.errors import SessionNotFound, UsageError
 from respell.sessions import granting as rules

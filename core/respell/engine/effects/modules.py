@@ -7,9 +7,9 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import lua_text, permissions_of
 from respell.errors import UsageError
 

@@ -8,9 +8,9 @@ import shlex
 from typing import Any
 
 from respell import processes
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import bytes_argument, permissions_of
 from respell.errors import EffectFailed, PermissionDenied, UsageError
 from respell.security import Permissions

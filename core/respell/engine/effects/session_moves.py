@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine import fork as forking
 from respell.engine.effects import EffectContext, effect
@@ -17,7 +18,6 @@ from respell.engine.effects.acting import (
     id_in_script,
     is_import_of,
 )
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import path_argument, permissions_of
 from respell.engine.program import read_script
 from respell.errors import EventNotFound, SessionNotFound, UsageError

@@ -13,10 +13,10 @@ from fnmatch import fnmatchcase
 from typing import Any, cast
 
 from respell import values
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import acting_as, id_in_script
-from respell.engine.effects.arguments import Arguments
 from respell.engine.replay import Mode, ReplayResult, replay
 from respell.errors import EffectFailed, LimitReached, UsageError
 from respell.history import diff as comparing

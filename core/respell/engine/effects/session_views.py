@@ -9,10 +9,10 @@ from respell import values
 from respell.analytics import over_time
 from respell.analytics import session_stats as stats_of
 from respell.analytics.over_time import WIDTHS
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect
 from respell.engine.effects.acting import acting_as, acts_as, ctx_session, id_in_script
-from respell.engine.effects.arguments import Arguments
 from respell.errors import EffectFailed, EventNotFound, UsageError
 from respell.history.events import KINDS, Event, spell_out_hashes
 from respell.sessions.causality import causes

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind
 from respell.engine.effects import (
     EffectContext,
@@ -26,7 +27,6 @@ from respell.engine.effects.acting import (
     id_in_script,
     take_on,
 )
-from respell.engine.effects.arguments import Arguments
 from respell.errors import EffectFailed, InvalidTransition, PermissionDenied, UsageError
 from respell.policies.limits import merged
 from respell.sessions.creating import MAX_NAME_BYTES, MAX_TAG_BYTES, OPTIONS, record_of

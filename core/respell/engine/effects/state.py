@@ -14,6 +14,7 @@ from typing import Any
 
 from respell import values
 from respell.access import READ, WRITE
+from respell.arguments import lua_type
 from respell.effect import Kind
 from respell.engine.effects import EffectContext, effect, granting
 from respell.engine.effects.acting import (
@@ -23,7 +24,6 @@ from respell.engine.effects.acting import (
     permitted,
     still_there,
 )
-from respell.engine.effects.arguments import lua_type
 from respell.errors import UsageError
 from respell.sessions.granting import state_thing
 from respell.sessions.state import tell_change

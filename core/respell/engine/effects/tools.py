@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from respell.arguments import Arguments
 from respell.effect import Kind, Manner
 from respell.engine.effects import EffectContext, effect
-from respell.engine.effects.arguments import Arguments
 from respell.engine.effects.confined import permissions_of
 from respell.errors import PermissionDenied, RespellError, UsageError
 from respell.schema import fitted, validate

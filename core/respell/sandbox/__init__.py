@@ -23,7 +23,7 @@ _LINUX = sys.platform == "linux"
 if _LINUX:
     import ctypes
 
-    from respell.engine import landlock, seccomp
+    from respell.sandbox import landlock, seccomp
 
     _libc = ctypes.CDLL(None)
 

@@ -16,7 +16,7 @@ from respell import values
 from respell.errors import SessionNotFound, StoreCorrupt, UsageError
 from respell.history.events import events
 from respell.security import Permissions
-from respell.sessions.aliases import known_id
+from respell.sessions.inheritance import known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.care.checking import check

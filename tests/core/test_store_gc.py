@@ -211,7 +211,7 @@ def test_forks_keep_what_they_share_with_a_deleted_session(store: Store, clock: 
 
 
 def test_nothing_of_a_deleted_session_stays(store: Store, clock: Clock) -> None:
-    from respell.sessions.aliases import save_aliases
+    from respell.sessions.inheritance import save_aliases
 
     keys = fill(store)
     two = store.sessions.get(keys["two"])

@@ -24,7 +24,7 @@ from respell.engine.windows import Batches
 from respell.errors import UsageError, WorkerFailed
 from respell.history.record import Part
 from respell.policies.limits import memory_of
-from respell.sessions.aliases import edits_of, known_id
+from respell.sessions.inheritance import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

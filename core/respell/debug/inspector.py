@@ -22,7 +22,7 @@ from respell.debug.position import Position
 from respell.debug.worker import Cancelled, DebugWorker, as_text
 from respell.errors import UsageError
 from respell.history.events import Event, events
-from respell.sessions.aliases import aliases_of
+from respell.sessions.inheritance import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -16,7 +16,7 @@ from respell.engine.hooked import WrittenApart
 from respell.engine.performing import Outcome, attempt
 from respell.engine.program import Program
 from respell.history.record import Part, Record, Status
-from respell.sessions.aliases import aliases_of
+from respell.sessions.inheritance import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry

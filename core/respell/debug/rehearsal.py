@@ -38,7 +38,7 @@ from respell.errors import Divergence, UsageError, WorkerFailed
 from respell.history.events import answers_the_script
 from respell.history.record import Part, Record, Status
 from respell.policies.limits import memory_of
-from respell.sessions.aliases import edits_of, known_id
+from respell.sessions.inheritance import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.times import now_us

@@ -23,7 +23,7 @@ from respell.engine.hooked import WrittenApart
 from respell.engine.program import Program
 from respell.errors import ArtifactNotFound, SessionNotFound
 from respell.history.record import Part, Record, Status
-from respell.sessions.aliases import aliases_of, save_aliases
+from respell.sessions.inheritance import aliases_of, save_aliases
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.tools import ToolRegistry

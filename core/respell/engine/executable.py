@@ -12,7 +12,7 @@ from respell.engine.program import Program
 from respell.errors import InvalidTransition, UsageError
 from respell.history.record import Record
 from respell.security import Permissions
-from respell.sessions.aliases import origin_of
+from respell.sessions.inheritance import origin_of
 from respell.sessions.lifecycle import ENDED
 from respell.sessions.record import SessionRecord
 from respell.store import Store

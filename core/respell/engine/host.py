@@ -49,7 +49,7 @@ from respell.errors import Divergence, WorkerFailed
 from respell.hooks.registry import load_installed
 from respell.policies.deciding import Policies
 from respell.policies.limits import memory_of
-from respell.sessions.aliases import known_id
+from respell.sessions.inheritance import known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 from respell.store.leases import Hold

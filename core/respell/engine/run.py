@@ -38,9 +38,9 @@ from respell.policies.deciding import Policies
 from respell.policies.limits import check_limits, merged
 from respell.security import Ask
 from respell.sessions.agreeing import agree_to_start
-from respell.sessions.aliases import aliases_of, edits_of
 from respell.sessions.creating import checked_name, checked_tags
 from respell.sessions.current import acting_for
+from respell.sessions.inheritance import aliases_of, edits_of
 from respell.sessions.record import SessionRecord, new_id
 from respell.store import Store
 from respell.store.leases import Hold

@@ -13,7 +13,7 @@ from respell.engine.executable import program_of
 from respell.engine.replay import executed
 from respell.errors import UsageError, WorkerFailed
 from respell.history.record import Part, Record, Status
-from respell.sessions.aliases import edits_of, known_id
+from respell.sessions.inheritance import edits_of, known_id
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from respell.errors import EventNotFound, SessionNotFound
 from respell.history.events import Event, events
-from respell.sessions.aliases import aliases_of
+from respell.sessions.inheritance import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.sessions.timeline import teller_of
 from respell.store import Store

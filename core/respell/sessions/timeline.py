@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from respell.errors import SessionNotFound, UsageError
 from respell.history.events import KINDS, Event, events
-from respell.sessions.aliases import aliases_of
+from respell.sessions.inheritance import aliases_of
 from respell.sessions.record import SessionRecord
 from respell.store import Store
 

@@ -157,6 +157,35 @@ def test_the_numbers_of_a_session_are_the_same(store: Store, session: SessionRec
     assert stats.success_rate == 0.6
 
 
+OVER_A_NIGHT = [
+    note(1, "lifecycle.start", NINE),
+    part(Part.BEGIN, 2, "tool.invoke", NINE),
+    # A hook of the tool asks whether that may be; the answer comes the next day.
+    part(Part.BEGIN, 3, "hook.call", NINE),
+    part(Part.INTENT, 4, "session.suspend", NINE + SECOND),
+    note(5, "lifecycle.suspend", NINE + SECOND),
+    note(6, "lifecycle.resume", NINE + 24 * HOUR),
+    part(Part.OUTCOME, 4, "session.suspend", NINE + 24 * HOUR, {"approved": True}),
+    part(Part.END, 3, "hook.call", NINE + 24 * HOUR + SECOND,
+         {"type": "continue", "us": 24 * HOUR + SECOND}),
+    part(Part.END, 2, "tool.invoke", NINE + 24 * HOUR + 4 * SECOND),
+    note(7, "lifecycle.complete", NINE + 24 * HOUR + 4 * SECOND),
+]  # fmt: skip
+
+
+def test_a_hook_that_waits_for_a_person_over_night_took_no_night(store: Store) -> None:
+    made = store.sessions.insert(SessionRecord(script="main.lua", created_at=NINE))
+    session = respell.Session(store, appended(store, made, OVER_A_NIGHT))
+    stats = session.stats()
+    assert (stats.hooks.total_s, stats.hooks.longest_s) == (2.0, 2.0)
+    assert stats.effects["tool.invoke"].total_s == 5.0
+    # Whoever asked did wait.
+    assert stats.effects["session.suspend"].total_s == 24 * 3600 - 1
+    whole_time = session.stats_over_time("week").totals
+    assert whole_time.hook_s == 2.0
+    assert whole_time.busy_s == 5.0 + 24 * 3600 - 1
+
+
 def test_a_store_counts_what_a_fork_shares_once(script: Any, store: Store) -> None:
     done = script("State.set('a', 1) State.set('b', 2) Artifact.store(nil, 'a', 'five!')")
     fork = respell.fork(done.session, store=store, at=2)

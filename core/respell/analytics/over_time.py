@@ -23,6 +23,7 @@ from respell.analytics.packed import (
     spent,
     time_of,
 )
+from respell.analytics.suspended import Suspended
 from respell.errors import UsageError
 from respell.history.events import kind_of
 from respell.history.record import Part, Record, Status
@@ -258,6 +259,7 @@ class _Flow:
         self._opened: dict[int, tuple[int, bool]] = {}  # ordinal -> began, is a span
         self._number = -1
         self._run_since: int | None = None
+        self._suspended = Suspended()
         self._seen: set[int] = set()
         self._last = 0
 
@@ -323,18 +325,28 @@ class _Flow:
             if bucket is not None:
                 bucket.output_lines += _lines(body)
         elif kind == _HOOK:
-            if bucket is not None and ends_a_hook(body):
-                bucket.hook_calls += 1
-                bucket.hook_failed += body[STATUS_AT] == Status.ERROR
-                bucket.hook_s += hook_us(body) / SECOND
+            self._hook(body, bucket)
         elif kind in (_EFFECT, _REQUEST):
             self._effect(body, kind, at, bucket)
+
+    def _hook(self, body: bytes, bucket: Bucket | None) -> None:
+        (ordinal,) = ORDINAL.unpack_from(body, ORDINAL_AT)
+        if body[0] == Part.BEGIN:
+            self._suspended.begin(ordinal)
+            return
+        apart = self._suspended.end(ordinal) if body[0] == Part.END else 0
+        if bucket is not None and ends_a_hook(body):
+            bucket.hook_calls += 1
+            bucket.hook_failed += body[STATUS_AT] == Status.ERROR
+            bucket.hook_s += max(0, hook_us(body) - apart) / SECOND
 
     def _effect(self, body: bytes, kind: int, at: int, bucket: Bucket | None) -> None:
         part = body[0]
         (ordinal,) = ORDINAL.unpack_from(body, ORDINAL_AT)
         if part == Part.BEGIN or (part == Part.INTENT and ordinal not in self._opened):
             self._opened[ordinal] = (at, part == Part.BEGIN)
+            if part == Part.BEGIN:
+                self._suspended.begin(ordinal)
             return
         if part not in (Part.OUTCOME, Part.END):
             return
@@ -346,15 +358,17 @@ class _Flow:
         if is_span != (part == Part.END):
             return  # of a span only its end counts
         self._opened.pop(ordinal, None)
+        apart = self._suspended.end(ordinal) if is_span else 0
         if bucket is not None:
             bucket.effects += 1
             bucket.failed += body[STATUS_AT] == Status.ERROR
-            bucket.busy_s += max(0, at - began) / SECOND
+            bucket.busy_s += max(0, at - began - apart) / SECOND
 
     def _lifecycle(self, body: bytes, at: int, bucket: Bucket | None) -> None:
         if body[0] != Part.NOTE:
             return  # a script can't say so
         name = body[NAME_AT : NAME_AT + body[NAME_AT - 1]].decode(errors="replace")
+        self._suspended.tell(name, at)
         if name in _BEGINS:
             if bucket is not None:
                 bucket.runs += 1

@@ -20,6 +20,7 @@ from respell.analytics.packed import (
     hook_us,
     time_of,
 )
+from respell.analytics.suspended import Suspended
 from respell.history.events import kind_of
 from respell.history.record import Part, Record, Status
 from respell.sessions.record import SessionRecord
@@ -36,7 +37,8 @@ class EffectStats:
         count: How often.
         failed: How often it failed.
         open: How often it has not ended (yet).
-        total_s: How long all of them took, in seconds; 0 where nobody waited.
+        total_s: How long all of them took, in seconds; 0 where nobody waited. What others are
+            inside of takes no time while the session is suspended.
         longest_s: The longest of them.
     """
 
@@ -54,7 +56,8 @@ class HookStats:
     Attributes:
         calls: How often one was called.
         failed: How often one failed.
-        total_s: How long all calls took, in seconds.
+        total_s: How long all calls took, in seconds, without the time in which the session
+            was suspended.
         longest_s: The longest of them.
         overhead: The part of the session's active time that this is, from 0 to 1.
     """
@@ -176,7 +179,7 @@ def session_stats(store: Store, session: SessionRecord) -> SessionStats:
         runs=tally.runs,
         elapsed_s=max(0, end - session.created_at) / SECOND,
         active_s=active_s,
-        suspended_s=round(tally.suspended_s, 6),
+        suspended_s=round(tally.suspended.total_us / SECOND, 6),
         operations=int(usage.get("operations", 0)),
         tokens=int(usage.get("tokens", 0)),
         cost_usd=float(usage.get("cost_usd", 0.0)),
@@ -206,10 +209,9 @@ class _Tally:
         self.runs = self.output_lines = self.log_lines = 0
         self.hook_calls = self.hooks_failed = 0
         self.hooks_s = self.longest_hook_s = 0.0
-        self.suspended_s = 0.0
+        self.suspended = Suspended()
         self._simple: dict[bytes, list[int]] = {}  # name -> calls by status, of one record each
         self._opened: dict[int, tuple[str, int, bool]] = {}  # ordinal -> name, began, is a span
-        self._suspended_at = 0
 
     def take(self, batch: Iterable[bytes]) -> None:
         """Add a batch of packed records."""
@@ -229,10 +231,14 @@ class _Tally:
                 self._part(body, name.decode())
 
     def _hook(self, body: bytes) -> None:
-        if ends_a_hook(body):
+        (ordinal,) = ORDINAL.unpack_from(body, ORDINAL_AT)
+        if body[0] == Part.BEGIN:
+            self.suspended.begin(ordinal)
+        elif ends_a_hook(body):
             self.hook_calls += 1
             self.hooks_failed += body[STATUS_AT] == Status.ERROR
-            took = hook_us(body) / SECOND
+            apart = self.suspended.end(ordinal) if body[0] == Part.END else 0
+            took = max(0, hook_us(body) - apart) / SECOND
             self.hooks_s += took
             self.longest_hook_s = max(self.longest_hook_s, took)
 
@@ -248,20 +254,19 @@ class _Tally:
             self._lifecycle(name, at)
         elif part == Part.BEGIN or (part == Part.INTENT and ordinal not in self._opened):
             self._opened[ordinal] = (name, at, part == Part.BEGIN)
+            if part == Part.BEGIN:
+                self.suspended.begin(ordinal)
         elif part in (Part.OUTCOME, Part.END) and ordinal in self._opened:
             _, began, is_span = self._opened[ordinal]
             if is_span == (part == Part.END):
                 del self._opened[ordinal]
-                self._ended(name, (at - began) / SECOND, body[STATUS_AT] == Status.ERROR)
+                apart = self.suspended.end(ordinal) if is_span else 0
+                self._ended(name, (at - began - apart) / SECOND, body[STATUS_AT] == Status.ERROR)
 
     def _lifecycle(self, name: str, at: int) -> None:
         if name in ("lifecycle.start", "lifecycle.resume"):
             self.runs += 1
-            if self._suspended_at:
-                self.suspended_s += (at - self._suspended_at) / SECOND
-            self._suspended_at = 0
-        elif name == "lifecycle.suspend":
-            self._suspended_at = at
+        self.suspended.tell(name, at)
 
     def _ended(self, name: str, took: float, failed: bool) -> None:
         one = self.effects.setdefault(name, EffectStats())

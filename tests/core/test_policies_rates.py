@@ -299,6 +299,7 @@ def test_the_first_wait_of_a_run_is_told(script: Any) -> None:
         limits={"rate.state.set": "1200/min burst 1"}, on_alert=told.append,
     )  # fmt: skip
     assert [(one.name, one.limit) for one in told] == [("limit.wait", "rate.state.set")]
+    assert "waits 0.0 s" not in told[0].words  # it is shorter than a tenth of a second
     assert "state.set waits" in told[0].words
 
 

@@ -227,10 +227,11 @@ class Policing:
             return 0.0
         wait, name, rate = max(waits, key=lambda it: it[0])
         if wait > 0 and self._first(WAIT, name):
+            long = f"{wait:.0f}" if wait >= 10 else f"{wait:.2g}"
             self._tell(
                 Notice(
                     WAIT,
-                    f"{effect} waits {wait:.1f} s: no more than {rate} ({name})",
+                    f"{effect} waits {long} s: no more than {rate} ({name})",
                     {"limit": name, "value": str(rate), "effect": effect, "wait_s": round(wait, 6)},
                 )
             )

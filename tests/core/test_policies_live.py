@@ -98,13 +98,13 @@ def test_a_higher_limit_lets_a_running_session_go_on(store: Store, tmp_path: Pat
 def test_a_rate_is_taken_back_while_an_effect_waits_for_it(store: Store, tmp_path: Path) -> None:
     """What waits already has its time; the next one does not wait any more."""
     text = "print(1) for i = 1, 50 do State.set('i', i) end"
-    limits = {"rate.state.set": "600/min burst 1"}
+    limits = {"rate.state.set": "60/min burst 1"}  # fifty take fifty seconds
     with in_background(store, tmp_path, text, limits=limits) as one:
         assert respell.session(one.run.session.id, store=store).set_limits({"rate.state.set": None})
         ended = one.ends()
     assert ended.session.status == "completed"
     assert ended.session.limits == {}
-    assert ended.session.usage["active_s"] < 4
+    assert ended.session.usage["active_s"] < 40
 
 
 def test_another_process_changes_limits(store: Store, tmp_path: Path) -> None:

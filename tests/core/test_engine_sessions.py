@@ -131,8 +131,8 @@ def suspended_asleep(store: Store, folder: Path, seconds: float) -> tuple[RunRes
 
 
 def parts_of_the_sleep(store: Store, result: RunResult) -> list[Record]:
-    found = store.history.records(result.session.key)
-    return [one for _, one in found if one.name == "timer.sleep"]
+    found = [Record.unpack(packed) for _, packed in store.history.records(result.session.key)]
+    return [one for one in found if one.name == "timer.sleep"]
 
 
 def test_a_sleep_lasts_over_a_restart(script: Any, store: Store, tmp_path: Path) -> None:

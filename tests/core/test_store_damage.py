@@ -121,10 +121,10 @@ def test_a_flipped_byte_of_the_database_is_found_or_harmless(patient: Patient) -
 
 
 @pytest.mark.slow
-def test_every_byte_of_the_database_is_found_or_harmless(patient: Patient) -> None:
+def test_bytes_all_over_the_database_are_found_or_harmless(patient: Patient) -> None:
     size = len(patient._database)
     rng = random.Random(0)
-    patient.flip_each("store.db", ((at, rng.randrange(1, 256)) for at in range(0, size, 11)))
+    patient.flip_each("store.db", ((at, rng.randrange(1, 256)) for at in range(0, size, 23)))
     assert patient.outcomes["found"] > 500
 
 

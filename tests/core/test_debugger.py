@@ -13,6 +13,7 @@ import pytest
 
 import respell
 from respell.debug import AsyncDebugger, Debugger, Position
+from respell.debug.execution import Execution
 from respell.errors import NotFound, UsageError
 from respell.store import Store
 
@@ -484,6 +485,23 @@ def test_a_computation_that_is_cancelled_keeps_nobody_from_looking(debug: Open) 
     assert debugger.evaluate("(function() while true do end end)()").error == "it was cancelled"
     begun.join()
     assert debugger.variables().locals is not None
+    assert debugger.step_in().reason == "step"
+
+
+def test_cancelled_before_it_begins_to_compute_it_is_cancelled_as_well(
+    debug: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    debugger = debug(SUMS)
+    throw_away = Execution.throw_away
+
+    def cancelled_meanwhile(execution: Execution, worker: Any) -> Any:
+        debugger.cancel()
+        return throw_away(execution, worker)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(Execution, "throw_away", cancelled_meanwhile)
+        assert debugger.evaluate("1 + 1").error == "it was cancelled"
+    assert debugger.evaluate("1 + 1").error is None
     assert debugger.step_in().reason == "step"
 
 

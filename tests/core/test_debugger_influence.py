@@ -53,9 +53,9 @@ def everything(store: Store, session: str) -> dict[str, Any]:
 
 
 def of_a_run(store: Store, session: str) -> dict[str, Any]:
-    """Return the same of one that runs, but for what its host adds up now and then."""
+    """Return the same of one that runs, but for what its host adds up now and then, and when."""
     told = everything(store, session)
-    return told | {"row": replace(told["row"], usage={})}
+    return told | {"row": replace(told["row"], usage={}, updated_at=0)}
 
 
 def use_all_of_it(debugger: Debugger, url: str) -> None:

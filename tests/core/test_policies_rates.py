@@ -287,8 +287,8 @@ def respell_response(usage: Any) -> Any:
 
 
 def test_waiting_is_not_idle(script: Any) -> None:
-    text = "for i = 1, 3 do State.set('i', i) end"
-    done = script(text, limits={"rate": "120/min burst 1", "max_idle_time": 0.3})
+    text = "for i = 1, 2 do State.set('i', i) end"
+    done = script(text, limits={"rate": "20/min burst 1", "max_idle_time": 2.0})
     assert done.session.status == "completed"
 
 

@@ -144,7 +144,10 @@ class Inspector:
         self, text: str, frame: Frame | None, timeout_s: float, keep: bool = False
     ) -> Evaluated:
         """Evaluate in a worker that is thrown away, or kept for what is inside of the values."""
-        worker = self._execution.throw_away(self._worker)
+        try:
+            worker = self._execution.throw_away(self._worker)
+        except Cancelled:
+            return Evaluated(error="it was cancelled")
         kept, until = False, time.monotonic() + timeout_s
         try:
             said = worker.ask("evaluate", timeout_s=timeout_s, **_order(text, frame))

@@ -22,7 +22,7 @@ class Value:
         text: The value for people; strings are quoted as in Lua, and cut after 1 KiB.
         ref: Number to ask `Debugger.children` for what is inside by, until the next move; 0 for
             none.
-        size: Bytes of a string, entries of a table; 0 for others.
+        size: Bytes of a string, entries of a table, upvalues of a function; 0 for others.
         has_metatable: Whether it is a table with a metatable.
         length: Items of a table's list, from 1 on; 0 for others.
         bytes_ref: Number to ask `Debugger.bytes` for a string's bytes by, until the next move; 0

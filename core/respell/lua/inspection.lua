@@ -157,6 +157,18 @@ return function(engine, env)
     return n
   end
 
+  -- The upvalues of a function of the script, as its author knows them.
+  local function upvalues_of(f)
+    local list, i = {}, 1
+    local name, value = getupvalue(f, i)
+    while name and source_of(f) do
+      if name ~= "_ENV" then list[#list + 1] = { name = name, value = value } end
+      i = i + 1
+      name, value = getupvalue(f, i)
+    end
+    return list
+  end
+
   -- A value as data: type, text, and for what has an inside a number to ask for it by.
   function describe(v, shallow)
     local kind = type(v)
@@ -176,7 +188,7 @@ return function(engine, env)
       end
       return shown
     elseif kind == "function" then
-      return { type = kind, text = function_text(v), ref = hold(v) }
+      return { type = kind, text = function_text(v), ref = hold(v), size = #upvalues_of(v) }
     elseif kind == "thread" then
       return { type = kind, text = format("coroutine %d (%s)", co_number(v), status(v)), ref = hold(v) }
     end
@@ -358,14 +370,8 @@ return function(engine, env)
       end
       return { children = list, total = kept.n, meta = meta }
     elseif type(object) == "function" then
-      local i = 1
-      local name, value = getupvalue(object, i)
-      while name do
-        if source_of(object) and name ~= "_ENV" then
-          list[#list + 1] = { name = name, value = describe(value) }
-        end
-        i = i + 1
-        name, value = getupvalue(object, i)
+      for i, one in raw.ipairs(upvalues_of(object)) do
+        list[i] = { name = one.name, value = describe(one.value) }
       end
       return { children = list, total = #list }
     end

@@ -240,12 +240,14 @@ def restart(session: DapSession, args: Arguments) -> None:
     options = before
     if given.given:
         options = Options.of(Arguments(given.command, given.given), attached=before.attached)
+    leaves = session.leaving()
     session.close()
     session.options = options
     _debugger(session, options)
     session.output.restart()
 
     def begin() -> None:
+        leaves()
         session.marks.set_again()
         _begin(session)
 

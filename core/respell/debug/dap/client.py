@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from respell.debug.dap.messages import Arguments, Code, Refused
+from respell.debug.dap.messages import Arguments, Body, Code, Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class Client:
         memory: Whether it can read memory.
         variable_types: Whether it shows types.
         paging: Whether it asks for variables in pages.
+        finds_words: Whether it knows by itself what a completion replaces.
     """
 
     name: str = "the client"
@@ -34,6 +35,7 @@ class Client:
     memory: bool = False
     variable_types: bool = False
     paging: bool = False
+    finds_words: bool = False
 
     @classmethod
     def of(cls, args: Arguments) -> Client:
@@ -58,6 +60,8 @@ class Client:
             memory=args.flag("supportsMemoryReferences"),
             variable_types=args.flag("supportsVariableType"),
             paging=args.flag("supportsVariablePaging"),
+            # nvim-dap counts where a completion starts from 0, whatever it says of columns.
+            finds_words=args.text("clientID", "") == "neovim",
         )
 
     def line(self, line: int) -> int:
@@ -67,6 +71,12 @@ class Client:
     def column(self) -> int:
         """Return the first column of a line; others are not known."""
         return self.first_column
+
+    def replaced(self, start: int, length: int) -> Body:
+        """Return what of a line a completion replaces, `start` counted from 0."""
+        if self.finds_words:
+            return {}
+        return {"start": start + self.first_column, "length": length}
 
     def our_line(self, line: int) -> int:
         """Return a line of the client, 1-based."""

@@ -46,11 +46,10 @@ def perform(session: DapSession, text: str, args: Arguments) -> Body:
     raise Refused(f"there is no command :{name}; :help lists them", show=False)
 
 
-def completions(begun: str) -> list[Body]:
-    """Return the commands that a line may become."""
+def completions(begun: str, replaced: Body) -> list[Body]:
+    """Return the commands that a line may become; `replaced` says where that is."""
     return [
-        {"label": f":{one.name}", "text": f":{one.name}", "detail": one.help, "start": 0,
-         "length": len(begun)}
+        {"label": f":{one.name}", "text": f":{one.name}", "detail": one.help, **replaced}
         for one in COMMANDS if f":{one.name}".startswith(begun)
     ]  # fmt: skip
 

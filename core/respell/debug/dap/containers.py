@@ -31,15 +31,17 @@ def expression_of(parent: str, name: str) -> str:
 
 @dataclass(slots=True)
 class Listed:
-    """Variables that are known already.
+    """Variables of a function that are known already.
 
     Attributes:
-        frame: Whose they are; None for none.
         entries: All of them.
+        frame: Whose they are.
+        look: Looks them up.
     """
 
     entries: list[Child]
-    frame: Frame | None = None
+    frame: Frame | None
+    look: Callable[[], list[Child]]
     indexed: int = 0
 
     @property
@@ -51,10 +53,12 @@ class Listed:
         """Return some of them."""
         return [] if only == "indexed" else self.entries[first : first + count]
 
+    def renewed(self) -> Listed:
+        """Return them as they are now."""
+        return Listed(self.look(), self.frame, self.look)
 
-def variables_in(
-    variables: list[Variable], frame: Frame | None, *, settable: bool = False
-) -> Listed:
+
+def variables_in(variables: list[Variable], *, settable: bool = False) -> list[Child]:
     """Return variables of a function; one that a later one hides can't be evaluated or set."""
     entries: list[Child] = []
     seen: set[str] = set()
@@ -64,12 +68,18 @@ def variables_in(
         plain = _NAME.fullmatch(one.name) is not None and not hidden
         name = f"{one.name} (hidden)" if hidden else one.name
         entries.append(Child(name, one.value, one.name if plain else "", settable and plain))
-    return Listed(entries[::-1], frame)
+    return entries[::-1]
+
+
+_NOTHING = Child("(none)", None)
 
 
 @dataclass(slots=True)
 class Later:
-    """What is looked up when it is asked for."""
+    """What is looked up when it is asked for; that there is nothing is said in its place.
+
+    Editors wait for what is inside of something that they may open.
+    """
 
     look: Callable[[], list[Child]]
     frame: Frame | None = None
@@ -82,8 +92,12 @@ class Later:
         if only == "indexed":
             return []
         if self._found is None:
-            self._found = self.look()
+            self._found = self.look() or [_NOTHING]
         return self._found[first : first + count]
+
+    def renewed(self) -> Later:
+        """Return what is to be looked up again."""
+        return Later(self.look, self.frame)
 
 
 @dataclass(slots=True)
@@ -113,6 +127,13 @@ class Inside:
     def named(self) -> int:
         """Everything else: other entries, and the metatable."""
         return max(0, self.value.size - self.value.length) + self.value.has_metatable
+
+    def renewed(self) -> Container | None:
+        """Return what is inside of the value that the expression has now; None for no such."""
+        if not self.expression:
+            return None
+        value = self.debugger.look(self.expression, self.frame or 0)
+        return inside_of(self.debugger, value, self.expression, self.frame, self.settable)
 
     def children(self, only: Only | None, first: int, count: int) -> list[Child]:
         """Return some of what is inside."""
@@ -166,6 +187,10 @@ class Data:
         items = [] if only == "named" else self.value[first : first + count]
         return [Child(f"[{i}]", item) for i, item in enumerate(items, first + 1)]
 
+    def renewed(self) -> Data:
+        """Return the same: it is of the session, not of a worker."""
+        return self
+
 
 def inside_of(
     debugger: Debugger, value: object, expression: str, frame: Frame | None, settable: bool
@@ -174,7 +199,7 @@ def inside_of(
     if isinstance(value, Value):
         if not value.ref or value.type == "thread":
             return None
-        if value.type == "table" and not value.size and not value.has_metatable:
+        if not value.size and not value.has_metatable:
             return None
         return Inside(debugger, value, expression, frame, settable)
     if not value or isinstance(value, (str, bytes)):

@@ -101,14 +101,14 @@ def completions(session: DapSession, args: Arguments) -> Body:
     column = args.integer("column") - session.who.first_column
     before = _until(lines[at], column)
     if at == 0 and console.is_command(before):
-        return {"targets": console.completions(before)}
+        return {"targets": console.completions(before, session.who.replaced(0, _units(before)))}
     begun, found = known_names(session.debugger, before, frame_of(session, args))
-    start = _units(before) - _units(begun) + session.who.first_column
+    replaced = session.who.replaced(_units(before) - _units(begun), _units(begun))
     shown: list[Body] = [
         {
             "label": clean(one.name), "text": clean(one.name),
-            "type": _TYPES.get(one.type, "variable"), "detail": one.type, "start": start,
-            "length": _units(begun), "sortText": f"{one.order}{one.name}",
+            "type": _TYPES.get(one.type, "variable"), "detail": one.type,
+            "sortText": f"{one.order}{one.name}", **replaced,
         }
         for one in found
     ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from respell.debug.dap.containers import (
@@ -17,7 +18,7 @@ from respell.debug.dap.messages import Arguments, Body, Code, Refused
 from respell.debug.dap.places import Child
 from respell.debug.dap.shown import clean, hint_of, text_of, type_of
 from respell.debug.dap.sourcing import function_place
-from respell.debug.inspecting import Frame, Value
+from respell.debug.inspecting import Frame, Value, Variable, Variables
 from respell.debug.inspector import MOST_BYTES, Only
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def threads(session: DapSession, args: Arguments) -> Body:
         return {"threads": [{"id": 1, "name": "main"}]}
     listed = []
     for one in session.debugger.coroutines():
+        # Without its status: editors keep a name for as long as there is such a thread.
         name = "main" if one.number == 0 else f"coroutine {one.number}"
-        listed.append({"id": one.number + 1, "name": f"{name} ({one.status})"})
+        listed.append({"id": one.number + 1, "name": name})
     return {"threads": listed}
 
 
@@ -116,13 +118,9 @@ def scopes(session: DapSession, args: Arguments) -> Body:
     found: list[Body] = []
     if frame is not None:
         seen = debugger.variables(frame)
-        settable = session.can_set
-        for name, hint, variables in (
-            ("Locals", "locals", seen.locals), ("Upvalues", "", seen.upvalues),
-            ("Varargs", "arguments", seen.varargs),
-        ):  # fmt: skip
-            if variables or name == "Locals":
-                listed = variables_in(variables, frame, settable=settable and name != "Varargs")
+        for name, hint, which in _OF_FUNCTIONS:
+            if which(seen) or name == "Locals":
+                listed = _listed(session, frame, seen, which, settable=name != "Varargs")
                 found.append(_scope(session, name, hint, listed))
     found += [
         _scope(session, "Globals", "globals", Later(lambda: _globals(session), frame)),
@@ -130,6 +128,24 @@ def scopes(session: DapSession, args: Arguments) -> Body:
         _scope(session, "Event", "", Later(lambda: _event(session))),
     ]
     return {"scopes": found}
+
+
+Which = Callable[[Variables], list[Variable]]
+
+_OF_FUNCTIONS: tuple[tuple[str, str, Which], ...] = (
+    ("Locals", "locals", lambda seen: seen.locals),
+    ("Upvalues", "", lambda seen: seen.upvalues),
+    ("Varargs", "arguments", lambda seen: seen.varargs),
+)
+
+
+def _listed(
+    session: DapSession, frame: Frame, seen: Variables, which: Which, *, settable: bool
+) -> Listed:
+    def entries(seen: Variables) -> list[Child]:
+        return variables_in(which(seen), settable=settable and session.can_set)
+
+    return Listed(entries(seen), frame, lambda: entries(session.debugger.variables(frame)))
 
 
 def _scope(session: DapSession, name: str, hint: str, container: Listed | Later) -> Body:

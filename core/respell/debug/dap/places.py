@@ -52,6 +52,10 @@ class Container(Protocol):
         """Return what is inside: items of a list, everything else, or all of it."""
         ...
 
+    def renewed(self) -> Container | None:
+        """Return it for the worker that stands here now; None where it can't be found again."""
+        ...
+
 
 @dataclass(slots=True)
 class Places:
@@ -61,6 +65,7 @@ class Places:
     _frames: dict[int, Frame | None] = field(default_factory=dict)
     _frame_numbers: dict[tuple[int, int], int] = field(default_factory=dict)
     _containers: dict[int, Container] = field(default_factory=dict)
+    _of_before: dict[int, Container] = field(default_factory=dict)
     _strings: dict[str, Value] = field(default_factory=dict)
     _targets: dict[int, object] = field(default_factory=dict)
 
@@ -69,10 +74,15 @@ class Places:
         self._frames.clear()
         self._frame_numbers.clear()
         self.clear_values()
+        self._of_before.clear()
         self._targets.clear()
 
     def clear_values(self) -> None:
-        """Forget what is inside of values, which another worker has now."""
+        """Forget what is inside of values, which another worker has now.
+
+        What is asked for by a number of before is looked up again: not every client is told.
+        """
+        self._of_before |= self._containers
         self._containers.clear()
         self._strings.clear()
 
@@ -98,6 +108,9 @@ class Places:
 
     def container(self, number: int) -> Container:
         """Return what a `variablesReference` means."""
+        before = self._of_before.pop(number, None)
+        if before is not None and (renewed := before.renewed()) is not None:
+            self._containers[number] = renewed
         if number not in self._containers:
             raise _stale(f"variablesReference {number}", "ask for the scopes again")
         return self._containers[number]

@@ -112,8 +112,13 @@ class DapSession:
         if status != "deleted":
             live.refresh()
         if not live.runs:
-            self._follows = False
-            self.tell(f"{live.describe()}\n")
+            self._tell_that_it_ended()
+
+    def _tell_that_it_ended(self) -> None:
+        """Tell once how a session that ran has ended."""
+        if self._follows and self.debugger.live is not None:
+            self.tell(f"{self.debugger.live.describe()}\n")
+        self._follows = False
 
     def _serve(self, request: Request) -> None:
         self._after.clear()
@@ -210,7 +215,6 @@ class DapSession:
         """Debug with this from now on."""
         self._store, self._debugger = store, debugger
         self.places.clear()
-        self._threads = {1}
         self.progress.aim(debugger.cancel, debugger.forget_cancel)
         self._sources = len(debugger.sources())
         self._follows = debugger.live is not None
@@ -272,12 +276,20 @@ class DapSession:
         else:
             self.stopped(self.debugger.stop, reason="pause")
 
+    def leaving(self) -> Callable[[], None]:
+        """Return what tells that it went on from here, by a request that need not mean so.
+
+        An editor that takes it for standing still has it go on when it stops in another coroutine.
+        """
+        body = {"threadId": self.debugger.stop.coroutine + 1, "allThreadsContinued": True}
+        return lambda: self.connection.event("continued", body)
+
     def stopped(self, stop: Stop, *, reason: str | None = None) -> None:
         """Tell where the debugger stands now, and what there is to tell of the way there."""
         self.output.up_to(stop)
         live = self.debugger.live
         if stop.at_end and live is not None and not live.runs:
-            self.tell(f"{live.describe()}\n")
+            self._tell_that_it_ended()
         if stop.at_end and not self.options.stop_at_end and not (live and live.runs):
             self.finish()
             return

@@ -64,6 +64,8 @@ def _set(session: DapSession, args: Arguments, expression: str, frame: Frame | i
 def discard_edits(session: DapSession, args: Arguments) -> Body:
     """Go back to the session as it was recorded, to where the first edit was made."""
     session.places.clear()
+    leaves = session.leaving()
     stop = session.debugger.discard_edits()
+    session.after(leaves)
     session.after(lambda: session.stopped(stop, reason="goto"))
     return stop.to_json()

@@ -103,7 +103,9 @@ class SourceMap:
         path = args.text("path", "") or args.text("name", "")
         if not path:
             raise Refused(
-                f"{args.command}: source has neither a path nor a sourceReference", Code.ARGUMENTS
+                f"{args.command}: source has neither a path nor a sourceReference; use the "
+                "script's own file",
+                Code.ARGUMENTS,
             )
         file = self._session.who.our_path(path)
         real = os.path.realpath(file)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import dap_types
 
@@ -108,3 +112,28 @@ def test_the_extension_for_vs_code_offers_what_the_adapter_takes() -> None:
         for block in re.findall(r"```json\n(.*?)```", text, re.DOTALL):
             for one in json.loads(block)["configurations"]:
                 assert set(one) <= {*LAUNCH, "type", "request", "name"}
+
+
+def test_the_extension_is_packed_as_vs_code_installs_it(tmp_path: Path) -> None:
+    folder = REPOSITORY / "examples" / "vscode"
+    said = subprocess.run(
+        [sys.executable, folder / "pack.py"], cwd=tmp_path, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    about = json.loads((folder / "package.json").read_text())
+    made = tmp_path / f"{about['name']}-{about['version']}.vsix"
+    assert said.stdout == f"{made}\n"
+    assert made.name in (REPOSITORY / "docs" / "vscode.md").read_text()
+    with zipfile.ZipFile(made) as packed:
+        assert json.loads(packed.read("extension/package.json")) == about
+        manifest = ElementTree.fromstring(packed.read("extension.vsixmanifest"))
+        ElementTree.fromstring(packed.read("[Content_Types].xml"))
+    space = {"v": "http://schemas.microsoft.com/developer/vsx-schema/2011"}
+    identity = manifest.find(".//v:Identity", space)
+    asset = manifest.find(".//v:Asset", space)
+    assert identity is not None
+    assert asset is not None
+    assert [identity.get(key) for key in ("Id", "Version", "Publisher")] == [
+        about["name"], about["version"], about["publisher"],
+    ]  # fmt: skip
+    assert asset.get("Path") == "extension/package.json"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import respell
-from dap_client import Dap, adapter
+from dap_client import Dap, Failed, adapter
 from respell.store import Store
 
 SCRIPT = """\
@@ -171,6 +171,36 @@ def test_what_was_open_has_what_is_set(ran: Any) -> None:
         assert "none of this place" in dap.refused("variables", variablesReference=lists)
 
 
+# An editor cancels its questions when one steps on, and shows those that were refused.
+
+
+def test_a_question_that_is_quick_is_answered_though_it_is_cancelled(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.session)
+    frame = dap.frame()
+    # The adapter is busy with the first one while those behind it are cancelled.
+    busy = dap.send("evaluate", {"expression": "(function() while true do end end)()"})
+    asked = [
+        dap.send("threads"), dap.send("stackTrace", {"threadId": 1}),
+        dap.send("scopes", {"frameId": frame}),
+        dap.send("evaluate", {"expression": "1", "context": "watch"}),
+    ]  # fmt: skip
+    for seq in (*asked, busy):
+        dap.send("cancel", {"requestId": seq})
+    assert [dap.response(seq)["success"] for seq in asked] == [True, True, True, False]
+
+
+def test_a_number_of_an_earlier_place_is_refused_without_telling_the_person(
+    dap: Dap, ran: Any
+) -> None:
+    dap.launch(ran.session)
+    frame = dap.frame()
+    dap.move("next")
+    with pytest.raises(Failed) as failed:
+        dap.ask("scopes", frameId=frame)
+    error = failed.value.message["body"]["error"]
+    assert (error["id"], error["showUser"]) == (5, False)
+
+
 # Completions replace what was begun.
 
 
@@ -220,3 +250,30 @@ def test_the_end_of_a_session_that_ran_is_told_once(tmp_path: Path) -> None:
         dap.ask("disconnect")
         dap.until_it_ends()
         assert dap.output("console").count("it is completed") == 1
+
+
+# VS Code shows why it stopped beside the thread's name, and what a frame that is no label can see.
+
+
+def test_the_end_is_a_few_words_beside_the_thread_and_a_frame_that_can_be_chosen(
+    dap: Dap, ran: Any
+) -> None:
+    dap.launch(ran.session)
+    stop = dap.move("continue")
+    assert (stop["description"], stop["text"]) == (
+        f"completed, {dap.ask('respell/timeline')['position']}",
+        "the end of what is recorded (completed)",
+    )
+    (frame,) = dap.stack()
+    assert (frame["name"], frame["presentationHint"]) == ("the script has ended", "subtle")
+    assert {"position", "number", "name"} <= set(dap.scope("Event"))
+
+
+def test_it_is_told_at_once_that_there_are_no_more_frames(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.session)
+    dap.ask("setFunctionBreakpoints", breakpoints=[{"name": "plain"}])
+    stop = dap.move("continue")
+    first = dap.ask("stackTrace", threadId=stop["threadId"], startFrame=0, levels=1)
+    assert (len(first["stackFrames"]), "totalFrames" in first) == (1, False)
+    rest = dap.ask("stackTrace", threadId=stop["threadId"], startFrame=1, levels=1)
+    assert (len(rest["stackFrames"]), rest["totalFrames"]) == (1, 2)

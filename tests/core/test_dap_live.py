@@ -251,6 +251,34 @@ def test_attaching_holds_what_runs_and_leaving_lets_it_go_on(
         kill_group(process)
 
 
+def test_stopping_what_was_only_gone_through_leaves_it_to_who_runs_it(tmp_path: Path) -> None:
+    process = running(tmp_path, NEVER_ENDS)
+    try:
+        with adapter(tmp_path / "store", cwd=tmp_path) as dap:
+            dap.launch("@last")
+            dap.ask("terminate")
+            dap.event("terminated")
+            assert dap.seen("exited") == []
+            dap.ask("disconnect")
+            dap.until_it_ends()
+        with Store(tmp_path / "store", create=False) as store:
+            (session,) = store.sessions.list()
+            while store.sessions.get(session.key).events <= session.events + 1:
+                assert process.poll() is None
+    finally:
+        kill_group(process)
+
+
+def test_run_without_debugging_stops_nowhere(dap: Dap, tmp_path: Path) -> None:
+    path = script(tmp_path, "print('a')\nprint('b')\n")
+    launched(dap, path, stopOnEntry=True, stopAtEnd=True, noDebug=True)
+    dap.ask("configurationDone")
+    assert dap.event("exited") == {"exitCode": 0}
+    dap.event("terminated")
+    assert dap.seen("stopped") == []
+    assert dap.output() == "a\nb\n"
+
+
 def test_attaching_without_holding_follows_what_it_writes(tmp_path: Path) -> None:
     process = running(tmp_path, "while true do print('line') for i = 1, 1e6 do end end\n")
     try:

@@ -82,6 +82,7 @@ class Options:
     @classmethod
     def of(cls, args: Arguments, *, attached: bool) -> Options:
         """Return the options that the arguments of `launch` or `attach` are."""
+        # An editor that is to run without debugging shows nothing to go on with: it stops nowhere.
         no_debug = args.flag("noDebug")
         at = args.given.get("at") or ""
         if isinstance(at, int) and not isinstance(at, bool):
@@ -90,8 +91,8 @@ class Options:
             raise Refused(f"{args.command}: at has to be {LAUNCH['at']}", Code.ARGUMENTS)
         stops = not no_debug and not args.has("program")
         return cls(
-            args, attached, at, args.flag("stopOnEntry", stops),
-            args.flag("stopAtEnd", not no_debug), no_debug,
+            args, attached, at, args.flag("stopOnEntry", stops) and not no_debug,
+            args.flag("stopAtEnd", True) and not no_debug, no_debug,
             args.flag("hold", True),
         )  # fmt: skip
 
@@ -255,10 +256,13 @@ def restart(session: DapSession, args: Arguments) -> None:
 
 
 def terminate(session: DapSession, args: Arguments) -> None:
-    """End the debug session; what runs is suspended, a recording is left as it is."""
+    """End the debug session; what runs is suspended, a recording is left as it is.
+
+    What was only gone through is left to who runs it: that is how editors leave what they launched.
+    """
     live = session.debugger.live
     if live is not None and live.runs:
-        live.detach(suspend=True)
+        live.detach(suspend=live.launched or session.options.attached)
         live.refresh()
         session.tell(f"{live.describe()}\n")
     session.after(session.finish)

@@ -53,12 +53,12 @@ def stack_trace(session: DapSession, args: Arguments) -> Body:
     known = {one.number for one in debugger.coroutines()}
     if thread - 1 not in known:
         raise Refused(f"there is no thread {thread} here", Code.ARGUMENTS)
-    frames = debugger.stack(thread - 1, first=first, count=count)
-    shown = [_frame(session, frame, args.object("format")) for frame in frames]
+    frames = debugger.stack(thread - 1, first=first, count=count + 1)
+    shown = [_frame(session, frame, args.object("format")) for frame in frames[:count]]
     if not frames and not first:
         shown = [_no_function(session, thread)]
     body: Body = {"stackFrames": shown}
-    if len(frames) < count:
+    if len(frames) <= count:
         body["totalFrames"] = first + len(shown)
     return body
 
@@ -68,7 +68,7 @@ def _no_function(session: DapSession, thread: int) -> Body:
     return {
         "id": session.places.of_frame(None, thread - 1),
         "name": "the script has ended" if ended else "no function of the script runs",
-        "line": 0, "column": 0, "presentationHint": "label",
+        "line": 0, "column": 0, "presentationHint": "subtle",
     }  # fmt: skip
 
 

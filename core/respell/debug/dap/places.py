@@ -141,4 +141,5 @@ class Places:
 
 
 def _stale(what: str, advice: str) -> Refused:
-    return Refused(f"{what} is none of this place; {advice}", Code.STALE)
+    # Editors ask by numbers of before while they are told of the next place: no news to a person.
+    return Refused(f"{what} is none of this place; {advice}", Code.STALE, show=False)

@@ -10,6 +10,10 @@ from respell.debug.dap.messages import Arguments, Code, Refused, Request
 
 _ENDING = ("disconnect", "terminate", "restart", "pause")
 
+# What is over before it can be cancelled is answered. VS Code cancels its questions at each step,
+# and shows that they were cancelled beside the answers to the next ones.
+_QUICK = frozenset(("threads", "stackTrace", "scopes", "variables", "exceptionInfo"))
+
 
 class Progress:
     """Which request is carried out, which are to be cancelled, and how long it has been.
@@ -58,7 +62,8 @@ class Progress:
         with self._lock:
             at = self._at
             if at is not None and (at.seq == request or (progress and progress == self._name)):
-                self._end()
+                if at.command not in _QUICK:
+                    self._end()
             elif isinstance(request, int):
                 self._unwanted.add(request)
 
@@ -83,7 +88,8 @@ class Progress:
         with self._lock:
             if request.seq in self._unwanted:
                 self._unwanted.discard(request.seq)
-                raise cancelled()
+                if request.command not in _QUICK:
+                    raise cancelled()
             self._at = request
             self._asked = False
 

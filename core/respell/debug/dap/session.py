@@ -296,29 +296,35 @@ class DapSession:
         self._tell_threads()
         self._tell_sources()
         reason = reason or _REASONS.get(stop.reason, stop.reason)
+        word, sentence = self._at_the_end() if stop.at_end else (reason, "")
         body: Body = {
-            "reason": reason, "description": self._describe(stop, reason),
+            # Beside a thread's name there is room for a few words.
+            "reason": reason, "description": f"{word}, {stop.position}",
             "threadId": stop.coroutine + 1, "allThreadsStopped": True,
         }  # fmt: skip
         if stop.error:
             body["text"] = clean(stop.error)
         elif stop.changes:
             body["text"] = clean("; ".join(one.describe() for one in stop.changes))
+        elif sentence:
+            body["text"] = clean(sentence)
         ids = self.marks.ids_of(stop.breakpoints)
         if ids:
             body["hitBreakpointIds"] = ids
         self.connection.event("stopped", body)
 
-    def _describe(self, stop: Stop, reason: str) -> str:
+    def _at_the_end(self) -> tuple[str, str]:
+        """Return what has become of the session, in a word or two and in a sentence."""
         live = self.debugger.live
-        if stop.at_end and live is not None:
-            return f"{live.describe()}, {stop.position}"
-        if stop.at_end and (now := self.debugger.gone_on()) is not None:
-            return f"the end when it was opened; it has gone on since, {now.events} events by now"
-        if stop.at_end:
-            status = self.debugger.session.status
-            return f"the end of what is recorded ({status}), {stop.position}"
-        return f"{reason}, {stop.position}"
+        if live is not None:
+            return live.status, live.describe()
+        status = self.debugger.session.status
+        if (now := self.debugger.gone_on()) is not None:
+            return "gone on", (
+                "the end when it was opened; it has gone on since, "
+                f"{now.events} events by now: restart to see them"
+            )
+        return status, f"the end of what is recorded ({status})"
 
     def _tell_threads(self) -> None:
         now = {one.number + 1 for one in self.debugger.coroutines()}
@@ -360,10 +366,12 @@ class DapSession:
             self.connection.event("invalidated", {"areas": ["stacks", "variables"]})
 
     def finish(self) -> None:
-        """Tell that the program has ended, and with it what there is to debug."""
-        status = self.debugger.session.status
-        code = {"failed": FAILED, "suspended": SUSPENDED, "active": SUSPENDED}.get(status, 0)
-        self.connection.event("exited", {"exitCode": code})
+        """Tell that the program has ended, unless it runs on; there is no more to debug."""
+        live = self.debugger.live
+        if live is None or not live.runs:
+            status = self.debugger.session.status
+            code = {"failed": FAILED, "suspended": SUSPENDED, "active": SUSPENDED}.get(status, 0)
+            self.connection.event("exited", {"exitCode": code})
         self.connection.event("terminated", {})
 
 

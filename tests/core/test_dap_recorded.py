@@ -44,6 +44,14 @@ local ok = pcall(function() Tool.invoke("no_such_tool", {}) end)
 risky(2)
 """
 
+CHUNKS = """\
+local function render(text, data)
+  return load(text, "=template")(data)
+end
+print(render("local d = ...\\nlocal s = d .. '!'\\nreturn s", "one"))
+print(render("local d = ...\\nlocal t = d .. '?'\\nreturn t", "two"))
+"""
+
 COROUTINES = """\
 local function gen(n)
   for i = 1, n do
@@ -60,11 +68,12 @@ print("over")
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Three sessions, recorded once: their ids, and the folder of their scripts."""
+    """Some sessions, recorded once: their ids, and the folder of their scripts."""
     folder = tmp_path_factory.mktemp("ran")
     found = {}
     with Store(folder / "store", durability="process") as store:
-        for name, text in (("sums", SUMS), ("fails", FAILS), ("coroutines", COROUTINES)):
+        for name, text in (("sums", SUMS), ("fails", FAILS), ("coroutines", COROUTINES),
+                           ("chunks", CHUNKS)):  # fmt: skip
             script = folder / f"{name}.lua"
             script.write_text(text)
             found[name] = respell.run(script, store=store).session.id
@@ -645,6 +654,49 @@ def test_a_file_that_has_changed_or_is_gone_is_shown_as_it_was(tmp_path: Path) -
             ]
             assert point["verified"] is True
             assert words in point["message"]
+
+
+def test_a_chunk_that_load_made_is_a_source_by_number(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.chunks)
+    dap.ask("setBreakpoints", source=source(ran, "chunks"), breakpoints=[{"line": 5}])
+    dap.move("continue")
+    dap.move("stepIn")
+    dap.move("stepIn")
+    frame, caller, *_ = dap.stack()
+    shown = frame["source"]
+    assert "path" not in shown
+    assert shown["origin"] == "made by load"
+    assert caller["source"]["path"] == source(ran, "chunks")["path"]
+    text = dap.ask("source", source=shown, sourceReference=shown["sourceReference"])
+    assert text["content"] == "local d = ...\nlocal t = d .. '?'\nreturn t"
+    dap.move("next")
+    assert dap.line() == 2
+    dap.move("stepBack")
+    assert dap.line() == 1
+    assert [one["name"] for one in dap.ask("loadedSources")["sources"]] == [
+        "chunks.lua", shown["name"]
+    ]  # fmt: skip
+    assert len(dap.ask("modules")["modules"]) == 1
+    places = dap.ask("breakpointLocations", source=shown, line=1, endLine=9)["breakpoints"]
+    assert [one["line"] for one in places] == [1, 2, 3]
+    dap.ask("setBreakpoints", source=source(ran, "chunks"), breakpoints=[])
+    (point,) = dap.ask("setBreakpoints", source=shown, breakpoints=[{"line": 3}])["breakpoints"]
+    assert point["verified"] is True
+    assert point["source"]["sourceReference"]
+    dap.move("continue")
+    assert (dap.line(), dap.stop["hitBreakpointIds"]) == (3, [point["id"]])
+    with adapter(ran.store) as again:
+        # An editor that keeps the breakpoint has a number of the adapter before.
+        again.begin()
+        again.ask("launch", session=ran.chunks)
+        again.event("initialized")
+        (point,) = again.ask(
+            "setBreakpoints", source={**shown, "sourceReference": 77}, breakpoints=[{"line": 2}]
+        )["breakpoints"]
+        assert point["verified"] is True
+        again.configured()
+        again.move("continue")
+        assert (again.line(), again.stack()[0]["source"]["name"]) == (2, shown["name"])
 
 
 def test_lines_from_0_and_paths_as_uris(ran: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 
 from command_line import RESPELL, CommandLine
@@ -216,6 +217,30 @@ def test_someone_who_knows_gdb_is_at_home(respell: CommandLine) -> None:
     assert "3+0  sums.lua:7 in main chunk  (breakpoint 1)" in shown
     assert "stop where its value changes" in shown
     assert "breakpoint 2: state * set" in shown
+
+
+def test_a_chunk_that_load_made_is_shown_and_stopped_in(respell: CommandLine) -> None:
+    text = """\
+    local function render(text, data)
+      return load(text, "=template\\27[31m")(data)
+    end
+    print(render("local d = ...\\nreturn d .. '!'", "one"))
+    print(render("local d = ...\\nreturn d .. '?'", "two"))
+    """
+    respell("run", respell.script(text, "chunks.lua"))
+    file = commands(respell, "until 5", "s", "s", "l", "s", "bt", "info sources", "hits")
+    shown = respell("debug", "@last", "--commands", file).out
+    first, second = re.findall(r"template\\x1b\[31m(#[0-9a-f]{12})  \(made by load", shown)
+    assert "\x1b" not in shown
+    assert f"template\\x1b[31m{second}:1 in main chunk\n    local d = ...\n" in shown
+    assert ">    1  local d = ...\n     2  return d .. '?'\n" in shown
+    assert f"*#0  template\\x1b[31m{second}:2 in main chunk" in shown
+    assert "        1      2  return d .. '?'" in shown
+    file = commands(respell, f"b {first}:2", "c", "b 1", "c", "info sources")
+    said = respell("debug", "@last", "--json", "--commands", file).json_lines
+    assert [one["line"] for one in said[2:5:2]] == [2, None]
+    assert said[3]["breakpoint"]["source"] == said[2]["source"]
+    assert [one["name"].split("#")[1] for one in said[-1]["chunks"]] == [first[1:], second[1:]]
 
 
 def test_a_breakpoint_that_can_not_be_is_refused_in_words(respell: CommandLine) -> None:

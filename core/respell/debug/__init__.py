@@ -10,6 +10,7 @@ from respell.debug.asynchronous import AsyncDebugger
 from respell.debug.breakpoints import Breakpoint
 from respell.debug.calls import Call
 from respell.debug.changes import Change, Listed
+from respell.debug.chunks import Chunk
 from respell.debug.debugger import Debugger
 from respell.debug.edits import Edit, OutcomeEdit, ScriptEdit, VariableEdit
 from respell.debug.inspecting import (
@@ -34,6 +35,7 @@ __all__ = [
     "Breakpoint",
     "Call",
     "Change",
+    "Chunk",
     "Coroutine",
     "DataChange",
     "Debugger",

@@ -432,7 +432,7 @@ class BreakpointTable:
     def _settle(self, point: Breakpoint) -> None:
         """Give a breakpoint that waits its line, if its file is there by now."""
         try:
-            name, lines = self.lines_of(point.source)
+            name, lines = self.lines_of(self._sources.named(point.source, chunks=False).name)
         except UsageError:
             return
         i = bisect.bisect_left(lines, point.asked_line)

@@ -257,13 +257,21 @@ class Execution:
         Raises:
             UsageError: All workers have been ended.
         """
+        self.begin_asking()
+        if not self._within:
+            self.drop_copies()
+
+    def begin_asking(self) -> None:
+        """Do the same for what leaves everything as it is: values that were shown stay known.
+
+        Raises:
+            UsageError: All workers have been ended.
+        """
         if self._closed:
             raise UsageError("the debugger is closed; open the session again")
-        if self._within:
-            return
-        self._began = self._told = time.monotonic()
-        self.wake.clear()
-        self.drop_copies()
+        if not self._within:
+            self._began = self._told = time.monotonic()
+            self.wake.clear()
 
     @contextmanager
     def one_move(self) -> Iterator[None]:
@@ -337,8 +345,14 @@ class Execution:
 
     def scan(self, **order: Any) -> Report:
         """Run another worker from the start, and return its report; the one here stays."""
+        with self.scanned(**order) as (_, report):
+            return report
+
+    @contextmanager
+    def scanned(self, **order: Any) -> Iterator[tuple[DebugWorker, Report]]:
+        """Do the same, and have the worker there to be asked."""
         with closing(self.fresh_before(ENTRY)) as worker:
-            return self._run_worker(worker, order)
+            yield worker, self._run_worker(worker, order)
 
     def scan_on(self, key: Hashable, **order: Any) -> Report:
         """Do the same; of a session that runs, go on where it stopped the last time.

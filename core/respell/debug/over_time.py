@@ -284,11 +284,10 @@ class OverTime:
         with self._asking():
             asked = source or self._standing.stop.source or main_source(self._standing)
             name = self._breakpoints.source_named(asked)[0]
-            order: dict[str, Any] = {"want": "count", "arm": 1}
+            order: dict[str, Any] = {"want": "count", "of": name, "arm": 1}
             if until is not None and until > ENTRY:
                 order |= {"to_event": until.event, "to_steps": until.steps}
-            counted = self._execution.scan(**order)["counts"] or {}
-            found = {as_text(known): lines for known, lines in counted.items()}.get(name) or {}
+            found = self._execution.scan(**order)["counts"] or {}
             if isinstance(found, list):  # a table with keys from 1 on
                 found = dict(enumerate(found, 1))
             return dict(sorted(found.items()))

@@ -20,5 +20,5 @@ class Trees:
             try:
                 self._known[source] = parse(self._breakpoints.source_named(source)[1])
             except UsageError:
-                self._known[source] = None  # a chunk that `load` made of a text
+                self._known[source] = None  # a chunk that is not told from others, or too long
         return self._known[source]

@@ -35,6 +35,7 @@ GLOBALS = (
     "workflow_runs", "workflow",
 )  # fmt: skip
 DEBUGGER = (
+    "chunk_marks",
     "inspection",
     "over_time",
     "code_lines",
@@ -63,7 +64,8 @@ def new_runtime(
         port: The functions through which the Lua side reaches the host: `send(frame)`,
             `receive() -> frame`, `receive_answer() -> frame` (which stays awake for a moment),
             `finish(frame)`, `die(kind, message)`, `trace(bytes)`, `entropy(n) -> bytes`,
-            `now() -> microseconds since 1970 UTC`.
+            `now() -> microseconds since 1970 UTC`; where a debugger drives it also `fork(tie)` and
+            `digest(name, text) -> 12 hexadecimal digits`.
         memory_bytes: Most that Lua may allocate, or None for no limit.
         library: What `load_library` returned, where files can't be read any more.
     """

@@ -384,6 +384,7 @@ return function(engine, env)
         end
       end
     end
+    if seen.source then seen.source = engine.given_name(seen.source) end
     if find(what, "f", 1, true) and (kind == SCRIPT or f or names[info.func]) then
       seen.func = f or info.func
     end

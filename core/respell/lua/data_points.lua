@@ -12,7 +12,7 @@ return function(engine)
     raw.debug.getinfo, raw.debug.getlocal, raw.debug.getupvalue, raw.debug.upvalueid
   local running, status = raw.coroutine.running, raw.coroutine.status
   local math_type = raw.math.type
-  local source_of = engine.source_of
+  local chunk_of = engine.chunk_of
   local view = engine.debug_view
 
   local CLOSURES = 16   -- most of which each line is looked at; of others those that run
@@ -55,7 +55,7 @@ return function(engine)
     local function is_owner(f)
       local owns = owners[f]
       if owns == nil then
-        owns = getinfo(f, "S").linedefined == order.defined and source_of(f) == order.source
+        owns = getinfo(f, "S").linedefined == order.defined and chunk_of(f) == order.source
         owners[f] = owns
       end
       return owns

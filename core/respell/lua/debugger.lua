@@ -14,7 +14,7 @@ return function(engine, env)
   local create, resume, running, status, yield = raw.coroutine.create, raw.coroutine.resume,
     raw.coroutine.running, raw.coroutine.status, raw.coroutine.yield
   local byte, sub, pack, unpack = raw.string.byte, raw.string.sub, raw.string.pack, raw.table.unpack
-  local encode, decode, source_of = engine.encode, engine.decode, engine.source_of
+  local encode, decode, chunk_of = engine.encode, engine.decode, engine.chunk_of
 
   local PAUSED, REPLY, COMMAND = 0x0a, 0x0b, 0x86
   local NEVER = 1 << 62
@@ -24,6 +24,7 @@ return function(engine, env)
 
   local view = engine.debug_view   -- lua/inspection.lua
   local over_time = engine.debug_over_time
+  local chunks = engine.debug_chunks   -- lua/chunk_marks.lua
   local main                        -- the main thread
   local event, steps = 1, 0         -- where we are
   local counted = true              -- whether `steps` is known
@@ -249,7 +250,7 @@ return function(engine, env)
       f = getinfo(2, "f").func
       line_of, moved = f, not tracked
     end
-    local source = source_of(f)
+    local source = chunk_of(f)
     if not source then return end
     if step_edits and step_edits(2) then
       step_edits = nil
@@ -307,7 +308,7 @@ return function(engine, env)
     if co_number(running()) ~= want_co then return false end
     local level = what == "tail call" and 3 or 4
     local info = getinfo(level, "f")
-    while info and not source_of(info.func) do
+    while info and not chunk_of(info.func) do
       level = level + 1
       info = getinfo(level, "f")
     end
@@ -331,7 +332,7 @@ return function(engine, env)
     if list then entering = list end
     if not armed then return end
     if data_call then data_call(what) end
-    if want == "calls" and source_of(getinfo(2, "f").func) and inside_of_wanted(what) then
+    if want == "calls" and chunk_of(getinfo(2, "f").func) and inside_of_wanted(what) then
       called = view.called()
     end
   end
@@ -457,6 +458,7 @@ return function(engine, env)
     report["end"], report.frontier = ended, at_frontier or nil
     if want == "watch" then report.watch = over_time.watched() end
     if want == "count" then report.counts = over_time.counted() end
+    report.chunks, report.more_chunks = chunks.listed()
     if more then for k, v in next, more do report["at_" .. k] = v end end
     return report
   end
@@ -486,6 +488,8 @@ return function(engine, env)
     return { pid = port.fork(order.tie) }
   end
 
+  orders.chunk_text = chunks.text
+
   for name, perform in next, view.orders do orders[name] = perform end
 
   -- Takes over what a run is to do.
@@ -510,7 +514,8 @@ return function(engine, env)
     all_hits = order.most and {} or nil
     lines, functions, errors = order.lines, order.functions, order.errors
     if want == "watch" then over_time.watch(order.watch, event == 1 and steps == 0) end
-    if want == "count" then over_time.count() end
+    if want == "count" then over_time.count(order.of) end
+    chunks.begin(order)
     if not order.goes_on then data_line, data_call, data_changes = nil, nil, nil end
     if order.data and not data_line then
       local data = order.data
@@ -548,6 +553,10 @@ return function(engine, env)
     if not ok then error(order, 0) end
     return begin(order)
   end
+
+  function engine.debug_event() return event end
+
+  function chunks.on_found() return pause("chunk") end
 
   found = 0
   logs = {}

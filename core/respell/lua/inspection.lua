@@ -16,7 +16,7 @@ return function(engine, env)
   local format, sub, byte, find, concat = raw.string.format, raw.string.sub, raw.string.byte,
     raw.string.find, raw.table.concat
   local math_type, tostring, unpack = raw.math.type, raw.tostring, raw.table.unpack
-  local source_of, known_id = engine.source_of, engine.known_id
+  local chunk_of, known_id = engine.chunk_of, engine.known_id
   local scope = engine.scope   -- lua/scope.lua
   local script_level, find_local, find_upvalue, varargs_of =
     scope.script_level, scope.find_local, scope.find_upvalue, scope.varargs
@@ -66,13 +66,13 @@ return function(engine, env)
   local function name_of(info)
     if info.what == "main" then return "main chunk" end
     if info.name then return info.name end
-    return format("function <%s:%d>", source_of(info.func) or "?", info.linedefined)
+    return format("function <%s:%d>", chunk_of(info.func) or "?", info.linedefined)
   end
 
   local function frame_at(thread, level)
     local info = getinfo(thread, level, "nSltfu")
     return {
-      name = name_of(info), source = source_of(info.func), line = info.currentline,
+      name = name_of(info), source = chunk_of(info.func), line = info.currentline,
       defined = info.linedefined, tail = info.istailcall, what = info.namewhat,
       params = info.nparams, varargs = info.isvararg,
     }
@@ -103,7 +103,7 @@ return function(engine, env)
   -- The function that has just been entered, as the line hook's call hook asks for it.
   function view.called()
     local info = getinfo(3, "nSf")
-    return { name = name_of(info), source = source_of(info.func), line = info.linedefined }
+    return { name = name_of(info), source = chunk_of(info.func), line = info.linedefined }
   end
 
   -- Values --------------------------------------------------------------------------------
@@ -125,7 +125,7 @@ return function(engine, env)
 
   local function function_text(f)
     local info = getinfo(f, "S")
-    local source = info.what ~= "C" and source_of(f)
+    local source = info.what ~= "C" and chunk_of(f)
     if source then return format("function <%s:%d>", source, info.linedefined) end
     return "function: builtin"
   end
@@ -161,7 +161,7 @@ return function(engine, env)
   local function upvalues_of(f)
     local list, i = {}, 1
     local name, value = getupvalue(f, i)
-    while name and source_of(f) do
+    while name and chunk_of(f) do
       if name ~= "_ENV" then list[#list + 1] = { name = name, value = value } end
       i = i + 1
       name, value = getupvalue(f, i)

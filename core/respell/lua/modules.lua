@@ -19,9 +19,12 @@ return function(engine, env)
   end
 
   -- Returns the function of a chunk, or nil and what is wrong with it.
-  local function compile(source, name, globals)
+  local function compile(source, name, globals, is_file)
     engine.note_source(source)
     local chunk, message = load(source, honest(name), "t", globals)
+    if chunk and engine.mark_chunk then
+      return engine.mark_chunk(chunk, source, globals, is_file)
+    end
     if chunk then return chunk end
     check_memory(message)
     return nil, message
@@ -29,7 +32,7 @@ return function(engine, env)
 
   -- Returns the main function of a script's text, or nil and the message.
   function engine.compile(source, name)
-    return compile(source, name, env)
+    return compile(source, name, env, true)
   end
 
   local function wrong_mode(mode)
@@ -41,12 +44,17 @@ return function(engine, env)
   end
 
   local function load_pieces(reader, name, mode, globals)
+    local pieces = engine.mark_chunk and {}
     local chunk, message = load(function()
       local ok, piece = pcall(reader)
       if not ok then error(piece, 0) end
-      if type(piece) == "string" then engine.note_source(piece) end
+      if type(piece) == "string" then
+        engine.note_source(piece)
+        if pieces then pieces[#pieces + 1] = piece end
+      end
       return piece
     end, name or "=(load)", mode, globals)
+    if chunk and pieces then return engine.mark_chunk(chunk, concat(pieces), globals) end
     if chunk then return chunk end
     if type(message) == "string" then
       message = gsub(message, "^respell/modules:%d+: ", engine.where())
@@ -105,7 +113,7 @@ return function(engine, env)
     end
     local text, message = read_file(path)
     if not text then return nil, message end
-    return compile(without_first_comment(text), "@" .. path, globals)
+    return compile(without_first_comment(text), "@" .. path, globals, true)
   end
 
   engine.provide("loadfile", function(...)
@@ -137,7 +145,7 @@ return function(engine, env)
       if not find(searched, "^\n\t") then searched = "\n\t" .. searched end
       error(format("module '%s' not found:\n\tno field package.preload['%s']%s", name, name, searched))
     end
-    local chunk, message = compile(without_first_comment(module.source), "@" .. module.path, env)
+    local chunk, message = compile(without_first_comment(module.source), "@" .. module.path, env, true)
     if not chunk then
       error(format("error loading module '%s' from file '%s':\n\t%s", name, module.path, message))
     end

@@ -107,7 +107,7 @@ return function(engine, env)
 
   local function describe_function(f, depth)
     local info = getinfo(f, "S")
-    local parts = { "f", info.source, ":", info.linedefined, "-", info.lastlinedefined }
+    local parts = { "f", engine.given_name(info.source), ":", info.linedefined, "-", info.lastlinedefined }
     local n = #parts
     for i = 1, 255 do
       local name, value = getupvalue(f, i)

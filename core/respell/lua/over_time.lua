@@ -12,7 +12,7 @@ return function(engine, env)
   local getinfo, getlocal, getupvalue, upvalueid = raw.debug.getinfo, raw.debug.getlocal,
     raw.debug.getupvalue, raw.debug.upvalueid
   local running = raw.coroutine.running
-  local source_of = engine.source_of
+  local chunk_of = engine.chunk_of
   local view = engine.debug_view
 
   local MOST_CELLS = 64   -- variables of one name that are looked at on every line
@@ -40,7 +40,8 @@ return function(engine, env)
   local source, line, func  -- what runs now
   local began               -- whether the activation that is meant began while it was watched
   local first               -- position of the first look at a variable that was there before
-  local counts, counted     -- source -> line -> times; function -> its lines
+  local counting            -- the source whose lines are counted
+  local counts, counted     -- line -> times; function -> `counts` if it is of that source
 
   over_time.done = false    -- whether nothing more is to be looked for
 
@@ -142,7 +143,7 @@ return function(engine, env)
   local function is_owner(f)
     local owns = owners[f]
     if owns == nil then
-      owns = getinfo(f, "S").linedefined == watching.defined and source_of(f) == watching.source
+      owns = getinfo(f, "S").linedefined == watching.defined and chunk_of(f) == watching.source
       owners[f] = owns
     end
     return owns
@@ -343,7 +344,7 @@ return function(engine, env)
     end
     if #unplaced > 0 then place(event, steps) end
     if f then
-      if f ~= func then source, func = source_of(f), f end
+      if f ~= func then source, func = chunk_of(f), f end
       line = at
     end
   end
@@ -369,7 +370,7 @@ return function(engine, env)
     local level = 3
     local caller = getinfo(level, "fl")
     while caller do
-      local name = source_of(caller.func)
+      local name = chunk_of(caller.func)
       if name and caller.currentline > 0 then
         source, line, func = name, caller.currentline, caller.func
         return
@@ -444,7 +445,7 @@ return function(engine, env)
       else
         look_at_cells(f)
       end
-      source, line, func = source_of(f), getinfo(thread, level, "l").currentline, f
+      source, line, func = chunk_of(f), getinfo(thread, level, "l").currentline, f
     end
     place(0, 0)
   end
@@ -469,7 +470,9 @@ return function(engine, env)
 
   -- Lines that ran --------------------------------------------------------------------------
 
-  function over_time.count()
+  -- Of one source alone: a script may have very many.
+  function over_time.count(of_source)
+    counting = of_source
     counts, counted = {}, setmetatable({}, weak_keys)
     scope = nil
     over_time.done = false
@@ -478,15 +481,10 @@ return function(engine, env)
   function over_time.count_line(f, at)
     local of = counted[f]
     if not of then
-      local name = source_of(f)
-      of = counts[name]
-      if not of then
-        of = {}
-        counts[name] = of
-      end
+      of = chunk_of(f) == counting and counts
       counted[f] = of
     end
-    of[at] = (of[at] or 0) + 1
+    if of then of[at] = (of[at] or 0) + 1 end
   end
 
   function over_time.counted()

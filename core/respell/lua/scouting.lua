@@ -13,7 +13,7 @@ return function(engine)
   local next = raw.next
   local getinfo, sethook = raw.debug.getinfo, raw.debug.sethook
   local running, status = raw.coroutine.running, raw.coroutine.status
-  local source_of = engine.source_of
+  local chunk_of = engine.chunk_of
 
   local OFTEN = 10000   -- instructions after which it is asked
 
@@ -24,27 +24,29 @@ return function(engine)
     local with_calls = next(functions) ~= nil
     local line_mask = with_calls and "cl" or "l"
     local by_function = raw.setmetatable({}, { __mode = "k" })
-    local by_place = {}
+    local by_place = {}   -- of those sources alone that have one: a script may have very many
     local entering
     local on_scout, on_lines
 
+    for _, listed in next, { lines, functions } do
+      for _, list in next, listed do
+        for _, point in next, list do by_place[point.source] = {} end
+      end
+    end
+
     local function is_of(list, source)
       for _, point in next, list do
-        if not point.source or point.source == source then return true end
+        if point.source == source then return true end
       end
       return false
     end
 
     local function look_at(f)
       local info = getinfo(f, "S")
-      local source = info.what ~= "C" and source_of(f)
-      if not source then return false end
+      local source = info.what ~= "C" and chunk_of(f)
+      local of_source = source and by_place[source]
+      if not of_source then return false end
       local first, last = info.linedefined, info.lastlinedefined
-      local of_source = by_place[source]
-      if not of_source then
-        of_source = {}
-        by_place[source] = of_source
-      end
       local place = first << 32 | (last & 0xffffffff)
       local found = of_source[place]
       if found == nil then
@@ -105,7 +107,7 @@ return function(engine)
           sethook(on_scout, active_within(running(), 3) and "cr" or "c")
         end
       elseif what == "line" then
-        local source, list, entered = source_of(f), lines[line], entering
+        local source, list, entered = chunk_of(f), lines[line], entering
         if not source then return end
         entering = nil
         if (list and matching(list, source, f)) or (entered and matching(entered, source, f)) then

@@ -61,6 +61,35 @@ def test_a_wrong_value_is_traced_to_the_line_that_set_it(tmp_path: Path) -> None
     story(ran(tmp_path, SUM), tell)
 
 
+CHUNK = """\
+local f = load("local a = ...\\nlocal b = a + 1\\nreturn b", "=made")
+print(f(1))
+"""
+
+
+def test_a_chunk_that_load_made_is_gone_through_as_a_file_is(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await does(it, "g", "line 1")
+        await does(it, "s", "line 2")
+        await does(it, "s", "line 1")
+        await it.shows("made#", "local a = ...", "return b")
+        await does(it, "s", "line 2")
+        await it.press("2")
+        screen(it).source.list.go_to(2)
+        await it.press("b")
+        await it.says("breakpoint 1 at line 3")
+        await does(it, "S", "line 1")
+        await does(it, "c", "line 3")
+        await it.press("v")
+        await it.shows("story.lua", "3 lines")
+        await it.press("escape")
+        await does(it, "G", "end")
+        await does(it, "C", "line 3")
+        await it.shows("local b = a + 1")
+
+    story(ran(tmp_path, CHUNK), tell)
+
+
 def test_breakpoints_work_in_both_directions_and_are_kept(tmp_path: Path) -> None:
     store = ran(tmp_path, SUM)
 

@@ -21,6 +21,7 @@ from respell_tui.text import fit, one_line
 _NAME = re.compile(r"\s*([A-Za-z_]\w*)")
 _SHOWN = 400  # columns of a line among others, where nobody says how wide it may be
 _MOST_NUMBERS = 10
+_MOST_SOURCES = 64  # whose lines are kept
 _MOST_DEEP = 20  # files of commands that take commands from others
 
 
@@ -319,7 +320,9 @@ class LineMode:
             try:
                 text = self.debugger.breakpoints.source_named(source)[1].decode(errors="replace")
             except UsageError:
-                text = ""  # of a chunk that `load` made there is no file
+                text = ""  # there is none, or it is too long
+            if len(self._sources) >= _MOST_SOURCES:
+                self._sources.pop(next(iter(self._sources)))
             self._sources[source] = text.removesuffix("\n").split("\n")
         return self._sources[source]
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _AROUND = 5
 _PAGE = 10
+_MOST_CHUNKS = 100
 _RANGE = re.compile(r"(\d{1,9})\s*,\s*(\d{1,9})?")
 
 
@@ -62,8 +63,8 @@ def _place_of(mode: LineMode, name: str) -> tuple[str, int]:
 
 def _show(mode: LineMode, source: str, first: int, last: int, here: tuple[str, int]) -> Answer:
     lines = mode.lines_of(source)
-    if not lines:
-        raise UsageError(f"the text of {source} is not known")
+    if lines == [""]:
+        mode.source_named(source)  # says why there is no text
     if first > len(lines):
         raise UsageError(f"{source} has {len(lines)} lines; `list 1` shows them from the top")
     first = max(1, first)
@@ -77,12 +78,24 @@ def _show(mode: LineMode, source: str, first: int, last: int, here: tuple[str, i
 
 
 def sources(mode: LineMode, _rest: str = "") -> Answer:
-    """List the script and what it loaded."""
-    found = mode.debugger.sources()
-    for one in found:
-        loaded = f"  (loaded by event {one.event})" if one.event > 1 else ""
-        mode.line(f"{one.name}{loaded}")
-    return {"sources": [{"name": one.name, "event": one.event} for one in found]}
+    """List the script and what it loaded: files, and chunks that `load` made."""
+    files = [one for one in mode.debugger.sources() if one.file is not None]
+    for file in files:
+        loaded = f"  (loaded by event {file.event})" if file.event > 1 else ""
+        mode.line(f"{file.name}{loaded}")
+    chunks = mode.debugger.chunks()
+    for chunk in chunks[:_MOST_CHUNKS]:
+        mode.line(f"{chunk.name}  (made by load after event {chunk.event}, {chunk.size} bytes)")
+    if len(chunks) > _MOST_CHUNKS or chunks.more:
+        count = "more than " if chunks.more else ""
+        mode.line(f"these are the first {_MOST_CHUNKS} of {count}{len(chunks)} chunks")
+    return {
+        "sources": [{"name": one.name, "event": one.event} for one in files],
+        "chunks": [
+            {"name": one.name, "size": one.size, "event": one.event} for one in chunks
+        ],
+        "more_chunks": chunks.more,
+    }  # fmt: skip
 
 
 def functions(mode: LineMode, rest: str = "") -> Answer:

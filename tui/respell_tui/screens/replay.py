@@ -9,6 +9,8 @@ from textual import on
 
 from respell.debug import Breakpoint, Debugger
 from respell.debug.edits import Edit
+from respell.debug.worker import Cancelled
+from respell.errors import UsageError
 from respell.history.events import Event, events
 from respell_tui.actions.binding import bindings
 from respell_tui.describe import bytes_
@@ -109,21 +111,34 @@ class Replay(ReplayLive):
 
     def _look(self, debugger: Debugger, move: Any) -> tuple[Any, Moment]:
         found, moment = super()._look(debugger, move)
-        name = moment.source or debugger.main_source
-        if name not in self._codes or debugger.edits != self._dry_edits:
-            self._dry_edits = debugger.edits
-            known = self._codes
-            self._codes = {
-                one.name: known[one.name]
-                if one.name in known and known[one.name].text == one.text
-                else code_of(one.name, one.text)
-                for one in debugger.sources()
-            }
+        self._read_codes(debugger, moment.source or debugger.main_source)
         self._points = tuple(debugger.breakpoints.list())
         self.held = debugger.live is not None and debugger.live.is_held
         self._main = debugger.main_source
         self._take_edits(debugger)
         return found, moment
+
+    def _read_codes(self, debugger: Debugger, name: str) -> None:
+        """Read the sources again if the one that is wanted is new, or another script goes on."""
+        if name in self._codes and debugger.edits == self._dry_edits:
+            return
+        self._dry_edits = debugger.edits
+        why = ""
+        try:
+            debugger.source(name)  # the text of a chunk that `load` made has to be looked for
+        except UsageError as error:
+            why = str(error)
+        except Cancelled:
+            pass
+        known = self._codes
+        self._codes = {
+            one.name: known[one.name]
+            if one.name in known and known[one.name].text == one.text
+            else code_of(one.name, one.text)
+            for one in debugger.sources()
+        }
+        if why:
+            self._codes[name] = Code(name, [[(why, "warn")]])
 
     def _take_edits(self, debugger: Debugger) -> None:
         made = debugger.edits
@@ -195,7 +210,7 @@ class Replay(ReplayLive):
         """Show another source, until the next move."""
         names = list(self._codes)
         if len(names) < 2:
-            self.flash("this session has no other source: it loaded no module", "warn")
+            self.flash("no other source: it loaded no module, and no chunk was shown yet", "warn")
             return
 
         def chosen(answer: tuple[str, int] | None) -> None:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from respell.debug.chunks import is_chunk
 from respell.debug.dap.containers import (
     MOST_AT_ONCE,
     Data,
@@ -85,8 +86,10 @@ def _frame(session: DapSession, frame: Frame, form: Arguments) -> Body:
     shown: Body = {
         "id": session.places.of_frame(frame), "name": name,
         "line": session.who.line(frame.line), "column": session.who.column(),
-        "canRestart": True, "moduleId": frame.source,
+        "canRestart": True,
     }  # fmt: skip
+    if not is_chunk(frame.source):
+        shown["moduleId"] = frame.source
     source = session.sources.source_of(frame.source)
     if source is not None:
         shown["source"] = source

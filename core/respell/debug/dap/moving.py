@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from respell.debug.chunks import given_name
 from respell.debug.dap.messages import Arguments, Body, Code, Refused
 from respell.debug.debugger import Debugger
 from respell.debug.position import Position
@@ -120,10 +121,11 @@ def goto_targets(session: DapSession, args: Arguments) -> Body:
         ("the next time", lambda debugger: debugger.run_to_line(line, source.name)),
         ("the last time before", lambda debugger: debugger.run_back_to_line(line, source.name)),
     ]
+    recorded = given_name(source.name)
     for event in debugger.events():
         if len(moves) >= _MOST_TARGETS:
             break
-        if event.line == line and event.source == source.name and event.ordinal:
+        if event.line == line and event.source == recorded and event.ordinal:
             moves.append(
                 (
                     f"event {event.number} {event.name}",

@@ -216,7 +216,7 @@ class DapSession:
         self._store, self._debugger = store, debugger
         self.places.clear()
         self.progress.aim(debugger.cancel, debugger.forget_cancel)
-        self._sources = len(debugger.sources())
+        self._sources = sum(one.file is not None for one in debugger.sources())
         self._follows = debugger.live is not None
         if debugger.live is not None:
             debugger.live.on_more = self.output.follow
@@ -336,13 +336,13 @@ class DapSession:
 
     def _tell_sources(self) -> None:
         """Tell of sources that were loaded since, and of breakpoints that waited for them."""
-        found = self.debugger.sources()
-        for one in found[self._sources :]:
+        files = [one for one in self.debugger.sources() if one.file is not None]
+        for one in files[self._sources :]:
             self.connection.event(
                 "loadedSource", {"reason": "new", "source": self.sources.shown(one)}
             )
             self.connection.event("module", {"reason": "new", "module": module_of(self, one)})
-        self._sources = len(found)
+        self._sources = len(files)
         self.marks.tell_settled()
 
     def looked_elsewhere(self) -> None:

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from respell.debug.chunks import is_chunk
 from respell.debug.dap.messages import Arguments, Body, Code, Refused
 from respell.debug.dap.shown import clean
 from respell.debug.sources import SourceText
@@ -18,6 +19,7 @@ CHECKSUMS = ("MD5", "SHA1", "SHA256")
 """Algorithms that checksums of sources are given by."""
 
 _ALGORITHMS = {"MD5": hashlib.md5, "SHA1": hashlib.sha1, "SHA256": hashlib.sha256}
+_MADE = "made by load"
 _MOST_FILE_BYTES = 64 * 1024 * 1024
 
 OnDisk = Literal["same", "changed", "gone"]
@@ -29,6 +31,7 @@ class SourceMap:
     def __init__(self, session: DapSession) -> None:
         self._session = session
         self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
         self._compared: dict[Path, tuple[tuple[int, int], bytes, bool]] = {}
 
     # To the client -----------------------------------------------------------------------
@@ -37,24 +40,29 @@ class SourceMap:
         """Return all sources."""
         return self._session.debugger.sources()
 
-    def known(self, name: str) -> SourceText | None:
-        """Return the source of a chunk name; None for a chunk that `load` made."""
-        return next((one for one in self.all() if one.name == name), None)
+    def is_known(self, name: str) -> bool:
+        """Whether a name is that of a source, so that its text can be asked for."""
+        return is_chunk(name) or any(one.name == name for one in self.all())
 
     def source_of(self, name: str) -> Body | None:
-        """Return a source by its chunk name; None for no name."""
+        """Return a source by its name; None for no name."""
         if not name:
             return None
-        found = self.known(name)
-        if found is None:
-            return {
-                "name": clean(name), "origin": "made by load",
-                "presentationHint": "deemphasize",
-            }  # fmt: skip
-        return self.shown(found)
+        found = next((one for one in self.all() if one.name == name), None)
+        if found is not None:
+            return self.shown(found)
+        shown: Body = {"name": clean(name), "origin": _MADE}
+        if is_chunk(name):  # its text is looked for when it is asked for
+            return shown | {"sourceReference": self.number(name)}
+        return shown | {"presentationHint": "deemphasize"}
 
     def shown(self, source: SourceText) -> Body:
         """Return a source: a path to open, or a number to ask for the recorded text by."""
+        if source.file is None:
+            return {
+                "name": clean(source.name), "origin": _MADE,
+                "sourceReference": self.number(source.name),
+            }  # fmt: skip
         shown: Body = {
             "name": clean(source.name),
             "path": self._session.who.path(source.file),
@@ -65,16 +73,20 @@ class SourceMap:
         }
         on_disk = self.on_disk(source)
         if on_disk != "same":
-            shown["sourceReference"] = self.number(source)
+            shown["sourceReference"] = self.number(source.name)
             shown["origin"] = f"as it was recorded; the file {_now(on_disk)}"
         return shown
 
-    def number(self, source: SourceText) -> int:
+    def number(self, name: str) -> int:
         """Return the number of a source, which stays the same."""
-        return self._numbers.setdefault(source.name, len(self._numbers) + 1)
+        number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        self._names[number] = name
+        return number
 
     def on_disk(self, source: SourceText) -> OnDisk:
-        """Return how the file is now."""
+        """Return how the file is now; a chunk that `load` made has none to differ from."""
+        if source.file is None:
+            return "same"
         try:
             stat = source.file.stat()
             signature = (stat.st_mtime_ns, stat.st_size)
@@ -95,12 +107,13 @@ class SourceMap:
             Refused: The session has no such source.
         """
         number = args.integer("sourceReference", 0)
+        name = args.text("name", "")
+        if number in self._names or (number and is_chunk(name)):
+            # Numbers of another run of the adapter mean nothing here; names of chunks do.
+            return self._session.debugger.source(self._names.get(number, name))
         if number:
-            for one in self.all():
-                if self._numbers.get(one.name) == number:
-                    return one
             raise Refused(f"there is no source of the number {number}", Code.STALE)
-        path = args.text("path", "") or args.text("name", "")
+        path = args.text("path", "") or name
         if not path:
             raise Refused(
                 f"{args.command}: source has neither a path nor a sourceReference; use the "
@@ -109,14 +122,17 @@ class SourceMap:
             )
         file = self._session.who.our_path(path)
         real = os.path.realpath(file)
-        for one in self.all():
-            if real == os.path.realpath(one.file) or path == one.name:
+        files = [(one, one.file) for one in self.all() if one.file is not None]
+        for one, recorded in files:
+            if real == os.path.realpath(recorded) or path == one.name:
                 return one
-        for one in self.all():
+        if is_chunk(path):
+            return self._session.debugger.source(path)
+        for one, _ in files:
             # The session may have run elsewhere: on another machine, or before a move.
             if one.name.rpartition("/")[2] == file.name and _holds(file, one.text):
                 return one
-        names = ", ".join(clean(one.name) for one in self.all())
+        names = ", ".join(clean(one.name) for one, _ in files)
         raise Refused(f"the session has not run {clean(str(file))}; it ran {names}")
 
     def remark(self, source: SourceText) -> str:

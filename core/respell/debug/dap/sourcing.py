@@ -25,21 +25,22 @@ MODULE_COLUMNS: tuple[Body, ...] = (
 
 
 def loaded_sources(session: DapSession, args: Arguments) -> Body:
-    """Return the script and what it loaded."""
+    """Return the script and what it loaded, and those chunks that were asked for."""
     return {"sources": [session.sources.shown(one) for one in session.sources.all()]}
 
 
 def modules(session: DapSession, args: Arguments) -> Body:
-    """Return the same as modules, or a page of them."""
+    """Return the files as modules, or a page of them."""
     first = args.integer("startModule", 0)
     count = args.integer("moduleCount", 0)
-    found = session.sources.all()
+    found = [one for one in session.sources.all() if one.file is not None]
     page = found[first : first + count] if count else found[first:]
     return {"modules": [module_of(session, one) for one in page], "totalModules": len(found)}
 
 
 def module_of(session: DapSession, source: SourceText) -> Body:
-    """Return a source as a module."""
+    """Return a file as a module."""
+    assert source.file is not None
     return {
         "id": source.name, "name": clean(source.name), "path": session.who.path(source.file),
         "isUserCode": True, "hash": blake3(source.text).hexdigest(), "event": source.event,
@@ -71,7 +72,7 @@ def locations(session: DapSession, args: Arguments) -> Body:
 def function_place(session: DapSession, value: Value) -> int:
     """Return a number for the place where a function of the script begins; 0 for none."""
     match = _PLACE.fullmatch(value.text) if value.type == "function" else None
-    if match is None or session.sources.known(match["source"]) is None:
+    if match is None or not session.sources.is_known(match["source"]):
         return 0
     place = (match["source"], int(match["line"]))
     return session.places.of_target(place)

@@ -7,6 +7,7 @@ from typing import Any
 
 from respell.debug.calls import Call, calls_of_line, returned_by
 from respell.debug.changes import Listed
+from respell.debug.chunks import Chunk
 from respell.debug.faces.scene import Staged
 from respell.debug.inspecting import Coroutine, Evaluated, Frame, Value, Variable, Variables
 from respell.debug.inspector import EVALUATE_WITHIN_S, MOST_BYTES, Only
@@ -66,8 +67,38 @@ class Looking(Staged):
         return returned_by(self._standing, self._frame(frame))
 
     def sources(self) -> list[SourceText]:
-        """Return the script and what it loaded, in the order in which that was first loaded."""
+        """Return the script and what it loaded, in the order in which that was first loaded.
+
+        After these come chunks that `load` made, those whose texts were asked for (see `source`).
+        """
         return list(self._sources.all().values())
+
+    def source(self, name: str) -> SourceText:
+        """Return one source.
+
+        Args:
+            name: Its name as stops and frames have it, a file's path or the end of one. Of a chunk
+                that `load` made also the name that the script gave it, or # and the first digits
+                of what is behind it.
+
+        Raises:
+            UsageError: The session has no such source, several chunks have that name, or the text
+                is longer than 64 MiB.
+            Cancelled: It was cancelled.
+        """
+        return self._sources.named(name)
+
+    def chunks(self) -> Listed[Chunk]:
+        """Return the chunks that `load` makes over the whole execution, in the order of time.
+
+        Of those with the same name and text there is one; 10,000 are listed at most, and the
+        list's `more` says whether there are others.
+
+        Raises:
+            Cancelled: It was cancelled.
+        """
+        self._standing.be_here()
+        return self._sources.chunks.all()
 
     def children(
         self, value: Value, *, first: int = 0, count: int = 100, only: Only | None = None

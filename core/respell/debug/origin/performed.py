@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from respell.debug.chunks import given_name
 from respell.debug.origin.statements import Key, shown_path
 from respell.debug.origin.told import OriginArtifact
 from respell.debug.worker import as_text
@@ -44,6 +45,7 @@ class Performed:
             lines: First and last line.
         """
         first = max(first, last - _MOST_EVENTS)
+        source = given_name(source)
         return [
             event
             for event in events(self.store, self.session.key, first, last)

@@ -259,18 +259,20 @@ def fork(
     )  # fmt: skip
 
 
-def diff(a: AnySession, b: AnySession, *, store: Store) -> Difference:
+def diff(a: AnySession, b: AnySession, *, store: Store, exact: bool = False) -> Difference:
     """Compare two sessions: the first divergence, then events, output, artifacts and state.
 
     Args:
         a: The first, or what finds it.
         b: The second.
         store: Where both are.
+        exact: What differs between any two runs counts as well: measured times, readings of the
+            clock, the sessions' own ids.
 
     Raises:
         SessionNotFound: There is no such session.
     """
-    return comparing.diff(store, _found(store, a), _found(store, b))
+    return comparing.diff(store, _found(store, a), _found(store, b), exact=exact)
 
 
 # Sessions --------------------------------------------------------------------------------

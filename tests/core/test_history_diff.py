@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -105,3 +106,94 @@ print("end")
     assert found.state == {"n": (1, 2)}
     assert list(found.artifacts) == ["n.txt v1"]
     assert found.output == []
+
+
+# What differs between any two runs ---------------------------------------------------------
+
+AGAIN = """\
+Hook.register("AfterToolExecution", function() return "continue" end)
+Tool.invoke("process_executor", { executable = "/bin/echo", arguments = { "hi" } })
+Tool.invoke("slow_look_up", { word = "x" })
+Tool.invoke("calculator", { operation = "evaluate", input = "1+2" })
+local now, cpu, today = os.time(), os.clock(), os.date("%X")
+local made = Session.create({ name = "made" })
+Artifact.store(made, "a.txt", "text")
+State.set("made", made)
+print(made, Artifact.list(made)[1].created_at ~= nil)
+"""
+
+
+def test_two_runs_of_one_script_are_the_same_but_for_times_and_ids(
+    script: Any, store: Store
+) -> None:
+    """A tool returns how long it took, and its result is collected as an artifact."""
+    a, b = (script(AGAIN, allow=["process"]) for _ in range(2))
+    found = respell.diff(a.session, b.session, store=store)
+    assert found.identical, found.to_json("a", "b")
+    assert found.incidental >= 8
+    exact = respell.diff(a.session, b.session, store=store, exact=True)
+    assert not exact.identical
+    assert exact.incidental == 0
+    paths = {one.path for pair in exact.events for one in pair.details()}
+    assert {"outcome.result.found[1].took_ms", "outcome.session_id", "args.at"} <= paths
+    assert any(name.startswith("slow_look_up_result") for name in exact.artifacts)
+    assert list(exact.state) == ["made"]
+
+
+def test_what_a_script_makes_of_a_time_is_a_difference(script: Any, store: Store) -> None:
+    text = "local t = os.clock() State.set('t', t) print(t)"
+    a, b = (script(text) for _ in range(2))
+    found = respell.diff(a.session, b.session, store=store)
+    assert found.first is not None
+    assert found.first.a is not None
+    assert found.first.a.name == "state.set"
+    assert found.incidental == 1
+    assert list(found.state) == ["t"]
+    assert [pair.change for pair in found.events] == ["changed", "changed"]
+
+
+def test_other_ids_and_times_are_told_beside_those_that_do_not_count(
+    script: Any, store: Store
+) -> None:
+    text = """\
+    local other = Session.create({ name = "n" .. input })
+    Session.get(input == 1 and other or Session.getCurrent())
+    os.date("%Y", input)
+    os.time({ year = 2000 + input, month = 1, day = 1 })
+    Utils.uuid()
+    """
+    a, b = script(text, input=1), script(text, input=2)
+    found = respell.diff(a.session, b.session, store=store)
+    changed = {pair.a.name for pair in found.events if pair.a and pair.change != "same"}
+    assert changed == {"session.create", "session.get", "clock.date", "clock.time", "random.uuid"}
+    created = found.events[0].details()
+    assert [one.path for one in created] == ["args.name"]
+
+
+@respell.tool(measured=("took_ms",))
+def slow_look_up(word: str) -> dict[str, Any]:
+    """Look a word up.
+
+    Args:
+        word: The word.
+    """
+    return {"found": [{"word": word, "took_ms": time.monotonic_ns()}]}
+
+
+def test_a_tool_of_python_declares_what_it_measures(script: Any, store: Store) -> None:
+    a, b = (script("Tool.invoke('slow_look_up', { word = 'x' })") for _ in range(2))
+    assert respell.diff(a.session, b.session, store=store).identical
+    c = script("Tool.invoke('slow_look_up', { word = 'y' })")
+    found = respell.diff(a.session, c.session, store=store)
+    assert [one.path for one in found.events[-1].details()][:2] == [
+        "args.params.word", "outcome.result.found[1].word"
+    ]  # fmt: skip
+
+
+def test_an_edited_time_is_a_difference_of_a_dry_run(script: Any, store: Store) -> None:
+    session = script("local t = os.time()\nlocal u = t\n").session
+    with Debugger.open(session.id, store=store) as debugger:
+        debugger.end()
+        debugger.set_outcome(5, event=2)
+        found = debugger.compare()
+    assert [one.path for one in found.events[0].details()] == ["outcome"]

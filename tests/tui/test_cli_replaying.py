@@ -37,6 +37,18 @@ def test_a_replay_is_identical_and_says_so(respell: CommandLine) -> None:
     assert respell("replay", "@last", "--mode", "simulate", "--json").json["identical"] is True
 
 
+def test_two_runs_compare_equal_and_times_are_shown_where_they_are_asked_for(
+    respell: CommandLine,
+) -> None:
+    script = respell.script("os.time() Session.create({ name = 'other' }) print('same')")
+    ids = [session_of(respell("run", script)) for _ in range(2)]
+    same = respell("diff", *ids).out
+    assert "identical: events, output, artifacts and state" in same
+    assert "in measured times or the sessions' own ids alone; --exact shows it" in same
+    assert respell("diff", *ids, "--json").json["incidental"] >= 1
+    assert "session.create" in respell("diff", *ids, "--exact", code=4).out
+
+
 def test_another_script_diverges_and_the_diff_shows_where(respell: CommandLine) -> None:
     ran = respell("run", respell.script(PICKS))
     other = respell.script(PICKS.replace('"n", n', '"n", n + 1'), "other.lua")

@@ -18,6 +18,7 @@ def show_difference(out: Out, found: Difference, a: str, b: str) -> None:
     """Say where two sessions part, and what is different from there."""
     if found.identical:
         out.line(out.paint("identical", "green"), ": events, output, artifacts and state")
+        _say_what_is_incidental(out, found)
         return
     out.line(out.paint(f"--- {a}", "red"))
     out.line(out.paint(f"+++ {b}", "green"))
@@ -42,6 +43,16 @@ def show_difference(out: Out, found: Difference, a: str, b: str) -> None:
                 if value is not None:
                     shown = value if title == "artifacts" else values.json_line(value)
                     show_side(out, sign, f"{name} = {shown}")
+    _say_what_is_incidental(out, found)
+
+
+def _say_what_is_incidental(out: Out, found: Difference) -> None:
+    if found.incidental:
+        number = found.incidental
+        out.line(
+            f"not counted: {number} that differ{'s' * (number == 1)} in measured times or the "
+            "sessions' own ids alone; --exact shows it"
+        )
 
 
 def _show_pair(out: Out, both: Pair) -> None:

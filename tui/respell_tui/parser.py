@@ -313,6 +313,10 @@ def _replaying(commands: _Commands) -> None:
     diff.add_argument(
         "--artifact", metavar="NAME", help="compare the text of their artifacts of this name"
     )
+    diff.add_argument(
+        "--exact", action="store_true",
+        help="measured times, the clock and the sessions' own ids count as well",
+    )  # fmt: skip
 
 
 def _debugging(commands: _Commands) -> None:

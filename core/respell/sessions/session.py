@@ -192,16 +192,18 @@ class Session(SessionFacts):
         )  # fmt: skip
         return Pseudonyms(self._store).over_time(found) if privacy else found
 
-    def diff(self, other: Session | str) -> Difference:
+    def diff(self, other: Session | str, *, exact: bool = False) -> Difference:
         """Return where it and another session part, and how they differ.
 
         Args:
             other: The other session, or what `respell.session` finds it by.
+            exact: What differs between any two runs counts as well: measured times, readings of
+                the clock, the sessions' own ids.
         """
         from respell.history.diff import diff
 
         found = self._store.sessions.find(other) if isinstance(other, str) else other.record
-        return diff(self._store, self.record, found)
+        return diff(self._store, self.record, found, exact=exact)
 
     def export(self, path: str | os.PathLike[str], *, redact: Sequence[str] = ()) -> ExportReport:
         """Write it to one self-contained file that `respell.import_` reads.

@@ -34,6 +34,7 @@ def tool(
     idempotent: bool = False,
     category: str = "custom",
     tags: Sequence[str] = (),
+    measured: Sequence[str] = (),
 ) -> Callable[[F], F]: ...
 def tool(
     fn: F | None = None,
@@ -44,6 +45,7 @@ def tool(
     idempotent: bool = False,
     category: str = "custom",
     tags: Sequence[str] = (),
+    measured: Sequence[str] = (),
 ) -> F | Callable[[F], F]:
     """Make a function a tool that scripts of this process can call.
 
@@ -61,6 +63,8 @@ def tool(
             simply made again; any other waits for a person to decide.
         category: Where it is listed.
         tags: To find it by.
+        measured: Fields of its results, at any depth, that are measured times, such as
+            `took_ms`: two sessions do not differ by them.
 
     Raises:
         UsageError: The name is taken or no name, or a parameter has no JSON form.
@@ -75,6 +79,7 @@ def tool(
             idempotent=idempotent,
             category=category,
             tags=tags,
+            measured=measured,
         )
         _declare(made, function)
         return function
@@ -91,6 +96,7 @@ def make_tool(
     idempotent: bool = False,
     category: str = "custom",
     tags: Sequence[str] = (),
+    measured: Sequence[str] = (),
 ) -> Tool:
     """Return the tool of a function without making it known; arguments as for `tool`.
 
@@ -112,6 +118,7 @@ def make_tool(
         decide=repeatable if idempotent else once,
         category=category,
         tags=tuple(tags),
+        measured=tuple(measured),
     )
 
 

@@ -91,6 +91,8 @@ class Tool:
         version: Of the tool.
         aliases: Other names of parameters, as v0.6.0's examples use them.
         ignored: Parameters that are accepted and mean nothing, as v0.6.0 did.
+        measured: Fields of its results, at any depth, that are measured times: two sessions do
+            not differ by them.
     """
 
     name: str
@@ -103,3 +105,4 @@ class Tool:
     version: str = "1.0.0"
     aliases: Mapping[str, str] = field(default_factory=dict)
     ignored: frozenset[str] = frozenset()
+    measured: tuple[str, ...] = ()

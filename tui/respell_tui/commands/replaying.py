@@ -166,7 +166,7 @@ def diff(command: Command) -> int:
         b = store.sessions.find(args.b)
         if args.artifact is not None:
             return _diff_artifact(command, store, a, b)
-        found = compare(store, a, b)
+        found = compare(store, a, b, exact=args.exact)
         if args.json:
             command.out.json(found.to_json(a.id, b.id))
         else:

@@ -49,7 +49,7 @@ def rows_of(found: Difference, a: str, b: str) -> list[Both]:
     rows = [Both(" ", a, b, title=True)]
     if found.identical:
         same = "the same events, output, artifacts and state"
-        return [*rows, Both(" ", same, same)]
+        return [*rows, Both(" ", same, same), *_incidental(found)]
     for title, both in (("program", found.program), ("artifacts", found.artifacts),
                         ("state", found.state)):  # fmt: skip
         if both:
@@ -73,7 +73,16 @@ def rows_of(found: Difference, a: str, b: str) -> list[Both]:
         left, right = line[1:] if sign != "+" else "", line[1:] if sign != "-" else ""
         whole = (ValueChange("output", left or None, right or None),)
         rows.append(Both(sign, left, right, whole=whole))
-    return rows
+    return [*rows, *_incidental(found)]
+
+
+def _incidental(found: Difference) -> list[Both]:
+    """Return what is said of events that differ as any two runs do."""
+    if not found.incidental:
+        return []
+    verb = "differs" if found.incidental == 1 else "differ"
+    words = f"{found.incidental} more {verb} in measured times or ids alone"
+    return [Both(" ", words, "`respell diff --exact` shows them")]
 
 
 def _whole(pair: Pair) -> tuple[ValueChange, ...]:

@@ -132,7 +132,7 @@ class Trying(Moving):
         """
         if self._edited is None:
             raise UsageError("there are no edits: nothing is different from what was recorded")
-        return diff(*self._recorded, self.session, other=self._store)
+        return diff(*self._recorded, self.session, other=self._store, exact=True)
 
     def _edit(self, make: Callable[[], list[Edit]]) -> Stop:
         self._standing.be_here()

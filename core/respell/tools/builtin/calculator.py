@@ -122,4 +122,5 @@ TOOL = Tool(
     category="utility",
     tags=("math", "arithmetic"),
     aliases={"expression": "input"},
+    measured=("cpu_time_ms",),
 )

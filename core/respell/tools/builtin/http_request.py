@@ -233,4 +233,5 @@ TOOL = Tool(
     category="api",
     tags=("http", "web", "api"),
     aliases={"url": "input"},
+    measured=("duration_ms",),
 )

@@ -144,4 +144,5 @@ TOOL = Tool(
     tags=("process", "command"),
     aliases={"command": "executable", "args": "arguments"},
     ignored=frozenset({"capture_output"}),
+    measured=("execution_time_ms",),
 )

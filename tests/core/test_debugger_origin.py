@@ -222,7 +222,6 @@ def test_what_came_from_no_effect_stands_in_a_line(
         ("local t = {}", "t.x.y", "t.x.y"),
         ("local co = coroutine.wrap(function() coroutine.yield(1) coroutine.yield(2) end) co()\n"
          "local a = co()", "a", "what co() gave is not known"),
-        ("a = load('return 5')()", "a", "there is no source of"),
         ("local t = setmetatable({}, { __index = string })\nlocal a = t.len", "a",
          "the metatable of t (__index) answers for t.len"),
         ("local t = { 2, 2, 1 }\ntable.sort(t)", "t[3]",
@@ -395,11 +394,22 @@ def test_a_callback_is_followed_to_what_it_was_called_with(debug: Open) -> None:
 def test_where_the_same_value_is_helps_where_it_is_lost(debug: Open) -> None:
     debugger = debug(
         "local said = Tool.invoke('calculator', { expression = '1200 + 34' }).result.result\n"
-        "box = load('return function(v) kept = v end')()\nbox(said)\nlocal a = kept\nprint(a)\n"
+        "local co = coroutine.wrap(function(v) coroutine.yield(1) coroutine.yield(v) end) co(said)"
+        "\nlocal a = co()\nprint(a)\n"
     )
     found = debugger.origin("a")
     assert found.kind == "lost"
     assert found.note == "the same value is in event 2 (tool.invoke, result.result)"
+
+
+def test_a_value_is_followed_through_a_chunk_that_load_made(debug: Open) -> None:
+    debugger = debug(
+        "local said = Tool.invoke('calculator', { expression = '1200 + 34' }).result.result\n"
+        "box = load('return function(v) kept = v end')()\nbox(said)\nlocal a = kept\nprint(a)\n"
+    )
+    found = debugger.origin("a")
+    assert (found.kind, found.event) == ("effect", 2)
+    assert any(step.source.startswith("[string") for step in found.steps)
 
 
 def test_of_several_events_of_a_line_it_is_the_one_that_has_the_value(debug: Open) -> None:

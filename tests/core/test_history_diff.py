@@ -123,6 +123,17 @@ print(made, Artifact.list(made)[1].created_at ~= nil)
 """
 
 
+@pytest.fixture
+def slow_look_up() -> None:
+    """A tool of this program that says how long it took."""
+
+    @respell.tool(measured=("took_ms",))
+    def slow_look_up(word: str) -> dict[str, Any]:
+        """Look a word up."""
+        return {"found": [{"word": word, "took_ms": time.monotonic_ns()}]}
+
+
+@pytest.mark.usefixtures("slow_look_up")
 def test_two_runs_of_one_script_are_the_same_but_for_times_and_ids(
     script: Any, store: Store
 ) -> None:
@@ -170,16 +181,7 @@ def test_other_ids_and_times_are_told_beside_those_that_do_not_count(
     assert [one.path for one in created] == ["args.name"]
 
 
-@respell.tool(measured=("took_ms",))
-def slow_look_up(word: str) -> dict[str, Any]:
-    """Look a word up.
-
-    Args:
-        word: The word.
-    """
-    return {"found": [{"word": word, "took_ms": time.monotonic_ns()}]}
-
-
+@pytest.mark.usefixtures("slow_look_up")
 def test_a_tool_of_python_declares_what_it_measures(script: Any, store: Store) -> None:
     a, b = (script("Tool.invoke('slow_look_up', { word = 'x' })") for _ in range(2))
     assert respell.diff(a.session, b.session, store=store).identical

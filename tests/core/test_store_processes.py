@@ -105,6 +105,34 @@ def test_a_stopped_writer_is_reported_and_does_not_block_for_ever(
         assert store.state.list("global") == ["frozen", "k"]
 
 
+def test_a_thread_that_waits_for_another_writer_can_be_told_to_give_up(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        store.stop_waiting()  # nobody waits: it means nothing, also for those who wait later
+        process, pipe = begin(freeze_in_transaction, store.path)
+        assert pipe.recv() == "stopped"
+        for _ in range(2):
+            failures: list[BaseException] = []
+
+            def write(failures: list[BaseException] = failures) -> None:
+                try:
+                    store.state.set("global", "k", b"\x01")
+                except StoreBusy as error:
+                    failures.append(error)
+
+            waiting = threading.Thread(target=write)
+            waiting.start()
+            while waiting.is_alive():
+                store.stop_waiting()
+                waiting.join(0.01)
+            assert "it was not waited for any more" in str(failures[0])
+        assert process.pid is not None
+        os.kill(process.pid, signal.SIGCONT)
+        process.join()
+        store.stop_waiting()
+        store.state.set("global", "k", b"\x01")
+        assert store.state.list("global") == ["frozen", "k"]
+
+
 def test_a_waiting_writer_goes_on_as_soon_as_the_other_ends(tmp_path: Path) -> None:
     with Store(tmp_path / "store") as store:
         process, pipe = begin(freeze_in_transaction, store.path)

@@ -154,6 +154,14 @@ class RespellApp(Acting, Working, App[None]):
                 self._was = self._store_file()
             return self._store
 
+    def store_apart(self) -> Store:
+        """Return the store, opened anew, to be closed: for jobs that wait for other writers.
+
+        Who waits with it keeps no one else from reading, and can be stopped alone.
+        """
+        self.store()  # says what is wrong with it
+        return Store(self.folder, **self.config.store_options())
+
     def _store_file(self) -> tuple[int, int] | None:
         """Return what tells the store's database from another one in its place."""
         try:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 from respell.errors import EffectFailed
@@ -45,6 +44,7 @@ class Likeness:
 
     def __init__(self, own: Collection[str]) -> None:
         self._names = dict.fromkeys(own, "(this session)")
+        self._measured: dict[str, frozenset[str]] = {}
 
     def see(self, event: Event) -> None:
         """Take notice of the sessions that an event created; of all events, in their order."""
@@ -58,13 +58,13 @@ class Likeness:
         fields: Collection[str] = ()
         if event.name == "hook.call":
             # What a hook is told of a tool's call has the times that the tool returned.
-            fields = {"duration_s", *measured(str(args.get("component")))}
+            fields = {"duration_s", *self._measured_by(args.get("component"))}
             args = self.plain({**args, "at": _TIME}, fields)
             outcome = {**outcome, "us": _TIME} if isinstance(outcome, dict) else outcome
         elif event.name in _TAKEN or (event.name in _CLOCKS and _reads_clock(args)):
             outcome = _TIME
         if event.name == "tool.invoke":
-            fields = {"duration_s", *measured(str(args.get("name")))}
+            fields = {"duration_s", *self._measured_by(args.get("name"))}
         elif event.name.startswith(("session.", "artifact.")):
             fields = _TIMES
         error = None if event.error is None else str(self.plain(event.error))
@@ -88,10 +88,15 @@ class Likeness:
 
     def of_tool(self, name: str, text: str) -> str:
         """Return the text of a tool's result without that."""
-        return str(self.plain(text, measured(name)))
+        return str(self.plain(text, self._measured_by(name)))
+
+    def _measured_by(self, tool: Any) -> frozenset[str]:
+        name = str(tool)
+        if name not in self._measured:
+            self._measured[name] = measured(name)
+        return self._measured[name]
 
 
-@cache
 def measured(tool: str) -> frozenset[str]:
     """Return the fields of a tool's results that it declares as measured times."""
     from respell.tools.registry import ToolRegistry  # it is needed for this alone, and takes time

@@ -3,7 +3,7 @@
 -- `load` gives any text any name: one name to many texts, or that of a file. So a chunk that is no
 -- file's gets a digest of its name and text as well, in the name that its functions carry, behind
 -- a zero byte. Lua ends a name there wherever it shows one, so messages and tracebacks stay what
--- they are; lua/standing.lua takes it out where a script asks. `load` ends names there, too, so
+-- they are; `given_name` takes it out where a script asks. `load` ends names there, too, so
 -- the new name is put into what `string.dump` writes of the chunk.
 --
 -- Texts are not kept but the last ones: who wants another has the script executed up to that `load`

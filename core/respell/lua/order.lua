@@ -11,8 +11,8 @@ return function(engine, env)
     raw.setmetatable
   local sort, unpack, concat, move = raw.table.sort, raw.table.unpack, raw.table.concat,
     raw.table.move
-  local math_type, format, dump, sub, string_unpack =
-    raw.math.type, raw.string.format, raw.string.dump, raw.string.sub, raw.string.unpack
+  local math_type, byte, find, format, dump, sub, string_unpack = raw.math.type, raw.string.byte,
+    raw.string.find, raw.string.format, raw.string.dump, raw.string.sub, raw.string.unpack
   local getinfo, getupvalue, meta_of = raw.debug.getinfo, raw.debug.getupvalue,
     raw.debug.getmetatable
 
@@ -104,6 +104,13 @@ return function(engine, env)
     end
     return format("h%016x%s", h, sub(text, -8))
   end
+
+  -- The name that a script gave a chunk, without what a debugger adds (lua/chunk_marks.lua).
+  local function given_name(source)
+    local mark = byte(source) == 61 and find(source, "\0", 1, true)
+    return mark and sub(source, find(source, "\0", mark + 1, true) + 1) or source
+  end
+  engine.given_name = given_name
 
   local function describe_function(f, depth)
     local info = getinfo(f, "S")

@@ -3,18 +3,11 @@
 return function(engine)
   local raw = engine.raw
   local setmetatable = raw.setmetatable
-  local byte, find, format, sub = raw.string.byte, raw.string.find, raw.string.format,
-    raw.string.sub
+  local byte, format, sub = raw.string.byte, raw.string.format, raw.string.sub
   local getinfo, running = raw.debug.getinfo, raw.coroutine.running
+  local given_name = engine.given_name
 
   local sources = setmetatable({}, { __mode = "k" })
-
-  -- The name that a script gave a chunk, without what a debugger adds (lua/chunk_marks.lua).
-  local function given_name(source)
-    local mark = byte(source) == 61 and find(source, "\0", 1, true)
-    return mark and sub(source, find(source, "\0", mark + 1, true) + 1) or source
-  end
-  engine.given_name = given_name
 
   local function source_of(f)
     local info = getinfo(f, "S")

@@ -25,7 +25,7 @@ from respell.store import schema
 from respell.store.disk import Wal
 from respell.store.faults import ENVIRONMENT, Faults
 from respell.store.heads import Head, Heads
-from respell.store.lock import WriterLock
+from respell.store.lock import GivenUp, WriterLock
 from respell.store.sums import row_sum
 
 Durability = Literal["full", "process"]
@@ -462,6 +462,11 @@ class Database:
             )
         try:
             taken = self._lock.acquire(LOCK_TIMEOUT)
+        except GivenUp:
+            raise StoreBusy(
+                f"another process writes to the store {self.folder}; it was not waited for any "
+                "more, and nothing was changed"
+            ) from None
         except OSError as error:
             raise self.faults.of_system(error, "lock") from error
         if not taken:
@@ -470,6 +475,12 @@ class Database:
                 f"{LOCK_TIMEOUT:.0f} seconds; find it (it has {self.folder / 'writer.lock'} "
                 "open), end it, or try again"
             )
+
+    def stop_waiting(self) -> None:
+        """Have whoever waits for another writer give up; from any thread."""
+        lock = self._lock
+        if lock is not None:
+            lock.stop_waiting()
 
     def _give_lock(self) -> None:
         """Release the lock; does nothing where it was not taken."""

@@ -13,6 +13,10 @@ from pathlib import Path
 from queue import SimpleQueue
 
 
+class GivenUp(Exception):
+    """Nobody waits for the lock any more, as `stop_waiting` wanted it."""
+
+
 class WriterLock:
     """An exclusive lock between processes, on a file that is never removed.
 
@@ -30,6 +34,9 @@ class WriterLock:
 
         Args:
             timeout: Seconds to wait at most.
+
+        Raises:
+            GivenUp: `stop_waiting` was called meanwhile.
         """
         try:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,6 +47,12 @@ class WriterLock:
     def release(self) -> None:
         """Give the lock to whoever waits longest."""
         fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+    def stop_waiting(self) -> None:
+        """Have whoever waits for the lock give up; nothing where nobody does. From any thread."""
+        waiter = self._waiter
+        if waiter is not None:
+            waiter.give_up()
 
     def close(self) -> None:
         """Close the file, and with it the lock."""
@@ -55,12 +68,18 @@ class WriterLock:
             self._waiter = _Waiter()
         self._waiter.ask(self._fd)
         try:
-            taken = self._waiter.is_answered(timeout)
+            if self._waiter.is_answered(timeout):
+                return True
         except BaseException:  # Ctrl-C while waiting
             if not self._abandon(self._waiter):
                 self.release()
             raise
-        return taken or not self._abandon(self._waiter)
+        given_up = self._waiter.is_given_up
+        if not self._abandon(self._waiter):
+            return True
+        if given_up:
+            raise GivenUp
+        return False
 
     def _abandon(self, waiter: _Waiter) -> bool:
         """Stop waiting; return False if the lock was taken in the very last moment."""
@@ -74,51 +93,70 @@ class WriterLock:
 
 
 class _Waiter:
-    """A thread that blocks on locks for another one."""
+    """A thread that blocks on locks for another one.
+
+    Attributes:
+        is_given_up: Nobody wants the lock any more that was asked for last.
+    """
 
     def __init__(self) -> None:
         self._requests: SimpleQueue[int | None] = SimpleQueue()
-        self._answered = threading.Semaphore(0)
-        self._handover = threading.Lock()
-        self._abandoned = False
+        self._changed = threading.Condition()
+        self._is_asked = self._is_answered = self._is_abandoned = False
+        self.is_given_up = False
         self._error: OSError | None = None
         # A daemon: the end of the program must not wait for another process's lock.
         threading.Thread(target=self._run, name="respell-writer-lock", daemon=True).start()
 
     def ask(self, fd: int) -> None:
         """Begin to wait for the lock on a file."""
+        with self._changed:
+            self._is_asked, self._is_answered, self.is_given_up = True, False, False
         self._requests.put(fd)
+
+    def give_up(self) -> None:
+        """Have the one who waits, if anybody does, wait no longer."""
+        with self._changed:
+            self.is_given_up = self._is_asked
+            self._changed.notify_all()
 
     def is_answered(self, timeout: float) -> bool:
         """Return whether the lock was taken in time; raises what the system refused."""
-        if not self._answered.acquire(timeout=timeout):
-            return False
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-        return True
+        with self._changed:
+            self._changed.wait_for(lambda: self._is_answered or self.is_given_up, timeout)
+            return self._is_answered and self._is_taken()
 
     def abandon(self) -> bool:
         """Leave the file to the thread; return False if the lock has been taken meanwhile."""
-        with self._handover:
-            self._abandoned = not self._answered.acquire(blocking=False)
-        return self._abandoned
+        with self._changed:
+            self._is_asked = False
+            self._is_abandoned = not (self._is_answered and self._is_taken())
+            return self._is_abandoned
 
     def stop(self) -> None:
         """Let the thread end."""
         self._requests.put(None)
 
+    def _is_taken(self) -> bool:
+        self._is_asked = False
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
+        return True
+
     def _run(self) -> None:
         while (fd := self._requests.get()) is not None:
+            error = None
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX)
-            except OSError as error:
-                self._error = error
-            with self._handover:
-                if self._abandoned:
+            except OSError as refused:
+                error = refused
+            with self._changed:
+                if self._is_abandoned:
                     os.close(fd)
                     return
-                self._answered.release()
+                self._is_answered, self._error = True, error
+                self._changed.notify_all()
 
 
 def _open(path: Path) -> int:

@@ -105,6 +105,13 @@ class Store:
         """
         return self._database
 
+    def stop_waiting(self) -> None:
+        """Have whoever waits here for another writer give up with StoreBusy; from any thread.
+
+        Nothing where nobody waits.
+        """
+        self._database.stop_waiting()
+
     @contextmanager
     def tried(self) -> Iterator[None]:
         """Return a context whose writes are undone at its end: to find out what would happen."""

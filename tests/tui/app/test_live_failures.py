@@ -258,6 +258,25 @@ def test_a_store_that_another_program_keeps_locked_is_waited_for(live: Beside) -
     live.tell(tell, opens=False)
 
 
+def test_what_waits_for_a_locked_store_is_given_up_by_escape(live: Beside) -> None:
+    recorded(live)
+
+    async def tell(it: Page) -> None:
+        await it.lists("sum")
+        with core.open(live.store) as store, store.transaction():
+            await it.press("A", "y")
+            await it.says("archiving")
+            await it.press("escape")
+            await it.until(lambda: "archiving" not in it.said, "the end of that")
+            await it.press("ctrl+r")
+            await it.lists("sum")
+        assert it.sessions.list.rows[0].state == "completed"
+        await it.press("A", "y")
+        await it.until(lambda: it.sessions.list.rows[0].state == "archived", "it is archived")
+
+    live.tell(tell, opens=False)
+
+
 def test_an_action_on_a_full_disk_is_refused_with_words(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root, to mount a small file system")

@@ -110,14 +110,16 @@ class SessionActions(Resuming, HomePanes):
         ident = self._row().id
 
         def work(job: Job) -> None:
-            store = self.respell.store()
-            change(store, store.sessions.get(ident), by=BY)
+            with self.respell.store_apart() as store:
+                job.on_cancel(store.stop_waiting)
+                job.check()
+                change(store, store.sessions.get(ident), by=BY)
 
         if self.working("change"):
             self.flash("one thing at a time: what was asked for before is not done yet", "warn")
             return
         self.work(f"{what} {ident[:8]}", work, lambda _: self._done(f"{ident[:8]} {done}"),
-                  group="change", waited=True)  # fmt: skip
+                  group="change", waited=True, cancels=True)  # fmt: skip
 
     def _done(self, text: str) -> None:
         self.flash(text)

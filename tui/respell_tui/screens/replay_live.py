@@ -286,13 +286,15 @@ class ReplayLive(Resuming, ReplayWhatIf):
         """Ask it to stop."""
 
         def ask(job: Job) -> None:
-            store = self.respell.store()
-            ask_host(store, store.sessions.get(self.session_id), "suspend", by=BY)
+            with self.respell.store_apart() as store:
+                job.on_cancel(store.stop_waiting)
+                job.check()
+                ask_host(store, store.sessions.get(self.session_id), "suspend", by=BY)
 
         def asked(_: None) -> None:
             self.flash("it is suspended at its next effect")
 
-        self.work("asking it to suspend", ask, asked, group="suspend", waited=True)
+        self.work("asking it to suspend", ask, asked, group="suspend", waited=True, cancels=True)
 
     @on(Notice.Pressed)
     def _notice_pressed(self, message: Notice.Pressed) -> None:

@@ -76,7 +76,8 @@ def test_a_move_of_the_console_goes_on_from_one_coroutine_to_another(dap: Dap, r
     thread = in_a_coroutine(dap, ran)
     dap.ask("evaluate", expression=":goto start", context="repl")
     assert dap.stopped()["threadId"] == 1
-    assert told(dap) == [("continued", thread), ("thread", thread), ("stopped", 1)]
+    dap.event("thread", reason="exited")
+    assert told(dap) == [("continued", thread), ("stopped", 1), ("thread", thread)]
 
 
 def test_a_move_of_our_own_goes_on_from_one_coroutine_to_another(dap: Dap, ran: Any) -> None:
@@ -89,7 +90,8 @@ def test_a_restart_ends_the_coroutines_that_there_were(dap: Dap, ran: Any) -> No
     thread = in_a_coroutine(dap, ran)
     dap.ask("restart")
     assert dap.stopped()["reason"] == "entry"
-    assert told(dap) == [("continued", thread), ("thread", thread), ("stopped", 1)]
+    dap.event("thread", reason="exited")
+    assert told(dap) == [("continued", thread), ("stopped", 1), ("thread", thread)]
 
 
 def test_what_is_taken_back_goes_on_to_where_it_was_set(dap: Dap, ran: Any) -> None:
@@ -169,6 +171,24 @@ def test_what_was_open_has_what_is_set(ran: Any) -> None:
         assert {name: one["value"] for name, one in dap.inside(lists).items()} == {"[1]": "7"}
         dap.ask("setExpression", expression="deep.list", value="nil", frameId=dap.frame())
         assert "none of this place" in dap.refused("variables", variablesReference=lists)
+
+
+# An editor keeps the numbers that it has after a move that is refused.
+
+
+def test_a_place_that_there_is_not_leaves_the_editor_where_it_was(dap: Dap, ran: Any) -> None:
+    dap.launch(ran.session)
+    dap.ask("setBreakpoints", source=ran.source, breakpoints=[{"line": 13}])
+    dap.move("continue")
+    frame = dap.frame()
+    deep = dap.scope("Locals")["deep"]["variablesReference"]
+    for text in (":goto 99+1", ":goto nowhere", ":discard"):
+        assert dap.refused("evaluate", expression=text, context="repl", frameId=frame)
+    assert dap.refused("respell/goTo", event=99)
+    assert dap.refused("respell/discardEdits")
+    assert list(dap.inside(deep)) == ["[1]", "list"]
+    assert dap.ask("evaluate", expression="count", context="repl", frameId=frame)["result"] == "1"
+    assert dap.seen("stopped") == dap.seen("continued") == []
 
 
 # An editor cancels its questions when one steps on, and shows those that were refused.

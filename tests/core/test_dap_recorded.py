@@ -287,7 +287,7 @@ def test_coroutines_are_threads_that_start_and_exit_with_time(dap: Dap, ran: Any
     assert len(dap.stack(threadId=1)) == 1
     dap.seen("thread")
     dap.move("reverseContinue")
-    assert [one["reason"] for one in dap.seen("thread")] == ["exited"]
+    assert dap.event("thread", reason="exited")["threadId"] == stop["threadId"]
 
 
 # Breakpoints --------------------------------------------------------------------------------

@@ -254,6 +254,24 @@ class DapSession:
         self.stopped(stop, reason="pause" if given_up else reason)
         return stop
 
+    def travel(self, make: Callable[[Debugger], Stop], *, reason: str | None) -> Stop:
+        """Make a move for a response that says where it led to; `stopped` follows that.
+
+        One that is refused leaves the client where it was, with the numbers that it has.
+        """
+        leaves = self.leaving()
+        try:
+            stop = make(self.debugger)
+        except Exception:
+            self.looked_elsewhere()
+            raise
+        self.places.clear()
+        self.after(leaves)
+        self.after(
+            lambda: self.stopped(stop, reason=None if stop.reason == "cancelled" else reason)
+        )
+        return stop
+
     def _where_it_is(self, stop: Stop) -> Stop:
         """Return where to stand after a move was given up: where a session that runs is now."""
         live = self.debugger.live
@@ -293,7 +311,7 @@ class DapSession:
         if stop.at_end and not self.options.stop_at_end and not (live and live.runs):
             self.finish()
             return
-        self._tell_threads()
+        gone = self._tell_threads()
         self._tell_sources()
         reason = reason or _REASONS.get(stop.reason, stop.reason)
         word, sentence = self._at_the_end() if stop.at_end else (reason, "")
@@ -312,6 +330,9 @@ class DapSession:
         if ids:
             body["hitBreakpointIds"] = ids
         self.connection.event("stopped", body)
+        # After it: of a thread that has ended VS Code would still show why it stopped.
+        for one in gone:
+            self.connection.event("thread", {"reason": "exited", "threadId": one})
 
     def _at_the_end(self) -> tuple[str, str]:
         """Return what has become of the session, in a word or two and in a sentence."""
@@ -326,13 +347,14 @@ class DapSession:
             )
         return status, f"the end of what is recorded ({status})"
 
-    def _tell_threads(self) -> None:
+    def _tell_threads(self) -> list[int]:
+        """Tell of coroutines that are new, and return those that are to be told to be gone."""
         now = {one.number + 1 for one in self.debugger.coroutines()}
-        for gone in sorted(self._threads - now):
-            self.connection.event("thread", {"reason": "exited", "threadId": gone})
+        gone = sorted(self._threads - now)
         for new in sorted(now - self._threads):
             self.connection.event("thread", {"reason": "started", "threadId": new})
         self._threads = now
+        return gone
 
     def _tell_sources(self) -> None:
         """Tell of sources that were loaded since, and of breakpoints that waited for them."""

@@ -11,6 +11,7 @@ from respell.debug.dap.messages import Arguments, Body, Code, Refused
 from respell.debug.dap.places import Child
 from respell.debug.dap.progress import cancelled
 from respell.debug.dap.shown import clean
+from respell.debug.debugger import Debugger
 from respell.debug.inspecting import Frame
 
 if TYPE_CHECKING:
@@ -63,9 +64,4 @@ def _set(session: DapSession, args: Arguments, expression: str, frame: Frame | i
 
 def discard_edits(session: DapSession, args: Arguments) -> Body:
     """Go back to the session as it was recorded, to where the first edit was made."""
-    session.places.clear()
-    leaves = session.leaving()
-    stop = session.debugger.discard_edits()
-    session.after(leaves)
-    session.after(lambda: session.stopped(stop, reason="goto"))
-    return stop.to_json()
+    return session.travel(Debugger.discard_edits, reason="goto").to_json()

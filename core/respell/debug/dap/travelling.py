@@ -22,15 +22,7 @@ _MOST_EVENTS = 1_000
 
 def _moved(session: DapSession, make: Callable[[Debugger], Stop], reason: str | None) -> Body:
     """Make a move at once, and answer with where it led to; `stopped` follows."""
-    session.places.clear()
-    leaves = session.leaving()
-    stop = make(session.debugger)
-    session.after(leaves)
-    if stop.reason == "cancelled":
-        session.after(lambda: session.stopped(stop))
-    else:
-        session.after(lambda: session.stopped(stop, reason=reason))
-    return stop.to_json()
+    return session.travel(make, reason=reason).to_json()
 
 
 def go_to(session: DapSession, args: Arguments) -> Body:

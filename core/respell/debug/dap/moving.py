@@ -118,8 +118,11 @@ def goto_targets(session: DapSession, args: Arguments) -> Body:
         return {"targets": []}
     line = following[0]
     moves: list[tuple[str, Callable[[Debugger], Stop]]] = [
-        ("the next time", lambda debugger: debugger.run_to_line(line, source.name)),
-        ("the last time before", lambda debugger: debugger.run_back_to_line(line, source.name)),
+        ("the next time, or the end", lambda debugger: debugger.run_to_line(line, source.name)),
+        (
+            "the last time before, or the start",
+            lambda debugger: debugger.run_back_to_line(line, source.name),
+        ),
     ]
     recorded = given_name(source.name)
     for event in debugger.events():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from command_line import RESPELL, CommandLine
+from command_line import PATIENCE_S, RESPELL, CommandLine, next_line
 
 SUMS = """\
     local function add(a, b)
@@ -105,24 +105,20 @@ def test_a_launched_script_that_is_left_is_suspended_and_can_be_resumed(
 
 def test_a_session_that_runs_is_held_let_through_and_left(respell: CommandLine) -> None:
     script = respell.script("local n = 0\nwhile true do n = n + 1 State.set('n', n) end")
-    running = subprocess.Popen(
-        [RESPELL, "run", script], env=respell.environment, cwd=respell.folder,
-        stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-    )  # fmt: skip
-    assert running.stderr is not None
-    session = running.stderr.readline().split()[1]
-    looks = ("goto end", "p n")
-    file = commands(respell, "live", "pause", *looks, "let 2", *looks, "detach")
-    shown = respell("debug", session, "--commands", file, "--json").json_lines[1:]
+    with respell.begun("run", script) as running:
+        session = next_line(running, "stderr").split()[1]
+        looks = ("goto end", "p n")
+        file = commands(respell, "live", "pause", *looks, "let 2", *looks, "detach")
+        shown = respell("debug", session, "--commands", file, "--json").json_lines[1:]
+        respell("suspend", session)
+        running.wait(PATIENCE_S)
+        assert running.returncode == 3
     live, held, _, before, let, _, after, left = shown
     assert live["live"]["status"] == "running"
     assert held["live"] == {"status": "paused", "held": True, "launched": False}
     assert let["events"] == held["events"] + 2
     assert int(after["values"][0]["text"]) == int(before["values"][0]["text"]) + 2
     assert left["live"] == {"status": "running", "held": False, "launched": False}
-    respell("suspend", session)
-    running.communicate()
-    assert running.returncode == 3
 
 
 def test_a_value_is_asked_when_it_last_changed(respell: CommandLine) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import respell
-from respell.debug import AsyncDebugger, Debugger, Position
+from respell.debug import AsyncDebugger, Debugger, Position, Stop
 from respell.debug.execution import Execution
 from respell.errors import NotFound, UsageError
 from respell.store import Store
@@ -677,3 +677,55 @@ def test_the_debugger_is_usable_from_asyncio(script: Any, store: Store) -> None:
             return found
 
     assert asyncio.run(story()) == [5, 6, 7]
+
+
+# Far out in the stack ----------------------------------------------------------------------
+
+DIVES = """\
+local function fails(n)
+  if n == 0 then
+    error("up")
+  end
+  return fails(n - 1) + 1
+end
+local gate = coroutine.wrap(function(v)
+  while true do
+    v = coroutine.yield(v)
+  end
+end)
+local function dive(k)
+  if k == 20 or k == 0 then
+    error("from " .. k)
+  end
+  if k == 90 or k == 91 then
+    local ok = pcall(dive, k - 1)
+    return gate(ok and 1 or 2)
+  end
+  local below = dive(k - 1)
+  pcall(fails, 3)
+  return below + 1
+end
+print(dive(220))
+"""
+
+
+@pytest.mark.parametrize("depth", [100, 92, 91, 90, 80])
+@pytest.mark.parametrize("move", [Debugger.step_out, Debugger.step_over])
+def test_a_step_from_far_in_ends_where_single_steps_say(
+    debug: Open, depth: int, move: Callable[[Debugger], Stop]
+) -> None:
+    """Errors end many functions at once there, caught by some further out."""
+    debugger = debug(DIVES)
+    debugger.breakpoints.add_line("main.lua", 16, condition=f"k == {depth}")
+    debugger.continue_()
+    debugger.step_over()  # to the line that goes further in
+    before, frames = debugger.position, len(debugger.stack())
+    assert frames > 64
+    stop = move(debugger)
+    debugger.go_to(before)
+    wanted = frames - 1 if move is Debugger.step_out else frames
+    while True:
+        one = debugger.step_in()
+        if one.at_end or (not one.coroutine and len(debugger.stack()) <= wanted):
+            break
+    assert (stop.position, stop.line) == (one.position, one.line)

@@ -32,6 +32,15 @@ return function(engine, env)
   -- Where calls and returns are seen as well, the function of a line is that of the line before
   -- until there is one: to ask each time costs as much as all the rest.
   local tracked, moved, line_of = false, true, nil
+  -- Whether nothing is to be done at a line but to count it, if nobody was called and nobody
+  -- returned since the last one.
+  local plain, line_is_ours, was_reached = false, false, false
+  -- To ask whether a function far out has returned costs its depth: it has not as long as there
+  -- were no more returns than calls, but for a margin. What catches errors ends functions that do
+  -- not return; the margin is not known (-1) then.
+  local FAR_OUT = 64
+  local thread_counted, margin = nil, -1
+  local catchers = { [raw.pcall] = true, [raw.xpcall] = true, [raw.load] = true }
   local deep = false                -- whether there is no room for hooks, until an event or a catch
   local arm_at = NEVER
   local step_edits                  -- edits of a fork that wait for their line
@@ -83,8 +92,10 @@ return function(engine, env)
     local mask = not deep and (armed or step_edits) and "l" or nil
     if mask and (functions or data_call or want == "calls") then mask = "lc" end
     if mask and (want == "watch" or want == "count") then mask = "lcr" end
-    tracked, moved = mask == "lcr", true
     if mask and want == "returns" then mask = "cr" end
+    plain = mask == "l" and not (step_edits or lines or data_line or budget)
+    if plain then mask = "lcr" end
+    tracked, moved, margin = mask == "lcr", true, -1
     if mask == hooked then return end
     hooked = mask
     local f = mask and on_hook or nil
@@ -227,8 +238,15 @@ return function(engine, env)
     if want == "line" then return true end
     local co = running()
     if co_number(co) == want_co then
-      if want == "over" then return getinfo(3 + want_depth, "l") == nil end
-      return getinfo(2 + want_depth, "l") == nil
+      if margin >= 0 then return false end
+      local level = want == "over" and 3 + want_depth or 2 + want_depth
+      if getinfo(level, "l") == nil then return true end
+      if thread_counted and plain then
+        local beyond = 1
+        while getinfo(level + beyond, "") do beyond = beyond * 2 end
+        margin = beyond // 2
+      end
+      return false
     end
     return not collect and want_co ~= 0 and (not want_thread or status(want_thread) == "dead")
   end
@@ -251,6 +269,7 @@ return function(engine, env)
       line_of, moved = f, not tracked
     end
     local source = chunk_of(f)
+    line_is_ours = not source
     if not source then return end
     if step_edits and step_edits(2) then
       step_edits = nil
@@ -300,7 +319,8 @@ return function(engine, env)
       end
     end
     if there then return pause("goto") end
-    if stepping and reached() then return hit("step") end
+    was_reached = stepping and reached()
+    if was_reached then return hit("step") end
   end
 
   -- The same where what runs between the two is none of the script's.
@@ -357,9 +377,24 @@ return function(engine, env)
     if what == "line" then
       -- At lines alone: so it is the same place whatever else is looked at.
       if steps & 7 == 0 and is_near_the_end() then return stand_back() end
-      return on_line(what, line)
+      if moved or not plain or late_event == 0 then return on_line(what, line) end
+      if line_is_ours then return end
+      steps = steps + 1
+      if steps == to_steps and event == to_event then return pause("goto") end
+      if was_reached then return hit("step") end
+      return
     end
     moved = true
+    if plain then
+      if margin >= 0 and running() == thread_counted then
+        if what == "call" then
+          margin = margin + 1
+        elseif what == "return" then
+          margin = catchers[getinfo(2, "f").func] and -1 or margin - 1
+        end
+      end
+      return
+    end
     if want == "count" then return end
     if want == "returns" then
       -- No line is looked at: a function may run for a long time.
@@ -505,6 +540,10 @@ return function(engine, env)
       for co in next, engine.coroutines do
         if co_number(co) == want_co then want_thread = co end
       end
+    end
+    thread_counted, margin, was_reached = nil, -1, false
+    if stepping and want ~= "line" and want_depth > FAR_OUT then
+      thread_counted = want_co == 0 and main or want_thread
     end
     from_event, from_steps = event, steps
     last, found = nil, 0

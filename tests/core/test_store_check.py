@@ -580,7 +580,7 @@ def test_definitions_that_differ_are_made_anew(folder: Path) -> None:
 
 def test_a_store_that_can_only_be_read_is_checked_and_not_repaired(folder: Path) -> None:
     code = """
-import os, sys
+import os, sys, urllib.parse  # others may not read Python's folder
 from respell.store import Store
 from respell.store.care.checking import check
 from respell.store.care.collecting import collect

@@ -170,7 +170,7 @@ def public_folder() -> Iterator[Path]:
 
 
 READ_ONLY = """
-import os, sys
+import os, sys, urllib.parse  # others may not read Python's folder
 from respell.errors import StoreError
 from respell.sessions.record import SessionRecord
 from respell.store import Store

@@ -75,17 +75,18 @@ class AsyncDebugger:
     @classmethod
     async def _made(cls, make: Callable[[], Debugger]) -> AsyncDebugger:
         thread = ThreadPoolExecutor(1, thread_name_prefix="respell-debugger")
-        future = asyncio.get_running_loop().run_in_executor(thread, make)
+        made = thread.submit(make)
         try:
-            return cls(thread, await asyncio.shield(future))
+            return cls(thread, await asyncio.shield(asyncio.wrap_future(made)))
         except asyncio.CancelledError:
-            await asyncio.wait([future])
-            if future.exception() is None:
-                await cls(thread, future.result()).close()
+            # The thread comes to it also where this loop ends before.
+            closing = thread.submit(lambda: None if made.exception() else made.result().close())
+            thread.shutdown(wait=False)
+            await asyncio.wait([asyncio.wrap_future(closing)])
             raise
-        finally:
-            if not future.done() or future.exception() is not None:
-                thread.shutdown(wait=False)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
 
     @property
     def stop(self) -> Stop:

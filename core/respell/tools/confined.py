@@ -42,6 +42,8 @@ def pack(value: Any) -> bytes:
     try:
         packed: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     except (TypeError, ValueError, OverflowError) as error:
+        if "recursion" in str(error):
+            raise UsageError("this nests too deep to be passed to a computation") from None
         raise UsageError(f"this can't be passed to a computation: {error}") from None
     return packed
 

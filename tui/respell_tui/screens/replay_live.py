@@ -59,7 +59,11 @@ class ReplayLive(Resuming, ReplayWhatIf):
             self.why_not = "the debugger is still opening"
             self.show_keys()
             store = await asyncio.to_thread(self.respell.store)
-            self.debugger = await AsyncDebugger.open(self.session_id, store=store)
+            debugger = await AsyncDebugger.open(self.session_id, store=store)
+            if not self.is_there:  # the screen was left meanwhile: nobody else would close it
+                await debugger.close()
+                return
+            self.debugger = debugger
         except (RespellError, OSError) as error:
             self.why_not = str(error)
             self.source.show_problem(problem_of("opening the debugger", error))

@@ -316,16 +316,22 @@ class RespellApp(Acting, Working, App[None]):
         self.icons = SETS[names[(now + 1) % len(names)]]
         self.changed()
 
-    def open_session(self, session_id: str, *, position: str | None = None) -> None:
+    def open_session(
+        self, session_id: str, *, position: str | None = None, saying: str = ""
+    ) -> None:  # fmt: skip
         """Open a session on a screen of its own.
 
         Args:
             session_id: Its id.
             position: Where to stand, e.g. `12+340`; None for its end.
+            saying: What is said there in the last line.
         """
         from respell_tui.screens.session import screen_of
 
-        self.push_screen(screen_of(session_id, position))
+        screen = screen_of(session_id, position)
+        self.push_screen(screen)
+        if saying:
+            screen.call_later(screen.flash, saying)
         self.memory.open, self.memory.position = session_id, position or ""
 
     def jump_to(self, session_id: str) -> None:

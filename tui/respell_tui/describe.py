@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from respell.history.events import Event
@@ -93,6 +94,15 @@ def age(at: int, now: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s" if seconds else "now"
+
+
+def clock(at: int) -> str:
+    """Return a time of this place, e.g. `11-29 15:26:15`.
+
+    Args:
+        at: Microseconds since 1970 UTC.
+    """
+    return f"{datetime.fromtimestamp(at / 1_000_000, tz=UTC).astimezone():%m-%d %H:%M:%S}"
 
 
 def seconds(value: float) -> str:

@@ -33,6 +33,7 @@ ROLES: dict[str, str] = {
     "accent": "$text-accent",
     "title": "$text-primary bold",
     "key": "$footer-key-foreground bold",
+    "letter": "underline",
     "mark": "reverse",
     "keyword": "$text-accent",
     "string": "$text-success",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider, SearchIcon
 from textual.content import Content
 from textual.widgets import Input
 
@@ -21,8 +21,12 @@ class Palette(CommandPalette):
     """The palette; like every line to type in, its cursor stands still."""
 
     def on_mount(self) -> None:
-        """Still the cursor: over SSH each blink is sent, and pictures would depend on it."""
+        """Still the cursor: over SSH each blink is sent, and pictures would depend on it.
+
+        The sign before it is one that every terminal has, one cell wide.
+        """
         self.query_one(Input).cursor_blink = False
+        self.query_one(SearchIcon).icon = "/"
 
 
 class ActionProvider(Provider):

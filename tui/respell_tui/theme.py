@@ -19,7 +19,10 @@ OWN: dict[str, Theme] = {
         name="light", primary="#2250b8", secondary="#7040a8", accent="#a84400",
         warning="#8a5a00", error="#b3203c", success="#2f6d12", foreground="#23262f",
         background="#f6f6f3", surface="#fbfbf9", panel="#e8e8e2", dark=False,
-        variables={"footer-key-foreground": "#2250b8", "border-blurred": "#b8b8ae"},
+        variables={
+            "footer-key-foreground": "#2250b8", "border-blurred": "#b8b8ae",
+            "foreground-muted": "#5c606c", "text-muted": "#5c606c", "text-disabled": "#8c8f96",
+        },
     ),
     "contrast": Theme(
         name="contrast", primary="#ffff00", secondary="#00ffff", accent="#00ffff",
@@ -27,7 +30,8 @@ OWN: dict[str, Theme] = {
         background="#000000", surface="#000000", panel="#202020", dark=True, text_alpha=1.0,
         variables={
             "footer-key-foreground": "#ffff00", "border-blurred": "#ffffff",
-            "text-muted": "#ffffff", "block-cursor-background": "#ffff00",
+            "text-muted": "#ffffff", "foreground-muted": "#b8b8b8", "text-disabled": "#a0a0a0",
+            "block-cursor-background": "#ffff00",
             "block-cursor-foreground": "#000000",
         },
     ),

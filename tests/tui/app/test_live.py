@@ -104,6 +104,34 @@ def test_one_goes_back_while_it_runs_and_follows_again(live: Beside) -> None:
     live.tell(tell)
 
 
+def test_who_stands_back_stays_there_while_the_program_is_held_and_let_go_on(
+    live: Beside,
+) -> None:
+    live.run()
+    live.gate.let_out(4)
+    live.asked(5)
+
+    async def tell(it: Page) -> None:
+        await it.press("g")
+        await it.until(lambda: moment(it).stop.line == 1, "the first line")
+        await rests(it)
+        await it.press("p")
+        await it.says("it is held")
+        await it.shows("LIVE, HELD", "p go on")
+        assert moment(it).stop.line == 1
+        await it.press("p")
+        await it.says("it goes on: G goes where it is")
+        await it.shows("it runs on: G follows it again")
+        live.gate.let_out(2)
+        live.asked(7)
+        await rests(it)
+        assert moment(it).stop.line == 1
+        await it.press("G")
+        await it.shows("it is followed, and not touched")
+
+    live.tell(tell)
+
+
 def test_keys_of_a_person_are_not_lost_to_what_is_followed(live: Beside) -> None:
     """Something is recorded all the time, and each step back counts all the same."""
     live.run("for n = 1, 4000 do State.set('n', n); Utils.sleep(0.05) end", "-")
@@ -150,7 +178,7 @@ def test_what_is_suspended_from_the_screen_is_answered_and_followed_there(live: 
         await it.press("R")
         await it.says("it is suspended at its next effect")
         live.gate.let_out(1)
-        await it.shows("suspended, ", "r goes on with it", "REPLAY")
+        await it.shows("suspended, ", "r goes on with it", "SUSPENDED")
         await it.press("r")
         await it.shows("it is followed, and not touched")
         await it.hides("goes on with it")

@@ -54,7 +54,7 @@ def test_a_host_that_is_killed_is_told_and_resumed_from_there(live: Beside) -> N
         await it.shows("it is followed, and not touched")
         process.kill()
         await it.shows("its process died after event", "and nothing is lost", "r goes on with it")
-        await it.shows("REPLAY")
+        await it.shows("INTERRUPTED")
         await rests(it)
         before = replay(it).events.record.events
         await it.press("r")

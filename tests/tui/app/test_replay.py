@@ -201,6 +201,9 @@ def test_another_value_is_tried_forked_with_and_compared(tmp_path: Path) -> None
         await it.shows("Fork at")
         await it.press("enter")
         await it.says("forked to")
+        await it.shows("FORK of", "r goes on with it")
+        await it.press("escape")
+        await it.shows("WHAT IF", "esc home")
         await it.press("X")
         await it.shows("REPLAY")
 

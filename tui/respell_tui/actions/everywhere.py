@@ -6,7 +6,8 @@ from respell_tui.actions.model import Action
 
 EVERYWHERE: tuple[Action, ...] = (
     Action("app.help", ("question_mark", "f1"), "help",
-           "Shows what can be done here, and with which keys.", "app", footer=90, must=True),
+           "Shows what can be done here, and with which keys.", "app", footer=90,
+           always=True),
     Action("app.commands", ("ctrl+p",), "commands",
            "Finds and runs any action or opens any session by typing a part of its name.",
            "app", footer=80),
@@ -15,12 +16,12 @@ EVERYWHERE: tuple[Action, ...] = (
            "app"),
     Action("app.back", ("escape",), "back",
            "Goes one step back: closes the search, the zoom, the question, the screen.", "app",
-           footer=85),
+           footer=85, always=True),
     Action("app.again", ("ctrl+r",), "try again",
            "Tries again what failed: opens the store anew, starts the debugger's processes anew "
            "where one stands.", "app"),
     Action("app.quit", ("q", "ctrl+q"), "quit",
-           "Quits. Sessions that run go on running.", "app", footer=95, must=True),
+           "Quits. Sessions that run go on running.", "app", footer=95, always=True),
     Action("app.theme", (), "theme",
            "Shows the next theme: dark, light, contrast, terminal.", "app"),
     Action("app.icons", (), "icons", "Changes between Unicode signs and ASCII ones.", "app"),

@@ -30,8 +30,10 @@ class Action:
         where: `app`, a screen (`home`), a pane of one (`home/sessions`), or `list`.
         when: Whether it can act now.
         footer: Its place in the footer, from the left; 0 to leave it out.
-        must: It is in the footer however small the screen is.
-        shy: It is in the footer only while it can act.
+        always: It is in the footer however small the screen is.
+        must: It is there if there is any room besides those, and what a pane has of its own.
+        shy: It is in the footer only while it can act; it has room before what must be there.
+        must_in: Panes in whose footer it has room before what must be there.
         first_in: Panes in whose footer it has room before others have.
         now: Given a screen's situation, what the footer calls it; None for `label`.
     """
@@ -43,8 +45,10 @@ class Action:
     where: str
     when: When = possible
     footer: int = 0
+    always: bool = False
     must: bool = False
     shy: bool = False
+    must_in: tuple[str, ...] = ()
     first_in: tuple[str, ...] = ()
     now: Callable[[Any], str] | None = None
 

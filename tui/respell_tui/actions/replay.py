@@ -73,9 +73,9 @@ _VARIABLES = ("replay/variables",)
 
 _MOVES: tuple[Action, ...] = (
     Action("step.over", ("n", "f10"), "step", "Goes to the next line of this function.",
-           "replay", _forward, 1, must=True),
+           "replay", _forward, 1, always=True),
     Action("step.back", ("N", "f22"), "back", "Goes back to the line before, in this function.",
-           "replay", _back, 2, must=True),
+           "replay", _back, 2, always=True),
     Action("step.in", ("s", "f11"), "into", "Goes to the next line, into functions.",
            "replay", _forward, 3),
     Action("step.back_in", ("S",), "back into", "Goes back one line, into functions.",
@@ -121,7 +121,7 @@ _SET: tuple[Action, ...] = (
 _ASKED: tuple[Action, ...] = (
     Action("value.last_change", ("l",), "last change",
            "Goes back to where the variable under the cursor got its value.",
-           "replay", _variable, 11, first_in=_VARIABLES),
+           "replay", _variable, 11, must_in=_VARIABLES),
     Action("value.next_change", ("L",), "next change",
            "Goes on to where the variable under the cursor gets another value.",
            "replay", _variable),
@@ -130,7 +130,7 @@ _ASKED: tuple[Action, ...] = (
            "replay", _variable, 14),
     Action("value.origin", ("i",), "origin",
            "Shows which effect made the value of the variable under the cursor, and how it got "
-           "there.", "replay", _variable, 12, first_in=_VARIABLES),
+           "there.", "replay", _variable, 12, must_in=_VARIABLES),
     Action("value.evaluate", ("equals_sign",), "evaluate",
            "Evaluates expressions here, in a copy that is thrown away; tab completes.",
            "replay", _ready, 13),
@@ -151,13 +151,15 @@ _WHAT_IF: tuple[Action, ...] = (
     Action("session.compare_with", ("D",), "compare with",
            "Chooses a session, and shows side by side what is different there.", "replay", _ready),
     Action("edits.discard", ("X",), "discard", "Goes back to what was recorded.",
-           "replay", _edited),
+           "replay", _edited, 9, shy=True),
 )  # fmt: skip
 
 _LIVE: tuple[Action, ...] = (
-    Action("live.pause", ("p",), "hold", "Holds the program that runs, or lets it go on.",
+    Action("live.pause", ("p",), "hold",
+           "Holds the program that runs, or lets it go on. Where one stood back one stays.",
            "replay", _running, 1, shy=True, now=_hold_or_go_on),
-    Action("live.step", ("P",), "one effect", "Lets a program that is held get one effect done.",
+    Action("live.step", ("P",), "one effect",
+           "Lets a program that is held get one effect done, and goes there.",
            "replay", _held, 1, shy=True),
     Action("live.resume", ("r",), "resume",
            "Goes on with the session, which is followed then: asks for the value it waits for, and "
@@ -198,7 +200,7 @@ _PANES: tuple[Action, ...] = (
            "replay/source"),
     Action("value.change", ("u",), "what if",
            "Gives the variable under the cursor another value here, and tries what comes of it.",
-           "replay/variables", _variable, 25, first_in=_VARIABLES),
+           "replay/variables", _variable, 25, must_in=_VARIABLES),
     Action("value.edit", ("w",), "editor",
            "The same in $EDITOR, for a value that takes several lines.",
            "replay/variables", _variable),

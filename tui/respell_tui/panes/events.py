@@ -17,8 +17,10 @@ from respell_tui.actions.binding import bindings
 from respell_tui.icons import Icons
 from respell_tui.paint import Line, Part, content
 from respell_tui.panes.searched import SearchedPane
-from respell_tui.shown.history import EventLines, headline, outcome, read_page
+from respell_tui.shown.history import EventLines, EventRow, headline, outcome, read_page
+from respell_tui.shown.replay import began
 from respell_tui.shown.timeline import Timeline, timeline_line
+from respell_tui.text import width
 from respell_tui.widgets.line_view import LineView
 from respell_tui.widgets.search import Search
 from respell_tui.work import Job, Problem
@@ -58,7 +60,8 @@ class EventList(LineView):
         if self._timeline is None or row is None:
             return self.lines.line(index, width)
         return timeline_line(row, self._timeline, self.lines.icons, width,
-                             places=self.lines.places, position=self.lines.position)  # fmt: skip
+                             places=self.lines.places, position=self.lines.position,
+                             at_end=self.lines.at_end)  # fmt: skip
 
     def redraw(self) -> None:
         """Draw all lines anew; of a timeline also the axis."""
@@ -98,6 +101,8 @@ class EventsPane(SearchedPane):
     EventsPane {
         & #event-axis { display: none; height: 1; }
         &.-timeline #event-axis { display: block; }
+        & #no-event { display: none; height: auto; padding: 1 2; }
+        & #no-event.-shown { display: block; }
     }
     """
 
@@ -125,6 +130,7 @@ class EventsPane(SearchedPane):
         """A line to search in, and the list."""
         yield Search("words in events")
         yield Static(id="event-axis")
+        yield Static(id="no-event", markup=False)
         yield EventList(self._lines)
 
     @property
@@ -167,18 +173,27 @@ class EventsPane(SearchedPane):
         self.list.redraw()
         self._count()
 
-    def stand(self, number: int) -> None:
-        """Have the debugger stand after an event."""
-        other, self._lines.position = number != self._lines.position, number
+    def stand(self, number: int, *, at_end: bool = False) -> None:
+        """Have the debugger stand after an event.
+
+        Args:
+            number: The event's number.
+            at_end: Nothing comes after that any more: what is recorded behind it is no call.
+        """
+        other = (number, at_end) != (self._lines.position, self._lines.at_end)
+        self._lines.position, self._lines.at_end = number, at_end
         self.list.go_to(self._lines.index(number), tell=False)
         if other:
             self.list.redraw()
 
     def _count(self) -> None:
         shown, all_ = len(self._lines), self.record.events if self.record else 0
-        self.subtitle(f"{shown:,} of {all_:,}" if self._filtered else f"{all_:,}",
-                      ("  failed only" if self.failed_only else "", "warn"),
-                      ("  esc shows all" if self._filtered else "", "dim"))  # fmt: skip
+        count = f"{shown:,} of {all_:,}" if self._filtered else f"{all_:,}"
+        only = "  failed only" if self.failed_only else ""
+        back = "  esc shows all" if self._filtered else ""
+        room = self.size.width - 4
+        self.subtitle(count, (only, "warn"),
+                      (back if width(count + only + back) <= room else "", "dim"))  # fmt: skip
 
     # Pages -------------------------------------------------------------------------------
 
@@ -200,8 +215,14 @@ class EventsPane(SearchedPane):
             self.show_problem(problem)
 
         self.work("reading events",
-                  lambda _: read_page(self.store(view), record.key, record.created_at, numbers),
+                  lambda _: self._page(record, view, numbers),
                   lambda rows: self._filled(page, rows), group="page", failed=failed)  # fmt: skip
+
+    def _page(
+        self, record: SessionRecord, view: Store | None, numbers: Sequence[int]
+    ) -> Sequence[EventRow]:
+        store = self.store(view)
+        return read_page(store, record.key, began(store, record), numbers)
 
     def store(self, view: Store | None) -> Store:
         """Return the store whose events are shown. Only for jobs: it waits for the disk."""
@@ -300,14 +321,13 @@ class EventsPane(SearchedPane):
         self.list.redraw()
         self.list.go_to(self._lines.index(here), tell=False)
         self._count()
-        if len(self._lines) or self.search.is_open:
-            self.show_body()
-        else:
+        nothing = self.query_one("#no-event", Static)
+        nothing.set_class(not len(self._lines), "-shown")
+        if not len(self._lines):
             what = "No event failed" if self.failed_only else "No event has that in it"
-            key = self.screen.respell.keys.shown("event.failed_only")  # type: ignore[attr-defined]
-            self.show_note(
-                [("", "")], [(f" {what}: ", "dim"), (key, "key"), (" shows all.", "dim")]
-            )
+            key = "event.failed_only" if self.failed_only else "app.back"
+            shown = self.screen.respell.keys.shown(key)  # type: ignore[attr-defined]
+            nothing.update(content((f"{what}: ", "dim"), (shown, "key"), (" shows all.", "dim")))
 
     def close_search(self) -> bool:
         """Close the search, or show all again; return whether there was one."""

@@ -40,8 +40,10 @@ def session_line(row: SessionRow, cells: int, now: int, icons: Icons) -> Line:
     name = fit(twig + cell(record.name or record.script or "without a name"), left)
     room = left - width(name) - 3
     text = cell(row.remark)
+    mark = fit(cell(row.apart), room if not text else room // 2) if row.apart and room >= 8 else ""
+    room -= width(mark) + 2 if mark else 0
     said = fit(text, room) if text and room >= 8 else ""
-    pad = left - width(name) - (width(said) + 2 if said else 0)
+    pad = left - sum(width(one) + 2 for one in (mark, said) if one) - width(name)
     parts: list[Part] = [
         (f" {of_state(icons, row.state)} ", role),
         (record.id[:8] + " ", "dim"),
@@ -49,6 +51,8 @@ def session_line(row: SessionRow, cells: int, now: int, icons: Icons) -> Line:
         (name[: len(twig)], "dim"),
         (name[len(twig) :], "strong" if row.state in ("running", "paused") else ""),
     ]
+    if mark:
+        parts.append(("  " + mark, "dim"))
     if said:
         parts.append(("  " + said, role or "dim"))
     return [*parts, (" " * pad, ""), (events + when, "dim")]

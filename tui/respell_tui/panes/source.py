@@ -101,12 +101,15 @@ class SourcePane(TextPane):
 
         Args:
             code: Its lines.
-            beside: What stands beside them. The cursor goes to the line that is next.
+            beside: What stands beside them. The cursor goes to the line that is next, or to the
+                one that was the last to ask for something.
         """
         view = self.list
-        moved = code.name != view.code.name or beside.line != view.beside.line
+        here, before = beside.line or beside.last, view.beside.line or view.beside.last
+        moved = code.name != view.code.name or here != before
+        moved = moved or beside.line != view.beside.line
         view.code, view.beside = code, beside
-        view.show((), cursor=beside.line - 1 if moved and beside.line else None,
+        view.show((), cursor=here - 1 if moved and here else None,
                   longest=code.longest + 12)  # fmt: skip
         self.entitle(("  " + code.name if code.name else "", "strong"))
         if moved or not view.wanted:  # else it says which match this is

@@ -90,7 +90,7 @@ class Question(Dialog):
         with Horizontal(classes="dialog--buttons"):
             for choice in self._choices.values():
                 yield Button(
-                    content((choice.key, "key"), f" {choice.label}"), id=f"choice-{choice.key}",
+                    content((choice.key, "letter"), f" {choice.label}"), id=f"choice-{choice.key}",
                     variant="error" if choice.bad else "default", compact=True,
                 )  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual import on
@@ -28,7 +29,12 @@ Check = Callable[[Mapping[str, Any]], Any]
 class Form(Dialog):
     """Asks for the values of fields; its result is what `check` makes of them, or None."""
 
-    BINDINGS: ClassVar = [Binding("ctrl+o", "send", "send", show=False)]
+    BINDINGS: ClassVar = [
+        Binding("ctrl+o", "send", "send", show=False),
+        # Before the field has them: what is typed at once behind it belongs to the next one.
+        Binding("tab", "app.focus_next", "next", show=False, priority=True),
+        Binding("shift+tab", "app.focus_previous", "previous", show=False, priority=True),
+    ]
     DEFAULT_CSS = """
     Form .form--rows { height: auto; max-height: 60vh; }
     Form .form--row { height: auto; margin-bottom: 0; }
@@ -37,14 +43,15 @@ class Form(Dialog):
     Form .form--row Input { background: $panel; }
     Form .form--row Input:focus { background: $primary 20%; }
     Form .form--hint { height: auto; color: $text-muted; padding-left: 16; }
-    Form .form--wrong { height: auto; color: $text-error; margin-top: 1; display: none; }
+    Form .form--wrong { height: auto; max-height: 8; color: $text-error; margin-top: 1;
+                        display: none; }
     Form .form--wrong.-shown { display: block; }
     Form .dialog--buttons { margin-top: 1; }
     """
 
     def __init__(
         self, title: str, fields: Sequence[Field], check: Check, *, text: Sequence[Line] = (),
-        done: str = "OK",
+        done: str = "OK", wrong: str = "",
     ) -> None:  # fmt: skip
         """Ask for some values.
 
@@ -54,13 +61,25 @@ class Form(Dialog):
             check: Makes the result.
             text: What stands above them.
             done: What the button says.
+            wrong: What was wrong with what was filled in before.
         """
         super().__init__()
         self.title_text = title
         self._fields = list(fields)
         self._check = check
         self._text = text
-        self._done = done
+        self._done, self._wrong = done, wrong
+        self._filled: dict[str, Any] = {}
+
+    def again(self, wrong: str) -> Form:
+        """Return the same dialog with what was filled in, for that to be mended.
+
+        Args:
+            wrong: What is wrong with it.
+        """
+        fields = [replace(one, value=self._filled.get(one.name, one.value)) for one in self._fields]
+        return Form(self.title_text, fields, self._check, text=self._text, done=self._done,
+                    wrong=wrong)  # fmt: skip
 
     def body(self) -> ComposeResult:
         """Text, fields, what is wrong, buttons."""
@@ -74,7 +93,8 @@ class Form(Dialog):
                     yield Static(
                         content(f"{field.label[:14]}{mark}"), classes="form--label", markup=False
                     )
-                    yield _widget(at, field)
+                    # What is to be mended is not selected: the next key would take its place.
+                    yield _widget(at, field, selects=not self._wrong)
                 if field.hint and field.kind in (YES_NO, CHOICE):
                     yield Static(content(field.hint), classes="form--hint", markup=False)
         yield Static("", classes="form--wrong", markup=False)
@@ -86,6 +106,8 @@ class Form(Dialog):
         """Begin with the first field."""
         self.query_one("#field-0").focus()
         self.query_one(".dialog").border_subtitle = content(self._keys())
+        if self._wrong:
+            self._say(self._wrong)
 
     def _keys(self) -> str:
         parts = ["y n change it"] if any(one.kind == YES_NO for one in self._fields) else []
@@ -108,14 +130,19 @@ class Form(Dialog):
     def action_send(self) -> None:
         """Close with the result, or say what is wrong."""
         try:
-            result = self._check(self._given())
+            self._filled = self._given()
+            result = self._check(self._filled)
         except RespellError as error:
-            wrong = self.query_one(".form--wrong", Static)
-            wrong.update(content(str(error)))
-            wrong.add_class("-shown")
-            self._go_to_what_is_wrong(str(error))
+            self._say(str(error))
             return
         self.dismiss(result)
+
+    def _say(self, why: str) -> None:
+        """Say what is wrong with what was filled in, and go there."""
+        wrong = self.query_one(".form--wrong", Static)
+        wrong.update(content(why))
+        wrong.add_class("-shown")
+        self._go_to_what_is_wrong(why)
 
     def _go_to_what_is_wrong(self, said: str) -> None:
         """Go to the field that an error names, the first of them."""
@@ -140,7 +167,7 @@ class Form(Dialog):
         """Go to the next field; behind the last one, send."""
         at = int((done.id or "field-0").removeprefix("field-"))
         if at + 1 < len(self._fields):
-            self.query_one(f"#field-{at + 1}").focus()
+            self.set_focus(self.query_one(f"#field-{at + 1}"))
         else:
             self.action_send()
 
@@ -153,7 +180,7 @@ class Form(Dialog):
             self.dismiss(None)
 
 
-def _widget(at: int, field: Field) -> Any:
+def _widget(at: int, field: Field, *, selects: bool) -> Any:
     ident = f"field-{at}"
     if field.kind == YES_NO:
         return YesNo(bool(field.value), id=ident)
@@ -165,7 +192,7 @@ def _widget(at: int, field: Field) -> Any:
     suggester = SuggestFromList(field.suggestions) if field.suggestions else None
     widget = Input(
         str(field.value), placeholder=_one_line(field.hint), id=ident, compact=True,
-        suggester=suggester,
+        suggester=suggester, select_on_focus=selects,
     )  # fmt: skip
     widget.cursor_blink = False
     return widget

@@ -36,7 +36,10 @@ def help_of(keys: Keys, screen: Any, pane: Pane | None) -> list[Line]:
     parts += [(screen.place, "On this screen"), ("list", "In a list"), ("app", "Everywhere")]
     rows: list[Line] = []
     for place, title in parts:
-        for group, its in groups(place):
+        # What belongs to this pane above all comes first of what its screen has.
+        here = pane.place if pane is not None else ""
+        near = sorted(groups(place), key=lambda it: all(here not in one.must_in for one in it[1]))
+        for group, its in near:
             actions = [one for one in its if keys.of(one.id)]
             if not actions:
                 continue
@@ -73,6 +76,7 @@ class Help(Dialog):
     DEFAULT_CSS = """
     Help > .dialog { width: 100; }
     Help .dialog--text { max-height: 85vh; }
+    Help .dialog--text > Static { padding-right: 1; }
     """
     title_text = "Help"
 

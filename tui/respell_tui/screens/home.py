@@ -212,17 +212,25 @@ class Home(SessionActions, ArtifactActions):
         """On a narrow screen the sessions are behind their artifacts."""
         return "sessions" if self.has_class("-narrow", "-artifacts") else ""
 
-    def command(self, text: str) -> bool:
-        """Also take the beginning of a session's id, or its name: goes there."""
-        if super().command(text):
-            return True
+    def judge(self, text: str) -> str:
+        """Also take the beginning of a session's id, or its name."""
+        return super().judge(text) if self._meant(text) or self._named(text) is None else ""
+
+    def command(self, text: str) -> None:
+        """Also go to the session of that name or id."""
+        session = self._named(text) if not self._meant(text) else None
+        if session is not None:
+            self.sessions.select(session)
+        else:
+            super().command(text)
+
+    def _named(self, text: str) -> str | None:
+        """Return the id of the session that has this name, or an id that begins so."""
         rows = self.sessions.list.rows
         found = [row for row in rows if text in (row.record.name, row.id)] or [
             row for row in rows if len(text) >= 4 and row.id.startswith(text)
         ]
-        if found:
-            self.sessions.select(found[0].id)
-        return bool(found)
+        return found[0].id if found else None
 
     # View --------------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Pick(Dialog):
         view.focus()
         more = f"   del {self._removable}" if self._removable else ""
         self.query_one(".dialog").border_subtitle = content(
-            f"enter {self._verb}{more}   esc cancels"
+            f"enter {self._verb}{more}   esc closes"
         )
 
     @on(LineView.Chosen)

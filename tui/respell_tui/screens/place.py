@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual import events, on
@@ -213,9 +213,19 @@ class Place(Acting, Working, Screen[Any]):
 
     def do_app_line(self) -> None:
         """Ask for a command."""
+        self.ask_command()
+
+    def ask_command(self, text: str = "", why: str = "") -> None:
+        """Ask for a command, or for a better one.
+
+        Args:
+            text: What was typed before.
+            why: Why that could not be carried out.
+        """
         from respell_tui.screens.command_line import CommandLine
 
-        self.app.push_screen(CommandLine(self.known_commands(), self.commands), self._command)
+        line = CommandLine(self.known_commands(), self.commands, self.judge, text=text, why=why)
+        self.app.push_screen(line, lambda typed: self.command(typed) if typed else None)
 
     def do_app_help(self) -> None:
         """Show what can be done here."""
@@ -228,34 +238,46 @@ class Place(Acting, Working, Screen[Any]):
         """Return what can be typed into the command line here, for its suggestions."""
         return [action.id for place in dict.fromkeys(self._chain()) for action in within(place)]
 
-    def _command(self, text: str | None) -> None:
-        text = (text or "").strip()
-        if text and not self.command(text):
-            self.flash(f"there is no command {text!r}; ctrl+p finds all there are", "warn")
-
-    def command(self, text: str) -> bool:
-        """Carry out what was typed behind `:`; return whether it was understood.
+    def judge(self, text: str) -> str:
+        """Say why what was typed behind `:` can't be carried out; nothing where it can.
 
         Args:
             text: What was typed, neither empty nor with blanks around it.
         """
+        found = self._meant(text)
+        if not found:
+            return f"there is no command {text!r}; ctrl+p finds all there are"
+        if len(found) > 1:
+            return "that may be " + ", ".join(one.id for one in found)
+        return reasons(self, [found[0].id])[0] or ""
+
+    def command(self, text: str) -> None:
+        """Carry out what was typed behind `:`, with which nothing is wrong.
+
+        Args:
+            text: The same as for `judge`.
+        """
+        perform(self.focused or self, self._meant(text)[0].id)
+
+    def _meant(self, text: str) -> list[Action]:
+        """Return the actions that a text may mean: one, where its name is all of it."""
         wanted = text.lower()
         known = [by_id(ident) for ident in self.known_commands()]
-        found = [one for one in known if wanted in (one.id, one.label)]
-        found = found or [one for one in known if one.id.startswith(wanted)]
-        if len({one.id for one in found}) > 1 and wanted not in (found[0].id, found[0].label):
-            self.flash("that may be " + ", ".join(one.id for one in found), "warn")
-            return True
-        if found:
-            perform(self.focused or self, found[0].id)
-        return bool(found)
+        named = [one for one in known if wanted in (one.id, one.label)]
+        return named[:1] or [one for one in known if one.id.startswith(wanted)]
 
     # The first and the last line ---------------------------------------------------------
 
-    def entitle(self, *parts: Part | str) -> None:
-        """Show where one is, behind the program's name."""
+    def entitle(self, *parts: Part | str, shorter: Sequence[Sequence[Part | str]] = ()) -> None:
+        """Show where one is, behind the program's name.
+
+        Args:
+            parts: What there is to say.
+            shorter: The same in fewer words each time, for when there is no room.
+        """
         name = ("respell", "title"), f" {self.respell.icons.cursor} "
-        self.query_one(TitleBar).show(*name, *parts)
+        short = [(*name, *one) for one in shorter]
+        self.query_one(TitleBar).show(*name, *parts, shorter=short)
 
     def flash(self, text: str, role: str = "good") -> None:
         """Say something for a moment in the last line."""
@@ -286,8 +308,7 @@ class Place(Acting, Working, Screen[Any]):
                 label = self.behind
             if label and not (action.shy and why):
                 key = next((one for one in keys.of(action.id) if one not in taken), "")
-                rank = 5 if why and not action.must else _rank(action, chain[0])
-                yield Key(action.id, display(key), label, why, rank)
+                yield Key(action.id, display(key), label, why, _rank(action, chain[0], why))
 
     def _chain(self) -> list[str]:
         pane = self.focused_pane
@@ -308,15 +329,24 @@ class Place(Acting, Working, Screen[Any]):
         """What was said was read."""
         self.query_one(KeyBar).unflash()
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """What was said was read."""
+        for bar in self.query(KeyBar):
+            bar.unflash()
+
     @on(KeyBar.Pressed)
     def _pressed(self, message: KeyBar.Pressed) -> None:
         message.stop()
         perform(self.focused or self, message.ident)
 
 
-def _rank(action: Action, place: str) -> int:
+def _rank(action: Action, place: str, why_not: str | None) -> int:
     """Return which actions have room in the last line before others: those of the lowest."""
-    firsts = (action.must, action.shy, action.id == "app.back", place in action.first_in)
+    can = why_not is None
+    firsts = (
+        action.always, can and (action.shy or place in action.must_in), action.must,
+        can and place in action.first_in, can,
+    )  # fmt: skip
     return next((rank for rank, so in enumerate(firsts) if so), len(firsts))
 
 

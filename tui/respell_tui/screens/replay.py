@@ -70,6 +70,13 @@ class Replay(ReplayLive):
         self.read()
         self.open_debugger()
 
+    def on_screen_resume(self) -> None:
+        """This is what is open again, for the next start."""
+        super().on_screen_resume()
+        if self.moment is not None:
+            memory = self.respell.memory
+            memory.open, memory.position = self.session_id, str(self.moment.position)
+
     def layout_now(self) -> dict[str, Any]:
         """Return what is remembered of this screen, the watches of this session among it."""
         before = self.respell.memory.layouts.get(self.place)
@@ -162,7 +169,7 @@ class Replay(ReplayLive):
         self.variables.show(moment, moved=moved)
         if moved:
             self._cursor_event = None
-            self.events.stand(moment.position.event)
+            self.events.stand(moment.position.event, at_end=moment.stop.at_end)
         if self._cursor_event is None:
             self.query_one(EventPane).show(moment.event)
         self.query_one(ConsolePane).show(moment)
@@ -187,13 +194,16 @@ class Replay(ReplayLive):
         """Show the source again, with what stands beside it."""
         if self.moment is None or not self.is_there:
             return
-        runs = self.moment.source or self._main
+        event = None if self.moment.source else self.moment.event  # where nothing runs any more
+        asked = event.source if event is not None and event.source in self._codes else ""
+        runs = self.moment.source or asked or self._main
         name = self._picked or runs
         code = self._codes.get(name, Code(name))
         line = self.moment.line if name == runs else 0
+        last = event.line if event is not None and name == asked else 0
         hits = self.hits_of(name)
         beside = Beside(
-            line, counted(self._points, name), hits, max(hits.values(), default=0)
+            line, last, counted(self._points, name), hits, max(hits.values(), default=0)
         )  # fmt: skip
         if not self.source.has_class("-problem"):
             self.source.show_body()
@@ -203,8 +213,11 @@ class Replay(ReplayLive):
         """Show in the line of time where one stands."""
         if self.moment is not None and self.record is not None:
             count = (self._dry.record if self._dry is not None else self.record).events
-            words = where(self.moment, count, self.record.created_at, playing=self.speed)
-            self.scrubber.show(self.moment.position.event, count, words)
+            start = self.now.began if self.now is not None else self.record.created_at
+            words = where(self.moment, count, start, playing=self.speed)
+            # What is recorded after the last thing that the program did is no part of its moves.
+            at = count if self.moment.stop.at_end else self.moment.position.event
+            self.scrubber.show(at, count, words)
 
     def do_source_pick(self) -> None:
         """Show another source, until the next move."""
@@ -392,12 +405,19 @@ class Replay(ReplayLive):
         """What can be typed behind `:`, in words."""
         return "an event's number, a position such as 12+340, 50%, or an action's name"
 
-    def command(self, text: str) -> bool:
-        """Also take an event, a position, a percentage, or a bookmark: goes there."""
+    def judge(self, text: str) -> str:
+        """Also take an event, a position, a percentage: the debugger knows whether it is there."""
         if text[:1].isdigit():
-            self.go_to(text)
-            return True
-        return super().command(text)
+            return "" if self.situation.ready else self.why_not
+        return super().judge(text)
+
+    def command(self, text: str) -> None:
+        """Also go to an event, a position, a percentage."""
+        if not text[:1].isdigit():
+            super().command(text)
+            return
+        self.move(f"going to {text}", lambda it: it.go_to(text),
+                  refused=lambda why: self.ask_command(text, why))  # fmt: skip
 
     def close_something(self) -> bool:
         """Stop playing, cancel a move, close a search that is seen."""

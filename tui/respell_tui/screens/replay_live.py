@@ -15,7 +15,7 @@ from respell.debug.edits import Edit
 from respell.errors import RespellError, SessionNotFound, WorkerFailed
 from respell.sessions.pausing import ask_host
 from respell_tui.app import StoreChanged
-from respell_tui.paint import cell
+from respell_tui.paint import Part, cell
 from respell_tui.screens.home_sessions import BY
 from respell_tui.screens.replay_what_if import ReplayWhatIf
 from respell_tui.screens.resume import Resuming
@@ -161,11 +161,11 @@ class ReplayLive(Resuming, ReplayWhatIf):
             return
         record = self.now.record
         at_end = self.moment is None or self.moment.stop.at_end
-        self.entitle(
-            (record.id[:8], "dim"),
-            f" {fit(cell(record.name), _MOST_OF_A_NAME)}   ",
-            *mode(self.now, held=self.held, at_end=at_end, edits=self.edits),
-        )  # fmt: skip
+        name: list[Part | str] = [
+            (record.id[:8], "dim"), f" {fit(cell(record.name), _MOST_OF_A_NAME)}   "
+        ]  # fmt: skip
+        first, *rest = mode(self.now, held=self.held, at_end=at_end, edits=self.edits)
+        self.entitle(*name, *first, shorter=[[*name, *one] for one in rest])
 
     def _mark(self, now: Now) -> None:
         """Look for marks in what is new."""
@@ -249,9 +249,11 @@ class ReplayLive(Resuming, ReplayWhatIf):
     # Live --------------------------------------------------------------------------------
 
     def do_live_pause(self) -> None:
-        """Hold the program that runs, or let it go on."""
+        """Hold the program that runs, or let it go on; who stood back stays there."""
 
         def change(debugger: Debugger) -> Any:
+            # It is followed from where nothing is recorded behind.
+            follows = debugger.stop.at_end or debugger.position.event >= debugger.session.events
             live = debugger.live
             if live is None or not live.runs:
                 self._say("nothing runs here any more", "warn")
@@ -259,16 +261,18 @@ class ReplayLive(Resuming, ReplayWhatIf):
             try:
                 if live.status == "paused":
                     live.go_on()
-                    self._say("it goes on")
-                    return debugger.end()
+                    self._say("it goes on" if follows else f"it goes on: {end} goes where it is")
+                    return debugger.end() if follows else None
                 live.pause()
             except WorkerFailed as error:  # not one of ours: the session's own process
                 self._say(str(error), "bad")
                 return None
             live.refresh()
-            self._say("it is held: P lets it get one effect done, p lets it go on")
-            return debugger.end()
+            self._say(f"it is held: {step} lets it get one effect done, {pause} lets it go on")
+            return debugger.end() if follows else None
 
+        shown = self.respell.keys.shown
+        end, step, pause = shown("go.end"), shown("live.step"), shown("live.pause")
         self.move("asking its process", change)
 
     def do_live_step(self) -> None:

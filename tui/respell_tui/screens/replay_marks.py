@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,13 @@ from respell_tui.shown.fields import CHOICE, Field
 
 _KINDS = ("function", "error", "effect", "value", "state", "artifact")
 
+_EXAMPLES: tuple[Line, ...] = (
+    [("function ", "dim"), ("fetch", ""), ("   effect ", "dim"), ("tool.*", ""),
+     ("   value ", "dim"), ("total", ""), ("   state ", "dim"), ("city", "")],
+    [("artifact ", "dim"), ("notes.md", ""), ("   error ", "dim"), ("uncaught", ""),
+     (", or nothing for any", "dim")],
+)  # fmt: skip
+
 
 class ReplayMarks(ReplayMoves):
     """Part of `Replay`: what is set and asked."""
@@ -27,6 +34,24 @@ class ReplayMarks(ReplayMoves):
         """Begin with nothing evaluated."""
         super().__init__()
         self.evaluated = Log()
+
+    def ask(self, form: Form, what: str, change: Callable[[Debugger, Any], Any]) -> None:
+        """Ask for something, and have the debugger do it.
+
+        What it refuses is asked for again, with the reason: nothing that was typed is lost.
+
+        Args:
+            form: What is asked.
+            what: What is done with it, for people.
+            change: Called with the debugger, in its thread, and what was filled in.
+        """
+
+        def send(given: Any) -> None:
+            if given is not None:
+                self.move(what, lambda it: change(it, given),
+                          refused=lambda why: self.ask(form.again(why), what, change))  # fmt: skip
+
+        self.app.push_screen(form, send)
 
     # Breakpoints -------------------------------------------------------------------------
 
@@ -69,32 +94,26 @@ class ReplayMarks(ReplayMoves):
         ]  # fmt: skip
 
         def change(debugger: Debugger, given: Mapping[str, Any]) -> None:
-            for one in list(debugger.breakpoints.list()):
-                if one.source == name and one.line == line:
-                    debugger.breakpoints.remove(one.id)
+            points = debugger.breakpoints
+            before = [one for one in points.list() if one.source == name and one.line == line]
             options = {key: text.strip() for key, text in given.items() if text.strip()}
-            debugger.breakpoints.add_line(name, line, **options)
+            made = points.add_line(name, line, **options)
+            for one in before:  # only now: what is refused leaves what was there
+                points.remove(one.id)
+            self._say(f"breakpoint {made.id}: {made.describe()}")
 
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is not None:
-                self.move("setting a breakpoint", partial(change, given=given))
-
-        self.app.push_screen(Form(f"Breakpoint at line {line}", fields, dict, done="Set"), send)
+        form = Form(f"Breakpoint at line {line}", fields, dict, done="Set")
+        self.ask(form, "setting a breakpoint", change)
 
     def do_breakpoint_add(self) -> None:
         """Ask for a breakpoint of another kind."""
         fields = [
             Field("kind", "stop at", kind=CHOICE, value='"function"',
                   choices=tuple(f'"{kind}"' for kind in _KINDS)),
-            Field("name", "which",
-                  hint="fetch, tool.*, total, notes.md; uncaught"),
+            Field("name", "which", hint="a name, a pattern, an expression"),
         ]  # fmt: skip
-
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is not None:
-                self.move("setting a breakpoint", partial(_add, say=self._say, given=given))
-
-        self.app.push_screen(Form("New breakpoint", fields, _kind_wanted, done="Set"), send)
+        form = Form("New breakpoint", fields, _kind_wanted, text=_EXAMPLES, done="Set")
+        self.ask(form, "setting a breakpoint", partial(_add, say=self._say))
 
     def do_breakpoint_list(self) -> None:
         """Show the breakpoints."""
@@ -132,18 +151,12 @@ class ReplayMarks(ReplayMoves):
             Field("note", "note", hint="what is to be remembered"),
         ]
 
-        def send(given: Mapping[str, str] | None) -> None:
-            if given is None:
-                return
+        def keep(debugger: Debugger, given: Mapping[str, Any]) -> None:
+            mark = debugger.bookmark(given["name"].strip(), given["note"].strip())
+            self._say(f"bookmark {mark.name} at {mark.position}")
+            self.app.call_from_thread(self.read_marks)
 
-            def keep(debugger: Debugger) -> None:
-                mark = debugger.bookmark(given["name"].strip(), given["note"].strip())
-                self._say(f"bookmark {mark.name} at {mark.position}")
-                self.app.call_from_thread(self.read_marks)
-
-            self.move("setting a bookmark", keep)
-
-        self.app.push_screen(Form("Bookmark", fields, _named, done="Keep"), send)
+        self.ask(Form("Bookmark", fields, _named, done="Keep"), "setting a bookmark", keep)
 
     def do_bookmark_list(self) -> None:
         """Show the bookmarks."""
@@ -254,7 +267,7 @@ def _kind_wanted(given: Mapping[str, Any]) -> dict[str, Any]:
     return dict(given)
 
 
-def _add(debugger: Debugger, *, say: Any, given: Mapping[str, Any]) -> None:
+def _add(debugger: Debugger, given: Mapping[str, Any], *, say: Any) -> None:
     kind, name = str(given["kind"]).strip('"'), str(given["name"]).strip()
     points = debugger.breakpoints
     if kind == "function":

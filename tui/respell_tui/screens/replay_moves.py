@@ -19,6 +19,11 @@ from respell_tui.work import problem_of
 
 Move = Callable[[Debugger], Any]
 
+Refused = Callable[[str], None]
+"""Takes the reason why a move came to nothing."""
+
+_Todo = tuple[str, Move, Refused | None]
+
 _TELL_EVERY_S = 0.3
 _LONG_S = 0.5
 _HUNG_S = 5.0
@@ -39,8 +44,8 @@ class ReplayMoves(ReplayPanes):
         self.coroutine: int | None = None
         self.watches: tuple[str, ...] = ()
         self._moving = False
-        self._next: tuple[str, Move] | None = None
-        self._urgent: tuple[str, Move] | None = None
+        self._next: _Todo | None = None
+        self._urgent: _Todo | None = None
         self._since = 0.0
         self.opening = False
         self.broken = False
@@ -49,23 +54,25 @@ class ReplayMoves(ReplayPanes):
 
     # One after the other -----------------------------------------------------------------
 
-    def move(self, what: str, move: Move) -> None:
+    def move(self, what: str, move: Move, *, refused: Refused | None = None) -> None:
         """Move, once the move that is under way is done; of several that wait the last one counts.
 
         Args:
             what: What it is, for people.
             move: Called with the debugger, in its thread. If it returns a stop, the frame that
                 is looked at is the innermost again.
+            refused: Called with the reason if it can't be done as it was wanted; None has that
+                said in the last line.
         """
         if self.debugger is None and not self.opening:
             self.flash(self.why_not, "warn")
             return
-        self._next = (what, move)
+        self._next = (what, move, refused)
         self._begin()
 
     def move_first(self, what: str, move: Move) -> None:
         """Move before the one that waits."""
-        self._urgent = (what, move)
+        self._urgent = (what, move, None)
         self._begin()
 
     def _begin(self) -> None:
@@ -89,14 +96,14 @@ class ReplayMoves(ReplayPanes):
             self._moving = False
         self.rested()
 
-    async def _moved(self, what: str, move: Move) -> None:
+    async def _moved(self, what: str, move: Move, refused: Refused | None) -> None:
         debugger, before = self.debugger, self.moment
         assert debugger is not None
         try:
             found, moment = await debugger.use(lambda it: self._look(it, move))
         except Exception as error:  # noqa: BLE001 - shown, with what to do
             if self.is_there and self.debugger is debugger:  # else it was closed: no news
-                self._failed(what, error)
+                self._failed(what, error, refused)
             return
         finally:
             if self.is_there:
@@ -107,11 +114,14 @@ class ReplayMoves(ReplayPanes):
         moved = before is None or before.position != moment.position
         self.show_moment(moment, moved=moved)
 
-    def _failed(self, what: str, error: Exception) -> None:
+    def _failed(self, what: str, error: Exception, refused: Refused | None) -> None:
         """Say why a move came to nothing; where one stands stays the same."""
         self.pause_playing()
         if isinstance(error, RespellError) and not isinstance(error, WorkerFailed | StoreError):
-            self.flash(f"{what}: {error}", "bad")
+            if refused is not None:
+                refused(str(error))
+            else:
+                self.flash(f"{what}: {error}", "bad")
             return
         self.broken = True
         again = self.respell.keys.shown("app.again")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from textual.timer import Timer
@@ -11,6 +11,7 @@ from textual.timer import Timer
 from respell.debug import Change, Debugger, Frame, Listed, Position
 from respell.debug.edits import Edit
 from respell.errors import UsageError
+from respell.history.events import events
 from respell.store import Store
 from respell_tui.paint import Line
 from respell_tui.screens.origins import Origins
@@ -110,21 +111,23 @@ class ReplayOverTime(ReplayMarks):
         def find(debugger: Debugger) -> None:
             found = debugger.executions(line, name, MOST_LISTED)
             here = None if debugger.stop.at_end else debugger.position
-            self.app.call_from_thread(self._show_executions, line, found, here)
+            names = _names_of(debugger, {one.event for one in found})
+            self.app.call_from_thread(self._show_executions, line, found, here, names)
 
         self.move(f"looking for when line {line} ran", find)
 
     def _show_executions(
-        self, line: int, found: Listed[Position], here: Position | None
+        self, line: int, found: Listed[Position], here: Position | None, names: Mapping[int, str]
     ) -> None:  # fmt: skip
         if not found:
             self.flash(f"line {line} never ran", "warn")
             return
         at = max((at for at, one in enumerate(found) if here is None or one <= here), default=0)
+        places = len(str(len(found))), max(len(str(one)) for one in found)
         rows: list[Line] = [
             [(self.respell.icons.current if here == one else " ", "accent"),
-             (f" {number:>5}  ", "dim"), (f"{one!s:>12}", "number"),
-             (f"   after event {one.event}", "dim")]
+             (f" {number:>{places[0]}}  ", "dim"), (f"{one!s:>{places[1]}}", "number"),
+             (f"  after {one.event} {names.get(one.event, '')}", "dim")]
             for number, one in enumerate(found, 1)
         ]  # fmt: skip
         count = f"{len(found):,}{' or more' if found.more else ''}"
@@ -227,6 +230,13 @@ def _last_change(debugger: Debugger, expression: str, frame: Frame | int) -> Cha
     if earlier is None:
         debugger.go_to(here)
     return earlier
+
+
+def _names_of(debugger: Debugger, numbers: Collection[int]) -> dict[int, str]:
+    """Return the names of some events by their numbers."""
+    store, session = debugger.store, debugger.session.key
+    found = (next(events(store, session, one, one), None) for one in numbers)
+    return {one.number: one.name for one in found if one is not None}
 
 
 def _counted(

@@ -28,8 +28,10 @@ class ReplayPanes(Place):
 
     @property
     def behind(self) -> str:
-        """The sessions."""
-        return "home"
+        """The sessions; of a fork that was just made, what it was made from."""
+        below = [one for one in self.app.screen_stack if isinstance(one, Place)]
+        at = below.index(self) if self in below else len(below)
+        return "home" if at < 2 else "back"
 
     def compose(self) -> ComposeResult:
         """Below the source, one of 4, 5 and 6; on a narrow screen one of 3 to 6."""

@@ -35,6 +35,7 @@ class ReplayWhatIf(ReplayOverTime):
         super().__init__()
         self.record: SessionRecord | None = None
         self.edits: Sequence[str] = ()
+        self._drafts: dict[str, bytes] = {}
 
     # Variables ---------------------------------------------------------------------------
 
@@ -45,13 +46,9 @@ class ReplayWhatIf(ReplayOverTime):
             return
         now = row.value.text if row.value is not None and not row.value.ref else ""
         fields = [Field("lua", "becomes", required=True, value=now, hint="a Lua expression")]
-
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is not None:
-                self._set(row.expression, given["lua"])
-
-        title = f"What if {row.expression} were …"
-        self.app.push_screen(Form(title, fields, dict, done="Try it"), send)
+        form = Form(f"What if {row.expression} were …", fields, dict, done="Try it")
+        self.ask(form, f"setting {row.expression}", lambda it, given: self._set(
+            it, row.expression, given["lua"]))  # fmt: skip
 
     def do_value_edit(self) -> None:
         """Write another value of the variable under the cursor in the editor."""
@@ -60,14 +57,17 @@ class ReplayWhatIf(ReplayOverTime):
             return
         now = row.value.text if not row.value.ref else row.expression
         head = f"-- A Lua expression for {row.expression}, which is\n-- {row.value.text}\n"
-        changed = self._edited(f"{head}{now}\n".encode(), "value.lua")
-        if changed is not None:
-            lines = changed.decode(errors="replace").splitlines()
-            self._set(row.expression, "\n".join(it for it in lines if not it.startswith("--")))
 
-    def _set(self, expression: str, lua: str) -> None:
-        self.move(f"setting {expression}",
-                  lambda it: it.set_variable(expression, lua, self.looked_at(it)))  # fmt: skip
+        def change(debugger: Debugger, written: bytes) -> Any:
+            lines = written.decode(errors="replace").splitlines()
+            lua = "\n".join(it for it in lines if not it.startswith("--"))
+            return self._set(debugger, row.expression, lua)
+
+        text = f"{head}{now}\n".encode()
+        self._edit("value.edit", f"setting {row.expression}", text, "value.lua", change)
+
+    def _set(self, debugger: Debugger, expression: str, lua: str) -> Any:
+        return debugger.set_variable(expression, lua, self.looked_at(debugger))
 
     # Outcomes ----------------------------------------------------------------------------
 
@@ -85,12 +85,11 @@ class ReplayWhatIf(ReplayOverTime):
                   hint="JSON; of an error its text"),
         ]  # fmt: skip
 
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is not None:
-                self._end_otherwise(event.number, given["value"], given["error"])
-
         title = f"What if event {event.number} ({event.name}) had ended otherwise"
-        self.app.push_screen(Form(title, fields, _outcome, done="Try it"), send)
+        self.ask(
+            Form(title, fields, _outcome, done="Try it"), f"changing event {event.number}",
+            lambda it, given: it.set_outcome(event=event.number, **given),
+        )  # fmt: skip
 
     def do_event_edit(self) -> None:
         """Write another outcome of the event under the cursor in the editor."""
@@ -98,19 +97,13 @@ class ReplayWhatIf(ReplayOverTime):
 
     def _edit_outcome(self, event: Event) -> None:
         text = json.dumps(values.to_json(event.outcome), ensure_ascii=False, indent=2)
-        changed = self._edited(f"{text}\n".encode(), f"event-{event.number}.json")
-        if changed is None:
-            return
-        try:
-            value = values.parse_json(changed.decode(errors="replace"), what="the outcome")
-        except UsageError as error:
-            self.flash(str(error), "bad")
-            return
-        self._end_otherwise(event.number, value, None)
 
-    def _end_otherwise(self, number: int, value: Any, error: str | None) -> None:
-        self.move(f"changing event {number}",
-                  lambda it: it.set_outcome(value, event=number, error=error))  # fmt: skip
+        def change(debugger: Debugger, written: bytes) -> Any:
+            value = values.parse_json(written.decode(errors="replace"), what="the outcome")
+            return debugger.set_outcome(value, event=event.number)
+
+        what, name = f"changing event {event.number}", f"event-{event.number}.json"
+        self._edit("event.edit", what, f"{text}\n".encode(), name, change)
 
     def _with_event(self, use: Callable[[Event], None]) -> None:
         """Read the event under the cursor, and do something with it."""
@@ -126,16 +119,39 @@ class ReplayWhatIf(ReplayOverTime):
             "reading an event", read, lambda it: use(it) if it else None, group="edited event"
         )
 
-    def _edited(self, text: bytes, name: str) -> bytes | None:
-        """Have a person change a text in the editor, and say why nothing came of it."""
+    def _edit(
+        self, action: str, what: str, text: bytes, name: str,
+        change: Callable[[Debugger, bytes], Any],
+    ) -> None:  # fmt: skip
+        """Have a person change a text in the editor, and the debugger take it.
+
+        What it refuses is kept, and opened again the next time: nothing that was written is lost.
+
+        Args:
+            action: The id of the action that this is.
+            what: What is done with it, for people; the drafts are told apart by that.
+            text: The text.
+            name: The name of its file.
+            change: Called with the debugger, in its thread, and what was written.
+        """
+        draft = self._drafts.get(what)
         try:
-            changed = edited(self.app, text, name)
+            changed = edited(self.app, text if draft is None else draft, name)
         except UsageError as error:
             self.flash(str(error), "warn")
-            return None
-        if changed is None:
+            return
+        written = draft if changed is None else changed
+        self._drafts.pop(what, None)
+        if written is None or written == text:
             self.flash("nothing was changed")
-        return changed
+            return
+
+        def refused(why: str) -> None:
+            self._drafts[what] = written
+            key = self.respell.keys.shown(action)
+            self.flash(f"{what}: {key} opens again what was written\n{why}", "bad")
+
+        self.move(what, lambda it: change(it, written), refused=refused)
 
     # The script --------------------------------------------------------------------------
 
@@ -149,9 +165,8 @@ class ReplayWhatIf(ReplayOverTime):
         if code.name != self.main_chunk:
             self.flash(f"only the script itself can be changed, and {code.name} is none", "warn")
             return
-        changed = self._edited(code.text, code.name)
-        if changed is not None:
-            self.move("executing the changed script", lambda it: it.set_script(changed))
+        what = "executing the changed script"
+        self._edit("source.edit", what, code.text, code.name, Debugger.set_script)
 
     @property
     @abstractmethod
@@ -167,19 +182,18 @@ class ReplayWhatIf(ReplayOverTime):
             return
         fields = [Field("name", "name", hint=f"{record.name} (fork)")]
 
-        def send(given: Mapping[str, Any] | None) -> None:
-            if given is None:
-                return
+        def make(debugger: Debugger, given: Mapping[str, Any]) -> None:
+            made = debugger.fork(given["name"].strip(), created_by=BY)
+            self.app.call_from_thread(self._go_to_fork, made.id)
 
-            def make(debugger: Debugger) -> None:
-                made = debugger.fork(given["name"].strip(), created_by=BY)
-                self.app.call_from_thread(self.respell.choose_session, made.id)
-                self._say(f"forked to {made.id[:8]}: esc goes to the sessions, where r resumes it")
+        self.ask(Form(f"Fork at {moment.position}", fields, dict, done="Fork"), "forking", make)
 
-            self.move("forking", make)
-
-        title = f"Fork at {moment.position}"
-        self.app.push_screen(Form(title, fields, dict, done="Fork"), send)
+    def _go_to_fork(self, ident: str) -> None:
+        """Open a fork above what it was made from: escape goes back there."""
+        self.respell.choose_session(ident)
+        key = self.respell.keys.shown("live.resume")
+        said = f"forked to {ident[:8]}: {key} resumes it, esc goes back to what it was made from"
+        self.respell.open_session(ident, saying=said)
 
     def do_session_compare(self) -> None:
         """Compare: a dry run with what was recorded, a fork with its original, or ask with what."""

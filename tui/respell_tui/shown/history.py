@@ -157,6 +157,7 @@ class EventLines:
 
     Attributes:
         position: Number of the event that the debugger stands after; those behind it are dim.
+        at_end: The debugger stands at the end: none is dim.
     """
 
     def __init__(self, icons: Icons, wanted: Callable[[int], None]) -> None:
@@ -168,6 +169,7 @@ class EventLines:
         """
         self.icons, self._wanted = icons, wanted
         self.position = 0
+        self.at_end = False
         self.nested = True
         self._count = 0
         self._numbers: Sequence[int] | None = None
@@ -265,7 +267,7 @@ class EventLines:
         places = self.places
         if row is None:
             return [(f"{mark}{number:>{places}} ", "dim"), ("…", "dim")]
-        later = number > self.position
+        later = number > self.position and not self.at_end
         role = "dim" if later else ""
         head = f"{'  ' * (row.depth if self.nested else 0)}{sign(row, self.icons)} "
         state = f" {self.icons.failed}" if row.failed else ""

@@ -35,11 +35,13 @@ class Now:
         record: What the store says.
         state: The word for how it is: its status, or running, paused, interrupted.
         doubts: number, name and args of each effect in doubt.
+        began: When its history begins, in µs since 1970 UTC; a fork's does before itself.
     """
 
     record: SessionRecord
     state: str
     doubts: tuple[dict[str, Any], ...] = ()
+    began: int = 0
 
     @property
     def runs(self) -> bool:
@@ -55,7 +57,16 @@ def read_now(store: Store, session_id: str) -> Now:
     """
     record = store.sessions.get(session_id)
     state = states(store, [record])[record.id]
-    return Now(record, state, () if state in RUNS else tuple(doubts(store, record)))
+    in_doubt = () if state in RUNS else tuple(doubts(store, record))
+    return Now(record, state, in_doubt, began(store, record))
+
+
+def began(store: Store, record: SessionRecord) -> int:
+    """Return when the history of a session begins, in µs since 1970 UTC."""
+    if not record.forked_from:
+        return record.created_at
+    first = next(events(store, record.key, 1, 1), None)
+    return record.created_at if first is None else min(record.created_at, first.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +119,8 @@ class DryRun:
 
 def mode(
     now: Now, *, held: bool = False, at_end: bool = True, edits: Sequence[str] = ()
-) -> Sequence[Part]:
-    """Return in words what one looks at, and what is touched by that.
+) -> Sequence[Sequence[Part]]:
+    """Return what one looks at, and what is touched by that: in words, then in fewer and fewer.
 
     Args:
         now: How the session is.
@@ -119,20 +130,28 @@ def mode(
     """
     if edits:
         more = f" and {len(edits) - 1} more" if len(edits) > 1 else ""
-        return [("WHAT IF", "warn"), (f"  {edits[0]}{more}", ""),
-                ("  nothing is performed: X discards, F forks", "dim")]  # fmt: skip
-    if held:
-        return [("LIVE, HELD", "warn"), ("  its program waits: p lets it go on", "dim")]
-    if now.state == "paused":
-        return [("LIVE, PAUSED", "warn"), ("  its program waits: p lets it go on", "dim")]
+        what: list[Part] = [("WHAT IF", "warn"), (f"  {edits[0]}{more}", "")]
+        return _said(what, "nothing is performed: X discards, F forks", "X discards, F forks", "")
+    if held or now.state == "paused":
+        word = "HELD" if held else "PAUSED"
+        return _said([(f"LIVE, {word}", "warn")], "its program waits: p lets it go on",
+                     "p lets it go on")  # fmt: skip
     if now.runs:
-        words = "it is followed, and not touched" if at_end else "it runs on: G follows it again"
-        return [("LIVE", "good"), (f"  {words}", "dim")]
+        followed = ("it is followed, and not touched", "followed, not touched")
+        left = ("it runs on: G follows it again", "G follows it again")
+        return _said([("LIVE", "good")], *(followed if at_end else left))
+    head: list[Part] = [("REPLAY", "accent")]
     if now.record.forked_from:
-        return [("FORK", "accent"),
-                (f" of {now.record.forked_from[:8]} at {now.record.forked_at}", ""),
-                ("  recorded answers, nothing outside is touched", "dim")]  # fmt: skip
-    return [("REPLAY", "accent"), ("  recorded answers, nothing outside is touched", "dim")]
+        origin = f" of {now.record.forked_from[:8]} at {now.record.forked_at}"
+        head = [("FORK", "accent"), (origin, "")]
+    elif at_end and now.state in ("suspended", "interrupted"):
+        head = [(now.state.upper(), "warn" if now.state == "suspended" else "bad")]
+    return _said(head, "recorded answers, nothing outside is touched",
+                 "nothing outside is touched", "nothing is touched")  # fmt: skip
+
+
+def _said(head: Sequence[Part], *words: str) -> Sequence[Sequence[Part]]:
+    return [[*head, (f"  {one}" if one else "", "dim")] for one in words]
 
 
 def notice(now: Now, icons: Icons, *, resume: str) -> Asked:

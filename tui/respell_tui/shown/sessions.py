@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from respell.sessions.pausing import is_paused
 from respell.sessions.record import SessionQuery, SessionRecord, SessionSort
 from respell.store import Store
-from respell_tui.describe import is_interrupted, remark
+from respell_tui.describe import clock, is_interrupted, remark
+from respell_tui.shown.readable import one_liner
 
 STATE_ROLES = {
     "running": "good", "paused": "warn", "suspended": "warn", "interrupted": "bad",
@@ -31,6 +33,7 @@ class SessionRow:
         last: Whether no other follows below the same one.
         trunks: For each depth above, whether something else of it follows below.
         text: What is searched for words, in lower case.
+        apart: What tells it from others of its name; empty where it has its name alone.
     """
 
     record: SessionRecord
@@ -39,6 +42,7 @@ class SessionRow:
     last: bool = True
     trunks: tuple[bool, ...] = ()
     text: str = ""
+    apart: str = ""
 
     @property
     def id(self) -> str:
@@ -124,8 +128,8 @@ class SessionReader:
         wanted = (sort, tree, frozenset(store.leases.live()))
         if changed or wanted != self._made_for:
             records = sorted(self._known.values(), key=_KEYS[sort])
-            words = states(store, records)
-            rows = [self._row(record, words[record.id]) for record in records]
+            words, marks = states(store, records), apart(records)
+            rows = [self._row(one, words[one.id], marks.get(one.id, "")) for one in records]
             self._made, self._made_for = as_tree(rows) if tree else rows, wanted
         return self._made
 
@@ -145,10 +149,12 @@ class SessionReader:
         self._newest = max((record.updated_at for record in changed), default=self._newest)
         return bool(other) or before == -1
 
-    def _row(self, record: SessionRecord, state: str) -> SessionRow:
+    def _row(self, record: SessionRecord, state: str, mark: str) -> SessionRow:
         row = self._rows.get(record.id)
-        if row is None or row.record is not record or row.state != state:
-            row = self._rows[record.id] = SessionRow(record, state, text=_searchable(record, state))
+        known = row is not None and row.record is record and row.state == state
+        if row is None or not known or row.apart != mark:
+            text = _searchable(record, state)
+            row = self._rows[record.id] = SessionRow(record, state, text=text, apart=mark)
         return row
 
 
@@ -166,6 +172,38 @@ _KEYS: dict[SessionSort, Callable[[SessionRecord], Any]] = {
 def _searchable(record: SessionRecord, state: str) -> str:
     words = (record.name, record.id, record.script or "", state, *record.tags, remark(record))
     return "\n".join(words).lower()
+
+
+def apart(records: Sequence[SessionRecord]) -> dict[str, str]:
+    """Return by id what tells sessions from others of the same name, in words.
+
+    Of forks that is where they were made, of others what they were given; where that is the
+    same, when they began.
+    """
+    alike = Counter(record.name for record in records)
+    several = [record for record in records if alike[record.name] > 1]
+    given = {record.id: _given(record) for record in several}
+    same = Counter((record.name, given[record.id]) for record in several)
+    found: dict[str, str] = {}
+    for record in several:
+        said = given[record.id]
+        if same[record.name, said] == alike[record.name]:
+            said = ""  # it is that of all of them
+        if same[record.name, given[record.id]] > 1:
+            said = f"{said} {clock(record.created_at)}".strip()
+        found[record.id] = said or "without arguments"
+    return found
+
+
+def _given(record: SessionRecord) -> str:
+    """Return in words what a session was made from."""
+    if record.forked_from:
+        return f"at {record.forked_at}"
+    words = " ".join(record.args[:_MOST_ARGS])
+    return words or (one_liner(record.input) if record.input is not None else "")[:_MOST_GIVEN]
+
+
+_MOST_ARGS, _MOST_GIVEN = 5, 200
 
 
 def as_tree(rows: Sequence[SessionRow]) -> list[SessionRow]:
@@ -199,7 +237,7 @@ def _grow(
             continue
         seen.add(row.id)
         if len(stack) > 1:
-            row = SessionRow(row.record, row.state, len(stack) - 1, last, above, row.text)
+            row = replace(row, depth=len(stack) - 1, last=last, trunks=above)
         made.append(row)
         deeper = (*above, not last) if len(stack) > 1 else ()
         stack.append((row.id, deeper, iter(_ends(below.get(row.id, ())))))

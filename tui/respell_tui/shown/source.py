@@ -46,12 +46,14 @@ class Beside:
 
     Attributes:
         line: The line that is next; 0 for none here.
+        last: Where none is next, the line that asked for the last event; 0 for none.
         breakpoints: Breakpoints by line.
         hits: How often lines ran; empty where nobody has counted.
         most: The highest of these.
     """
 
     line: int = 0
+    last: int = 0
     breakpoints: Mapping[int, Breakpoint] = field(default_factory=dict)
     hits: Mapping[int, int] = field(default_factory=dict)
     most: int = 0

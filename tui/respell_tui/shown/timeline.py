@@ -141,7 +141,14 @@ def _columns(cells: int) -> _Columns:
 
 
 def timeline_line(
-    row: EventRow, timeline: Timeline, icons: Icons, cells: int, *, places: int, position: int
+    row: EventRow,
+    timeline: Timeline,
+    icons: Icons,
+    cells: int,
+    *,
+    places: int,
+    position: int,
+    at_end: bool = False,
 ) -> Line:
     """Return the line of an event with its bar.
 
@@ -152,9 +159,10 @@ def timeline_line(
         cells: How many cells there are.
         places: How many digits numbers have.
         position: Number of the event that the debugger stands after.
+        at_end: It stands at the end.
     """
     columns = _columns(cells)
-    later = row.number > position
+    later = row.number > position and not at_end
     # The axis begins at the same cell in each line: what is before it has what is left.
     left = cells - columns.all - places - 4
     head = f"{' ' * max(0, min(2 * row.depth, left - _LEAST_NAME))}{sign(row, icons)} "

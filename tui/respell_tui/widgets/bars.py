@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -27,7 +28,7 @@ MOST_SAID = 4
 
 
 class TitleBar(Static):
-    """Says in one line where one is and what is touched."""
+    """Says in one line where one is and what is touched: in full, or shorter on a small screen."""
 
     DEFAULT_CSS = """
     TitleBar { height: 1; dock: top; padding: 0 1; background: $panel; text-wrap: nowrap;
@@ -36,13 +37,30 @@ class TitleBar(Static):
 
     def __init__(self) -> None:
         super().__init__(markup=False)
+        self._wordings: tuple[tuple[Part | str, ...], ...] = ((),)
         self._parts: tuple[Part | str, ...] = ()
 
-    def show(self, *parts: Part | str) -> None:
-        """Show some parts."""
+    def show(self, *parts: Part | str, shorter: Sequence[Sequence[Part | str]] = ()) -> None:
+        """Show some parts.
+
+        Args:
+            parts: What there is to say.
+            shorter: The same in fewer words each time, for when there is no room.
+        """
+        self._wordings = (parts, *(tuple(one) for one in shorter))
+        self._choose()
+
+    def _choose(self) -> None:
+        room = self.content_size.width
+        fitting = (one for one in self._wordings if content(*one).cell_length <= room)
+        parts = next(fitting, self._wordings[-1])
         if parts != self._parts:
             self._parts = parts
             self.update(content(*parts), layout=False)  # it has one line whatever stands in it
+
+    def on_resize(self) -> None:
+        """There is more room, or less."""
+        self._choose()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +116,7 @@ class KeyBar(Widget):
         self._timer: Timer | None = None
         self._work = ""
         self._said: list[str] = []
+        self._hidden = False
 
     def show(self, keys: tuple[Key, ...]) -> None:
         """Show these keys."""
@@ -111,7 +130,7 @@ class KeyBar(Widget):
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(FLASH_S, self.unflash)
-        self._say(self._lines_of(cell(text)))
+        self._say(self._lines_of(text))
 
     def busy(self, text: str) -> None:
         """Say what is being done, in place of the keys, for as long as it is; empty for nothing."""
@@ -134,7 +153,7 @@ class KeyBar(Widget):
     def _lines_of(self, text: str) -> list[str]:
         """Break what is said where the bar ends; what is far too long is cut."""
         room = max(20, self.size.width - 2)
-        found = wrap(text, room)
+        found = [line for one in text.splitlines() for line in wrap(cell(one), room)]
         most = max(1, min(MOST_SAID, self.screen.size.height // 5))
         rest = " ".join(found[most - 1 :])
         return [*found[: most - 1], *([fit(rest, room)] if rest else [])]
@@ -182,7 +201,7 @@ class KeyBar(Widget):
 
         for key in sorted(self._keys, key=lambda key: key.rank):
             if _room(key) > left:
-                break
+                continue
             left -= _room(key)
             chosen.add(key)
         return [key for key in self._keys if key in chosen]
@@ -192,8 +211,14 @@ class KeyBar(Widget):
         words: Style = self.get_component_styles(f"key-bar--{role}").text_style
         return words + Style(color=made.color)
 
+    def on_mouse_down(self, event: events.MouseDown) -> None:
+        """Nobody means a key that was not seen when the button went down."""
+        self._hidden = bool(self.said)
+
     def on_click(self, event: events.Click) -> None:
         """Do what was clicked on."""
+        if self._hidden:
+            return
         for start, end, ident in self._spots:
             if start <= event.x < end:
                 self.post_message(self.Pressed(ident))

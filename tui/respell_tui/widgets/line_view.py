@@ -44,12 +44,12 @@ _CSS = f"""
         scrollbar-size-horizontal: 0;
         & > .line-view--cursor {{ background: $primary 15%; }}
         &:focus > .line-view--cursor {{ background: $primary 35%; text-style: bold; }}
-        &:ansi > .line-view--cursor {{ text-style: reverse; }}
+        &:ansi > .line-view--cursor {{ text-style: underline; }}
         &:focus:ansi > .line-view--cursor {{ text-style: bold reverse; }}
         &:nocolor > .line-view--cursor {{ text-style: underline; }}
         &:focus:nocolor > .line-view--cursor {{ text-style: bold reverse; }}
         {_rules()}
-        &:nocolor > .line-view--dim {{ text-style: dim; }}
+        &:nocolor > .line-view--dim, &:ansi > .line-view--dim {{ text-style: dim; }}
     }}
 """
 

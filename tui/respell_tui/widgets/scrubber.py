@@ -34,6 +34,10 @@ class Mark:
     role: str
 
 
+_LOUDER = ("good", "warn", "mark", "bad")
+"""Of marks that stand in the same cell the last of these is seen."""
+
+
 class Scrubber(Widget):
     """Shows marks at their places; a click or a drag goes there."""
 
@@ -120,7 +124,7 @@ class Scrubber(Widget):
         here = self.place(self._at)
         rule = "━" if self._icons.full == "█" else "-"
         signs = {place: (rule, "done" if place <= here else "rest") for place in range(self._room)}
-        for mark in self._marks:
+        for mark in sorted(self._marks, key=lambda it: _LOUDER.index(it.role)):
             signs[self.place(mark.number)] = (getattr(self._icons, mark.kind), mark.role)
         if self._at:
             signs[here] = (self._icons.current, "here")

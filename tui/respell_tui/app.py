@@ -10,6 +10,7 @@ import signal
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -38,6 +39,9 @@ from respell_tui.work import Job, Problem, Working
 
 LOOK_S = 0.2
 """How often is looked whether anything in the store has changed."""
+
+KEEP_S = 2.0
+"""How often what is open is written down, if that is different: a process may be killed."""
 
 LIVENESS_S = 2.0
 """How often the sessions are read although nothing has: a host that died writes nothing."""
@@ -116,6 +120,7 @@ class RespellApp(Acting, Working, App[None]):
         self.clock = clock
         self._watches = watch
         self.memory = Memory.of(store)
+        self._kept = deepcopy(self.memory)
         self._store: Store | None = None
         self._was: tuple[int, int] | None = None
         self._aside: list[Store] = []
@@ -232,11 +237,24 @@ class RespellApp(Acting, Working, App[None]):
         swiftness.set_aside_modules()
         if self.memory.open:
             self.open_session(self.memory.open, position=self.memory.position or None)
+        self.set_interval(KEEP_S, self._keep_memory)
         if self._watches:
             self.work(
                 "watching the store", self._watch, lambda _: None, group="watch",
                 heard=self._told,
             )  # fmt: skip
+
+    def _keep_memory(self) -> None:
+        """Write down what is open, if it is different from what was written last."""
+        if not self.had_store or self.memory == self._kept or self.working("memory"):
+            return
+        self._kept = now = deepcopy(self.memory)
+
+        def keep(job: Job) -> None:
+            with suppress(OSError):  # nothing is lost but where one was
+                now.keep(self.folder)
+
+        self.work("remembering what is open", keep, lambda _: None, group="memory")
 
     def _listen_to_signals(self) -> None:
         """End in order when the system says so, or when the terminal is closed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
@@ -59,7 +60,7 @@ class Memory:
         """
         path = _path(store)
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}")
+        temporary = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
         temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
         temporary.replace(path)
 

@@ -13,6 +13,7 @@ from textual.widgets import Input
 import respell
 from app_pages import SMALL, WIDE, Page, opened
 from app_replay import SUM, chooses, does, goes, ran, screen, stands, story
+from respell_tui.memory import Memory
 from respell_tui.screens.command_line import CommandLine
 from respell_tui.screens.form import Form
 from respell_tui.screens.replay import Replay
@@ -254,6 +255,19 @@ def test_what_the_app_says_goes_with_a_click_and_hides_no_key_from_it(tmp_path: 
         await stands(it, "line 10")
 
     story(ran(tmp_path, SUM), tell)
+
+
+def test_what_is_open_comes_back_also_where_the_app_was_killed(tmp_path: Path) -> None:
+    """It is written down while the app runs, not only in the end."""
+    store = ran(tmp_path, SUM)
+
+    async def tell(it: Page) -> None:
+        await does(it, "g", "line 8")
+        await does(it, "n", "line 10")
+        await it.until(lambda: Memory.of(store).position == "1+2", "what is written down")
+        assert Memory.of(store).open == screen(it).session_id
+
+    story(store, tell)
 
 
 # What looks alike --------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Action:
         shy: It is in the footer only while it can act; it has room before what must be there.
         must_in: Panes in whose footer it has room before what must be there.
         first_in: Panes in whose footer it has room before others have.
+        urgent: Given a screen's situation, whether it has room before what must be there now.
         now: Given a screen's situation, what the footer calls it; None for `label`.
     """
 
@@ -51,6 +52,7 @@ class Action:
     must_in: tuple[str, ...] = ()
     first_in: tuple[str, ...] = ()
     now: Callable[[Any], str] | None = None
+    urgent: Callable[[Any], bool] | None = None
 
     @property
     def method(self) -> str:

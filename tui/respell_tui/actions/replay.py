@@ -69,7 +69,14 @@ def _event(it: ReplaySituation) -> str | None:
     return None if it.event else "put the cursor on an event first: 1 goes there"
 
 
+def _is_dry(it: ReplaySituation) -> bool:
+    return it.edits > 0
+
+
 _VARIABLES = ("replay/variables",)
+
+_BESIDE_VARIABLES = ("replay/source", "replay/events", "replay/event", "replay/output",
+                     "replay/then", "replay")  # fmt: skip
 
 _MOVES: tuple[Action, ...] = (
     Action("step.over", ("n", "f10"), "step", "Goes to the next line of this function.",
@@ -101,7 +108,7 @@ _MOVES: tuple[Action, ...] = (
 _SET: tuple[Action, ...] = (
     Action("breakpoint.toggle", ("b", "f9"), "break",
            "Sets a breakpoint at the line the cursor is on in the source, or takes it away.",
-           "replay", _ready, 7, must=True),
+           "replay", _ready, 7, must_in=_BESIDE_VARIABLES),
     Action("breakpoint.list", ("B",), "breakpoints", "Shows the breakpoints, to take one away.",
            "replay", _ready),
     Action("breakpoint.add", ("ctrl+b",), "new breakpoint",
@@ -143,11 +150,11 @@ _ASKED: tuple[Action, ...] = (
 _WHAT_IF: tuple[Action, ...] = (
     Action("session.fork_here", ("F",), "fork",
            "Makes a new session out of the history up to here, to go on in another way.",
-           "replay", _ready, 9, must=True),
+           "replay", _ready, 9, must=True, urgent=_is_dry),
     Action("session.compare", ("d",), "compare",
            "Shows side by side what is different: of a dry run from what was recorded, of a fork "
            "from its original, else from a session to be chosen.", "replay", _ready, 10,
-           must=True),
+           must=True, urgent=_is_dry),
     Action("session.compare_with", ("D",), "compare with",
            "Chooses a session, and shows side by side what is different there.", "replay", _ready),
     Action("edits.discard", ("X",), "discard", "Goes back to what was recorded.",

@@ -308,7 +308,7 @@ class Place(Acting, Working, Screen[Any]):
                 label = self.behind
             if label and not (action.shy and why):
                 key = next((one for one in keys.of(action.id) if one not in taken), "")
-                yield Key(action.id, display(key), label, why, _rank(action, chain[0], why))
+                yield Key(action.id, display(key), label, why, _rank(action, chain[0], why, now))
 
     def _chain(self) -> list[str]:
         pane = self.focused_pane
@@ -340,12 +340,16 @@ class Place(Acting, Working, Screen[Any]):
         perform(self.focused or self, message.ident)
 
 
-def _rank(action: Action, place: str, why_not: str | None) -> int:
+def _rank(action: Action, place: str, why_not: str | None, now: Any) -> int:
     """Return which actions have room in the last line before others: those of the lowest."""
     can = why_not is None
     firsts = (
-        action.always, can and (action.shy or place in action.must_in), action.must,
-        can and place in action.first_in, can,
+        action.always,
+        can and (
+            action.shy or place in action.must_in
+            or (action.urgent is not None and action.urgent(now))
+        ),
+        action.must, can and place in action.first_in, can,
     )  # fmt: skip
     return next((rank for rank, so in enumerate(firsts) if so), len(firsts))
 

@@ -44,7 +44,7 @@ _CSS = f"""
         scrollbar-size-horizontal: 0;
         & > .line-view--cursor {{ background: $primary 15%; }}
         &:focus > .line-view--cursor {{ background: $primary 35%; text-style: bold; }}
-        &:ansi > .line-view--cursor {{ text-style: underline; }}
+        &:ansi > .line-view--cursor {{ background: $background; text-style: underline; }}
         &:focus:ansi > .line-view--cursor {{ text-style: bold reverse; }}
         &:nocolor > .line-view--cursor {{ text-style: underline; }}
         &:focus:nocolor > .line-view--cursor {{ text-style: bold reverse; }}

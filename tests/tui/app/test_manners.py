@@ -270,6 +270,16 @@ def test_what_is_open_comes_back_also_where_the_app_was_killed(tmp_path: Path) -
     story(store, tell)
 
 
+def test_the_line_that_is_next_is_seen_on_any_screen(tmp_path: Path) -> None:
+    async def tell(it: Page) -> None:
+        await goes(it, "4+4")
+        for columns, rows in ((40, 10), (80, 24), (60, 12), (120, 40)):
+            await it.pilot.resize_terminal(columns, rows)
+            await it.shows("▶ print(")
+
+    story(ran(tmp_path, SUM), tell)
+
+
 # What looks alike --------------------------------------------------------------------------
 
 

@@ -120,6 +120,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         self._styles: dict[str, Style] = {}
         self._plain: Style | None = None
         self._longest = 0
+        self._height = 0
 
     # What is shown -----------------------------------------------------------------------
 
@@ -217,6 +218,13 @@ class LineView(Acting, ScrollView, can_focus=True):
             self.scroll_to(y=max(0, first), animate=False, immediate=True)
         elif last >= top + height:
             self.scroll_to(y=last - height + 1, animate=False, immediate=True)
+
+    def on_resize(self) -> None:
+        """Where the cursor was seen it is seen still."""
+        top, before = round(self.scroll_y), self._height
+        self._height = self.scrollable_content_region.height
+        if top <= self._cursor < top + before:
+            self.call_after_refresh(self._reveal)
 
     # Drawing -----------------------------------------------------------------------------
 

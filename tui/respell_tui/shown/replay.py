@@ -147,7 +147,7 @@ def mode(
     elif at_end and now.state in ("suspended", "interrupted"):
         head = [(now.state.upper(), "warn" if now.state == "suspended" else "bad")]
     return _said(head, "recorded answers, nothing outside is touched",
-                 "nothing outside is touched", "nothing is touched")  # fmt: skip
+                 "nothing outside is touched", "nothing is touched", "")  # fmt: skip
 
 
 def _said(head: Sequence[Part], *words: str) -> Sequence[Sequence[Part]]:

@@ -121,6 +121,7 @@ class LineView(Acting, ScrollView, can_focus=True):
         self._plain: Style | None = None
         self._longest = 0
         self._height = 0
+        self._to_reveal = False
 
     # What is shown -----------------------------------------------------------------------
 
@@ -221,10 +222,18 @@ class LineView(Acting, ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Where the cursor was seen it is seen still."""
-        top, before = round(self.scroll_y), self._height
-        self._height = self.scrollable_content_region.height
-        if top <= self._cursor < top + before:
-            self.call_after_refresh(self._reveal)
+        top = round(self.scroll_y)
+        seen = self._to_reveal or top <= self._cursor < top + self._height
+        # It has no height for a moment while a screen is laid out anew.
+        self._height = self.scrollable_content_region.height or self._height
+        if seen:
+            self._to_reveal = True
+            self.call_after_refresh(self._reveal_still)
+
+    def _reveal_still(self) -> None:
+        if self.scrollable_content_region.height > 0:
+            self._to_reveal = False
+            self._reveal()
 
     # Drawing -----------------------------------------------------------------------------
 

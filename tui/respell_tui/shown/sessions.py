@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,8 @@ class SessionRow:
         last: Whether no other follows below the same one.
         trunks: For each depth above, whether something else of it follows below.
         text: What is searched for words, in lower case.
-        apart: What tells it from others of its name; empty where it has its name alone.
+        marks: By what it is told from others of its name: `given`, `began`; none where it has
+            its name alone.
     """
 
     record: SessionRecord
@@ -42,12 +44,19 @@ class SessionRow:
     last: bool = True
     trunks: tuple[bool, ...] = ()
     text: str = ""
-    apart: str = ""
+    marks: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """The session's id."""
         return self.record.id
+
+    @property
+    def apart(self) -> str:
+        """What tells it from others of its name, in words; empty where it has its name alone."""
+        record = self.record
+        words = [_given(record) or "without arguments"] if "given" in self.marks else []
+        return " ".join([*words, *([clock(record.created_at)] if "began" in self.marks else [])])
 
     @property
     def remark(self) -> str:
@@ -128,8 +137,8 @@ class SessionReader:
         wanted = (sort, tree, frozenset(store.leases.live()))
         if changed or wanted != self._made_for:
             records = sorted(self._known.values(), key=_KEYS[sort])
-            words, marks = states(store, records), apart(records)
-            rows = [self._row(one, words[one.id], marks.get(one.id, "")) for one in records]
+            words, marks = states(store, records), told_apart(records)
+            rows = [self._row(one, words[one.id], marks.get(one.id, ())) for one in records]
             self._made, self._made_for = as_tree(rows) if tree else rows, wanted
         return self._made
 
@@ -149,12 +158,12 @@ class SessionReader:
         self._newest = max((record.updated_at for record in changed), default=self._newest)
         return bool(other) or before == -1
 
-    def _row(self, record: SessionRecord, state: str, mark: str) -> SessionRow:
+    def _row(self, record: SessionRecord, state: str, marks: tuple[str, ...]) -> SessionRow:
         row = self._rows.get(record.id)
         known = row is not None and row.record is record and row.state == state
-        if row is None or not known or row.apart != mark:
+        if row is None or not known or row.marks != marks:
             text = _searchable(record, state)
-            row = self._rows[record.id] = SessionRow(record, state, text=text, apart=mark)
+            row = self._rows[record.id] = SessionRow(record, state, text=text, marks=marks)
         return row
 
 
@@ -174,29 +183,31 @@ def _searchable(record: SessionRecord, state: str) -> str:
     return "\n".join(words).lower()
 
 
-def apart(records: Sequence[SessionRecord]) -> dict[str, str]:
-    """Return by id what tells sessions from others of the same name, in words.
+def told_apart(records: Sequence[SessionRecord]) -> dict[str, tuple[str, ...]]:
+    """Return by id what sessions are told by from others of the same name.
 
-    Of forks that is where they were made, of others what they were given; where that is the
-    same, when they began.
+    Of forks what they were given is where they were made; where that is the same for all, they
+    are told by when they began. The words are made only of those that are seen.
     """
     alike = Counter(record.name for record in records)
     several = [record for record in records if alike[record.name] > 1]
-    given = {record.id: _given(record) for record in several}
-    same = Counter((record.name, given[record.id]) for record in several)
-    found: dict[str, str] = {}
+    given = {
+        record.id: (record.name, record.forked_at, *record.args, reprlib.repr(record.input))
+        for record in several
+    }  # fmt: skip
+    same = Counter(given.values())
+    found: dict[str, tuple[str, ...]] = {}
     for record in several:
-        said = given[record.id]
-        if same[record.name, said] == alike[record.name]:
-            said = ""  # it is that of all of them
-        if same[record.name, given[record.id]] > 1:
-            said = f"{said} {clock(record.created_at)}".strip()
-        found[record.id] = said or "without arguments"
+        count = same[given[record.id]]
+        if count == 1:
+            found[record.id] = ("given",)
+        else:
+            found[record.id] = ("began",) if count == alike[record.name] else ("given", "began")
     return found
 
 
 def _given(record: SessionRecord) -> str:
-    """Return in words what a session was made from."""
+    """Return in words what a session was made from; empty for nothing."""
     if record.forked_from:
         return f"at {record.forked_at}"
     words = " ".join(record.args[:_MOST_ARGS])

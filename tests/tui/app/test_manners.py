@@ -17,6 +17,7 @@ from respell_tui.memory import Memory
 from respell_tui.screens.command_line import CommandLine
 from respell_tui.screens.form import Form
 from respell_tui.screens.replay import Replay
+from respell_tui.widgets import bars
 from respell_tui.widgets.bars import KeyBar
 
 
@@ -243,7 +244,11 @@ def test_a_fork_counts_its_time_from_where_its_history_begins(tmp_path: Path) ->
     asyncio.run(tell())
 
 
-def test_what_the_app_says_goes_with_a_click_and_hides_no_key_from_it(tmp_path: Path) -> None:
+def test_what_the_app_says_goes_with_a_click_and_hides_no_key_from_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "FLASH_S", 600.0)  # it goes with the click, not with the time
+
     async def tell(it: Page) -> None:
         await does(it, "g", "line 8")
         await it.press("y")

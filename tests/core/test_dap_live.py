@@ -126,6 +126,10 @@ def test_pause_stops_it_where_it_is_by_then(dap: Dap, tmp_path: Path) -> None:
     dap.configured()
     dap.ask("continue", threadId=1)
     dap.event("progressStart")
+    # An editor that asks meanwhile is answered before the move ends, which is never.
+    assert dap.ask("threads")["threads"] == [{"id": 1, "name": "main"}]
+    assert len(dap.ask("loadedSources")["sources"]) == len(dap.ask("modules")["modules"]) == 1
+    assert dap.seen("stopped") == []
     dap.ask("pause", threadId=1)
     assert dap.stopped()["reason"] == "pause"
     assert dap.output("important") == ""

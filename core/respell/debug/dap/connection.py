@@ -44,6 +44,15 @@ class Connection:
         """Begin to read."""
         threading.Thread(target=self._listen, name="respell-dap-reader", daemon=True).start()
 
+    def take(self, wanted: Callable[[Request], bool]) -> list[Request]:
+        """Return those of the requests that wait which are wanted; they wait no more."""
+        with self.requests.mutex:
+            waiting = self.requests.queue
+            found = [one for one in waiting if one is not None and wanted(one)]
+            for one in found:
+                waiting.remove(one)
+        return found
+
     def _listen(self) -> None:
         try:
             while (request := self._next()) is not None:

@@ -36,12 +36,12 @@ def threads(session: DapSession, args: Arguments) -> Body:
     """Return the main thread and the coroutines; before a launch there is the main one."""
     if not session.is_open:
         return {"threads": [{"id": 1, "name": "main"}]}
-    listed = []
-    for one in session.debugger.coroutines():
-        # Without its status: editors keep a name for as long as there is such a thread.
-        name = "main" if one.number == 0 else f"coroutine {one.number}"
-        listed.append({"id": one.number + 1, "name": name})
-    return {"threads": listed}
+    return {"threads": [thread_of(one.number) for one in session.debugger.coroutines()]}
+
+
+def thread_of(coroutine: int) -> Body:
+    """Return a coroutine as a thread, without its status: editors keep a name as long as it is."""
+    return {"id": coroutine + 1, "name": f"coroutine {coroutine}" if coroutine else "main"}
 
 
 def stack_trace(session: DapSession, args: Arguments) -> Body:

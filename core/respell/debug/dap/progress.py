@@ -25,6 +25,7 @@ class Progress:
         cancel: Ends the move in progress.
         forget: Takes a `cancel` back that came too late.
         pausing: Whether the move was ended by `pause` or the like.
+        meanwhile: Called now and then while something takes long.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -37,6 +38,7 @@ class Progress:
         self._count = 0
         self.shown = False
         self.pausing = False
+        self.meanwhile: Callable[[], None] = lambda: None
         self.cancel: Callable[[], None] = lambda: None
         self.forget: Callable[[], None] = lambda: None
 
@@ -117,6 +119,7 @@ class Progress:
 
     def tell(self, seconds: float) -> None:
         """Say that it takes long."""
+        self.meanwhile()
         at = self._at
         if not self.shown or at is None:
             return

@@ -135,6 +135,9 @@ REQUESTS: dict[str, Handler] = {
 }  # fmt: skip
 """All requests that are carried out."""
 
+MEANWHILE = frozenset({"threads", "loadedSources", "modules"})
+"""Those that are answered while a move goes on: from what is known without the worker."""
+
 NOT_POSSIBLE = (
     "supportsWriteMemoryRequest", "supportsDisassembleRequest", "supportsInstructionBreakpoints",
     "supportsTerminateThreadsRequest", "supportsSingleThreadExecutionRequests",

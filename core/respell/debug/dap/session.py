@@ -12,12 +12,13 @@ from typing import Any
 
 from respell.debug.dap.client import Client
 from respell.debug.dap.connection import Connection
+from respell.debug.dap.looking import thread_of
 from respell.debug.dap.marks import Marks
 from respell.debug.dap.messages import Body, Code, Refused, Request
 from respell.debug.dap.output import Output
 from respell.debug.dap.places import Places
 from respell.debug.dap.progress import Progress, cancelled
-from respell.debug.dap.requests import REQUESTS, Handler, Needs
+from respell.debug.dap.requests import MEANWHILE, REQUESTS, Handler, Needs
 from respell.debug.dap.shown import clean
 from respell.debug.dap.source_map import SourceMap
 from respell.debug.dap.sourcing import module_of
@@ -77,6 +78,7 @@ class DapSession:
         self._follows = False
         connection.on_request = self.progress.heard
         connection.on_gone = self.progress.gone
+        self.progress.meanwhile = self._answer_meanwhile
 
     # Serving -----------------------------------------------------------------------------
 
@@ -138,6 +140,21 @@ class DapSession:
             self._tell_failure(error)
         finally:
             self.progress.over()
+
+    def _answer_meanwhile(self) -> None:
+        """Answer what the worker, which is busy, does not have to be asked for."""
+        if self._debugger is None:
+            return
+        for request in self.connection.take(lambda one: one.command in MEANWHILE):
+            try:
+                if request.command == "threads":
+                    body: Body = {"threads": [thread_of(one - 1) for one in sorted(self._threads)]}
+                else:
+                    body = self._handler(request).perform(self, request.arguments) or {}
+            except Exception as error:  # noqa: BLE001 - as in `_serve`
+                self._fail(request, error)
+            else:
+                self.connection.respond(request, body)
 
     def _handler(self, request: Request) -> Handler:
         handler = REQUESTS.get(request.command)

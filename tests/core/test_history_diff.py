@@ -151,6 +151,18 @@ def test_two_runs_of_one_script_are_the_same_but_for_times_and_ids(
     assert list(exact.state) == ["made"]
 
 
+@pytest.mark.usefixtures("slow_look_up")
+def test_a_result_that_was_lost_is_a_difference(script: Any, store: Store) -> None:
+    """Two damaged stores are compared as far as they go."""
+    text = "Tool.invoke('slow_look_up', { word = 'owl' })"
+    a, b = (script(text, allow=["process"]) for _ in range(2))
+    assert respell.diff(a.session, b.session, store=store).identical
+    (lost,) = respell.session(b.session, store=store).artifacts.list()
+    store._database.execute("DELETE FROM blobs WHERE hash = ?", (lost.content_hash,))
+    found = respell.diff(a.session, b.session, store=store)
+    assert list(found.artifacts) == [f"{lost.name} v1"]
+
+
 def test_what_a_script_makes_of_a_time_is_a_difference(script: Any, store: Store) -> None:
     text = "local t = os.clock() State.set('t', t) print(t)"
     a, b = (script(text) for _ in range(2))

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from respell import values
 from respell.artifacts import reading
 from respell.artifacts.record import ArtifactQuery, ArtifactRecord
+from respell.errors import NotFound, StoreCorrupt
 from respell.history.differences import ValueChange, differences
 from respell.history.events import Event, events
 from respell.history.likeness import Likeness
@@ -262,12 +263,22 @@ def _artifacts_that_differ(
         one, two = left.get(name), right.get(name)
         if one is None or two is None or one.content_hash != two.content_hash:
             # What a dry run collected has no content to read; it is compared exactly.
-            if one and two and not sides.are_exact and _came_from_one_tool(one, two):
-                contents = reading.read(store, one), reading.read(other, two)
-                if sides.are_alike(str(one.custom.get("tool")), *contents):
-                    continue
+            if one and two and not sides.are_exact and _hold_alike(sides, store, one, other, two):
+                continue
             found[name] = (_hash_of(one), _hash_of(two))
     return found
+
+
+def _hold_alike(
+    sides: _Sides, store: Store, a: ArtifactRecord, other: Store, b: ArtifactRecord
+) -> bool:
+    if not _came_from_one_tool(a, b):
+        return False
+    try:
+        contents = reading.read(store, a), reading.read(other, b)
+    except (NotFound, StoreCorrupt):
+        return False  # all that is known of them, their hashes, differs
+    return sides.are_alike(str(a.custom.get("tool")), *contents)
 
 
 def _hash_of(record: ArtifactRecord | None) -> str | None:
